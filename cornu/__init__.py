@@ -2,7 +2,7 @@
 
     import cornu as keras
 
-Namespaces load when they are first used, so that importing cornu costs little more than importing JAX.
+Namespaces are imported lazily, so importing cornu takes little longer than importing JAX.
 """
 
 import importlib
@@ -49,9 +49,9 @@ _NAMESPACES = (
 __all__ = [*_NAMES, *_NAMESPACES]  # noqa: PLE0604 - the keys and the names above
 
 if os.environ.get("CORNU_TUNE_MEMORY", "0").lower() not in ("", "0", "off", "no", "false"):
-    importlib.import_module("cornu.memory").tune_memory()  # before JAX is there, which is when it helps most
+    importlib.import_module("cornu.memory").tune_memory()  # before JAX is imported, when it helps most
 
-if TYPE_CHECKING:  # what `__getattr__` serves, for editors and type checkers
+if TYPE_CHECKING:  # the names served by `__getattr__`, for editors and type checkers
     from cornu import (
         activations as activations,
         applications as applications,

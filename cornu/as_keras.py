@@ -1,6 +1,6 @@
 """Serve `import keras` and `tensorflow.keras` from cornu: `import cornu.as_keras` on top of a script or notebook.
 
-Importing this module is what does it; `serving` says how.
+Importing this module has this effect; `serving` says how.
 """
 
 from cornu.import_hook import install

@@ -1,4 +1,4 @@
-"""Settings of the whole process, under Keras's names."""
+"""Process-wide settings, under Keras's names."""
 
 import os
 from typing import TYPE_CHECKING
@@ -41,17 +41,17 @@ def disable_interactive_logging() -> None:
 
 
 def enable_traceback_filtering() -> None:
-    """Show the user's own lines in tracebacks, without the inner frames of cornu and JAX; so it is from the start."""
+    """Show the user's own lines in tracebacks, without the inner frames of cornu and JAX; this is the default."""
     settings.filter_tracebacks(True)
 
 
 def disable_traceback_filtering() -> None:
-    """Show all frames in tracebacks, those inside cornu and JAX too."""
+    """Show all frames in tracebacks, including those inside cornu and JAX."""
     settings.filter_tracebacks(False)
 
 
 def is_traceback_filtering_enabled() -> bool:
-    """Whether inner frames are left out of tracebacks."""
+    """Whether inner frames are hidden in tracebacks."""
     return settings.read("traceback_filtering")
 
 
@@ -66,17 +66,17 @@ def disable_flash_attention() -> None:
 
 
 def is_flash_attention_enabled() -> bool | None:
-    """True, False, or None while nobody said."""
+    """True, False, or None if not set."""
     return settings.read("flash_attention")
 
 
 def enable_preflight() -> None:
-    """Say silent mistakes in model and data aloud before a training; so it is from the start."""
+    """Report silent mistakes in model and data before training; this is the default."""
     settings.write("preflight", True)
 
 
 def disable_preflight() -> None:
-    """Say nothing of silent mistakes before a training; what cannot work is refused all the same.
+    """Do not report silent mistakes before training; what cannot work still raises an error.
 
     Example:
 
@@ -88,35 +88,35 @@ def disable_preflight() -> None:
 
 
 def is_preflight_enabled() -> bool:
-    """Whether silent mistakes are said aloud before a training."""
+    """Whether silent mistakes are reported before training."""
     return settings.read("preflight")
 
 
 def enable_unsafe_deserialization() -> None:
-    """Let every file that this process loads run the code of its `Lambda` layers, whatever `safe_mode` says.
+    """Allow every file that this process loads to run the code of its `Lambda` layers, regardless of `safe_mode`.
 
-    It cannot be taken back. Better pass `safe_mode=False` to the one load that needs it.
+    This cannot be undone. Prefer `safe_mode=False` in the one load that needs it.
     """
     settings.write("unsafe_deserialization", True)
 
 
 def max_epochs() -> int | None:
-    """The highest number of epochs that `fit` runs, or None."""
+    """The maximum number of epochs of `fit`, or None."""
     return settings.read("max_epochs")
 
 
 def set_max_epochs(max_epochs: int | None) -> None:
-    """Let `fit` run at most this many epochs, whatever a script asks for; None or 0 lets it run as many as that."""
+    """Limit `fit` to this many epochs, regardless of its arguments; None or 0 removes the limit."""
     settings.write("max_epochs", _limit(max_epochs, "max_epochs"))
 
 
 def max_steps_per_epoch() -> int | None:
-    """The highest number of steps in an epoch of `fit`, `evaluate` and `predict`, or None."""
+    """The maximum number of steps per epoch of `fit`, `evaluate` and `predict`, or None."""
     return settings.read("max_steps_per_epoch")
 
 
 def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
-    """Let an epoch run at most this many steps; None or 0 lets it run as many as the data has."""
+    """Limit epochs to this many steps; None or 0 removes the limit."""
     settings.write("max_steps_per_epoch", _limit(max_steps_per_epoch, "max_steps_per_epoch"))
 
 
@@ -125,20 +125,20 @@ def _limit(value: int | None, name: str) -> int | None:
 
 
 def compilation_cache() -> str | None:
-    """The folder that keeps compiled code between runs of a program; None where there is none."""
+    """The directory of the compilation cache, which persists between runs of a program; None if disabled."""
     return cache.current_folder()
 
 
 def set_compilation_cache(folder: str | os.PathLike | bool = True, max_bytes: int = cache.DEFAULT_MAXIMUM) -> None:
-    """Say where compiled code is kept between runs of a program, so that the second one need not compile.
+    """Set the directory that caches compiled code between runs of a program, so that later runs need not compile.
 
-    By default that is a folder of cornu in the user's folder for caches, unless JAX was given one already. In the
-    environment, `CORNU_COMPILATION_CACHE=off` or a path says the same.
+    The default is a directory of cornu in the user's cache directory, unless one is already set in JAX. The
+    environment variable `CORNU_COMPILATION_CACHE`, `off` or a path, has the same effect.
 
     Args:
-        folder: path of a folder; True for the default one, False for none. Entries are code: whoever can write to the
-            folder can run code in this process.
-        max_bytes: what the folder is bounded to at the end of each process that added to it.
+        folder: path of a directory; True for the default one, False for none. Entries are code: whoever can write to
+            the directory can run code in this process.
+        max_bytes: maximum size in bytes, enforced at the end of each process that added to the cache.
 
     Example:
 

@@ -1,20 +1,20 @@
-"""The kinds of errors that a program may want to tell apart.
+"""The exception classes that a program may want to distinguish.
 
     CornuError
-    ├── DamagedFileError       (ValueError)  a file is cut short, altered, or made to mislead
-    ├── LoadLimitError         (ValueError)  a file asks for more memory or work than its size accounts for
-    ├── UnknownArgumentError   (ValueError, TypeError) a layer has no argument of that name
-    ├── UnknownClassError      (ValueError)  a file names a class or function that this program does not know
-    ├── WeightsMismatchError   (ValueError)  weights do not fit the model
-    ├── InputMismatchError     (ValueError)  data does not fit the inputs of a layer or model
-    ├── DataError              (RuntimeError) a step of a data set failed at an element; the cause says how
-    ├── MissingFileError       (ValueError, FileNotFoundError) there is no file of that name
+    ├── DamagedFileError       (ValueError)  a file is truncated, modified, or malicious
+    ├── LoadLimitError         (ValueError)  a file requires more memory or work than its size accounts for
+    ├── UnknownArgumentError   (ValueError, TypeError) a layer does not accept an argument
+    ├── UnknownClassError      (ValueError)  a file refers to an unknown class or function
+    ├── WeightsMismatchError   (ValueError)  weights do not match the model
+    ├── InputMismatchError     (ValueError)  data does not match the inputs of a layer or model
+    ├── DataError              (RuntimeError) a dataset step failed on an element; see the cause
+    ├── MissingFileError       (ValueError, FileNotFoundError) a file does not exist
     └── MissingPackageError    (ImportError) an optional package is not installed
 
-Each is also the built-in error in parentheses, which Keras raises, so code that catches that goes on. All other errors
+Each is also the built-in error in parentheses, which Keras raises, so existing handlers still work. All other errors
 are built-in ones: a `ValueError` or `TypeError` for an argument, a `KeyError` or `AttributeError` for a name.
 
-TrainingStopped (KeyboardInterrupt) is not an error: a signal ended a training that has a backup.
+TrainingStopped (KeyboardInterrupt) is not an error: a signal stopped a training that has a backup.
 
 Example:
 
@@ -38,29 +38,29 @@ __all__ = [
 
 
 class CornuError(Exception):
-    """Base of the errors below."""
+    """Base class of the errors below."""
 
 
 class _FileError(CornuError, ValueError):
-    """What a file says may be in the message, but nothing that a terminal obeys."""
+    """The message may quote the file, but never contains terminal control sequences."""
 
     def __init__(self, message: object = ""):
         super().__init__(spelling.plain(message))
 
 
 class DamagedFileError(_FileError):
-    """A file is cut short, altered, or made to mislead."""
+    """A file is truncated, modified, or malicious."""
 
 
 class DataError(CornuError, RuntimeError):
-    """A step of a data set failed at an element; the error that it met is the cause."""
+    """A dataset step failed on an element; the original error is the cause."""
 
 
 class TrainingStopped(KeyboardInterrupt):
-    """A signal ended a training, after a backup from which the same `fit` goes on.
+    """A signal stopped a training, after a backup from which the same `fit` call resumes.
 
     Args:
-        message: what to tell.
+        message: the text.
         signal: the number of the signal; that of SIGINT by default.
     """
 

@@ -1,11 +1,10 @@
 """Public names and the objects behind them.
 
-Keras names a class in a file by module and class, `("keras.layers", "Dense")`. That name is looked up in two closed
+Keras refers to a class in a file by module and class, `("keras.layers", "Dense")`. That name is looked up in two closed
 places and nowhere else: cornu's own namespaces, listed below, and the objects that the running program registered or
-passed as custom objects. No module that a file names is ever imported.
+passed as custom objects. A module named in a file is never imported.
 
-The way up from a name to its class is by attribute of a namespace in the fixed table, so this module imports
-nothing above itself.
+A class is found as an attribute of a namespace in the fixed table, so this module imports nothing above itself.
 """
 
 import contextvars
@@ -15,24 +14,24 @@ from contextlib import contextmanager
 from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple, TypeVar
 
-# The namespaces whose classes and functions may be named in a file.
+# The namespaces whose classes and functions may be referenced in a file.
 NAMESPACES = (
     "activations", "constraints", "dtype_policies", "initializers", "layers", "losses", "metrics", "models",
     "optimizers", "optimizers.schedules", "quantizers", "random", "regularizers", "ops", "distillation",
 )  # fmt: skip
 
-# The modules of classes that are in files, but are not public names.
+# The modules of classes that appear in files, but are not public.
 _UNLISTED = {
     "CustomScaleLayer": "applications.inception_resnet_v2",
     "Cross": "utils.feature_space",
     "Feature": "utils.feature_space",
     "FeatureSpace": "utils.feature_space",
     "Functional": "models.model",
-    "GroupedQueryAttention": "layers.multi_head_attention",  # a whole-model .h5 has the class's own name
+    "GroupedQueryAttention": "layers.multi_head_attention",  # whole-model .h5 files use this class name
     "LayerScale": "applications.convnext",
     "TFDIdentity": "utils.feature_space",
 }
-# Where a file may name functions beside those marked `@op`; none of them that takes a function, a path or a config.
+# Namespaces of functions, besides `@op`, that files may reference; none accepts a function, path or config.
 _FUNCTIONS = ("activations", "losses", "metrics")
 _HELPERS = ("deserialize", "get", "serialize")
 _PREFIX = "cornu."
@@ -51,7 +50,7 @@ def is_builtin(obj: object) -> bool:
 
 
 def is_catalogued(obj: Callable) -> bool:
-    """Whether `obj` is a built-in function that its own name finds, such as an activation or a loss."""
+    """Whether `obj` is a built-in function that can be found by name, such as an activation or a loss."""
     if not is_builtin(obj):
         return False
     found = (getattr(_namespace(n), obj.__name__, None) for n in NAMESPACES if n != "ops")
@@ -59,11 +58,11 @@ def is_catalogued(obj: Callable) -> bool:
 
 
 class InFiles(NamedTuple):
-    """What Keras's files write for a class. A class says as `_in_files` what does not follow from its public path.
+    """How Keras's files refer to a class. A class overrides in `_in_files` what does not follow from its public path.
 
     Attributes:
-        module: the namespace; None is the folder of the class's file, `keras.layers` for `Dense`.
-        name: the class's name; None is its own.
+        module: the namespace; None uses the package of the class, `keras.layers` for `Dense`.
+        name: the class's name; None uses `__name__`.
         registered_name: the name under which it was registered, if it was.
     """
 
@@ -73,7 +72,7 @@ class InFiles(NamedTuple):
 
 
 def in_files(cls: type) -> InFiles:
-    """What files write for a class; those of others are found by their names alone."""
+    """How files refer to a class; third-party classes are found only by name."""
     if not is_builtin(cls):
         return InFiles(None, cls.__name__, get_registered_name(cls))
     said = cls.__dict__.get("_in_files", InFiles())
@@ -82,7 +81,7 @@ def in_files(cls: type) -> InFiles:
 
 
 def find_builtin(module: str, name: str) -> Callable | None:
-    """The built-in object that a file calls `module.name`, or None: a public class, or a function of tensors."""
+    """The built-in object that a file refers to as `module.name`, or None: a public class, or a function of tensors."""
     if module.split(".", maxsplit=1)[0] not in ("keras", "builtins"):
         return None
     if name in _UNLISTED:
@@ -102,7 +101,7 @@ def _public(namespace: str, name: str) -> Callable | None:
 
 
 def named(namespace: str, name: str) -> Any:
-    """What a name stands for in a namespace: `named("initializers", "zeros")`."""
+    """The object for a name in a namespace:  `named("initializers", "zeros")`."""
     return public(namespace, "get")(name)
 
 
@@ -116,7 +115,7 @@ def _namespace(name: str) -> ModuleType:
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Registered], Registered]:
-    """Decorator: let saved files name the class or function as `package>name`.
+    """Decorator that lets saved files refer to the class or function as `package>name`.
 
     Example:
 
@@ -138,7 +137,7 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
 
 
 def get_registered_name(obj: Any) -> str:
-    """The name under which `obj` was registered, else its own name."""
+    """The name under which `obj` was registered, or its own name."""
     return _registered_names.get(obj, obj.__name__)
 
 
@@ -147,7 +146,7 @@ def get_registered_object(
     custom_objects: Mapping[str, Callable] | None = None,
     module_objects: Mapping[str, Callable] | None = None,
 ) -> Callable | None:
-    """The object called `name` among scoped, registered, `custom_objects` and `module_objects`, or None."""
+    """The object named `name` among scoped, registered, `custom_objects` and `module_objects`, or None."""
     for table in (_scoped.get(), _registered, custom_objects or {}, module_objects or {}):
         if name in table:
             return table[name]
@@ -160,7 +159,7 @@ def custom_objects_in_scope() -> dict[str, Callable]:
 
 
 def get_custom_objects() -> dict[str, Callable]:
-    """The table of registered objects, which may be changed."""
+    """The table of registered objects, which may be modified."""
     return _registered
 
 
@@ -171,7 +170,7 @@ def is_registered(obj: object) -> bool:
 
 @contextmanager
 def custom_objects(objects: Mapping[str, Callable] | None) -> Iterator[None]:
-    """Make `objects` known by name inside the `with` block."""
+    """Make `objects` available by name inside the `with` block."""
     token = _scoped.set({**_scoped.get(), **(objects or {})})
     try:
         yield
@@ -180,10 +179,10 @@ def custom_objects(objects: Mapping[str, Callable] | None) -> Iterator[None]:
 
 
 class CustomObjectScope:
-    """Context manager that makes custom classes and functions known by name while a model is loaded.
+    """Context manager that makes custom classes and functions available by name while a model is loaded.
 
     Args:
-        custom_objects: dictionary from name to class or function.
+        custom_objects: dictionary from names to classes or functions.
 
     Example:
 

@@ -1,14 +1,14 @@
-"""What is kept of a run of `fit`: a folder of small files, written by `callbacks.RunRecord` and read here.
+"""The record of a `fit` run: a directory of small files, written by `callbacks.RunRecord` and read here.
 
-| File | What it holds |
+| File | Contents |
 |---|---|
-| `run.json` | what is known when the training begins: settings, data, versions, seeds, processor, code |
-| `changes.diff` | what differs from the last commit of the script's repository |
-| `metrics.jsonl` | a line for each epoch |
-| `end.json` | how it ended; there is none while it runs, nor after the process was killed |
+| `run.json` | what is known when training starts: settings, data, versions, seeds, processor, code |
+| `changes.diff` | changes since the last commit of the script's repository |
+| `metrics.jsonl` | one line per epoch |
+| `end.json` | how it ended; missing while it runs and after the process was killed |
 
-The files are data, from wherever they come: what cannot be read is told in words, and nothing in them is believed to
-have a form. Reading loads neither NumPy nor JAX, so that `cornu runs` starts at once.
+The files are untrusted data: read errors are reported as text, and no structure is assumed. Reading imports neither
+NumPy nor JAX, so that `cornu runs` starts fast.
 """
 
 import functools
@@ -25,22 +25,22 @@ Record: TypeAlias = dict[str, Any]  # an object of JSON
 
 FACTS, PATCH, METRICS, END = "run.json", "changes.diff", "metrics.jsonl", "end.json"
 
-_LARGEST = 64 * 2**20  # bytes of a file that is read
+_LARGEST = 64 * 2**20  # bytes maximum size of a file that is read
 _DEEPEST = 100  # levels of JSON
 _PROCESSES = Path("/proc")
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a folder tells of a run.
+    """The contents of a run's directory.
 
     Attributes:
-        path: the folder.
+        path: the directory.
         facts: `run.json`.
         epochs: the lines of `metrics.jsonl`.
-        end: `end.json`; None where there is none.
+        end: `end.json`; None if missing.
         patch: `changes.diff`.
-        problems: what could not be read, in words.
+        problems: descriptions of what could not be read.
     """
 
     path: Path
@@ -52,19 +52,19 @@ class Run:
 
     @property
     def name(self) -> str:
-        """That of the folder."""
+        """The name of the directory."""
         return self.path.resolve().name
 
     @property
     def state(self) -> str:
-        """`"finished"`, `"error"`, `"stopped"` by a signal, `"running"`, or `"killed"` without a word."""
+        """`"finished"`, `"error"`, `"stopped"` by a signal, `"running"`, or `"killed"`."""
         if self.end is not None:
             return str(self.end.get("end"))
         return "running" if is_process(self.facts.get("process")) else "killed"
 
     @functools.cached_property
     def curves(self) -> dict[str, dict[int, float]]:
-        """The metrics that are numbers: by name, the values by epoch, counted from 0."""
+        """The numeric metrics: by name, the values by epoch, starting from 0."""
         found: dict[str, dict[int, float]] = {}
         for line in self.epochs:
             for name, value in line["metrics"].items():
@@ -74,7 +74,7 @@ class Run:
         return found
 
     def best(self, name: str) -> tuple[int, float] | None:
-        """The epoch and the best value of a metric; None where nobody knows which way is better, or none is finite."""
+        """The epoch and the best value of a metric; None if the better direction is unknown, or no value is finite."""
         better = self.facts.get("better")
         way = better.get(name.removeprefix("val_")) if isinstance(better, dict) else None
         values = {epoch: value for epoch, value in self.curves[name].items() if math.isfinite(value)}
@@ -85,7 +85,7 @@ class Run:
 
 
 def find(folder: Path) -> list[Path]:
-    """The folders of runs in a folder, or the folder itself if it is one; the oldest first."""
+    """The run directories in a directory, or the directory itself if it is one; the oldest first."""
     if (folder / FACTS).exists():
         return [folder]
     files = (FACTS, METRICS, END)
@@ -93,7 +93,7 @@ def find(folder: Path) -> list[Path]:
 
 
 def read(path: Path) -> Run:
-    """What a folder tells."""
+    """Read a run's directory."""
     problems: list[str] = []
     facts = _object(path / FACTS, problems)
     end = _object(path / END, problems) if (path / END).exists() else None
@@ -103,19 +103,19 @@ def read(path: Path) -> Run:
 
 
 def process() -> Record:
-    """What tells this process from others, of this machine and others."""
+    """An identifier of this process, unique across machines."""
     return {"host": platform.node(), "id": os.getpid(), "began": _began(os.getpid())}
 
 
 def is_process(told: object) -> bool:
-    """Whether what `process` told is a process of this machine that still runs."""
+    """Whether an identifier from `process` belongs to a running process of this machine."""
     if not isinstance(told, dict) or told.get("host") != platform.node() or not isinstance(told.get("id"), int):
         return False
     return told.get("began") is not None and _began(told["id"]) == told["began"]
 
 
 def _began(number: int) -> str | None:
-    """When a process began, in words of the system's own; None where that cannot be told, or where it has ended."""
+    """The start time of a process in a system-specific format; None if unknown, or if it has ended."""
     try:
         boot = _PROCESSES.joinpath("sys/kernel/random/boot_id").read_text().strip()
         fields = _PROCESSES.joinpath(str(number), "stat").read_text().rpartition(")")[2].split()
@@ -140,17 +140,17 @@ def _text(path: Path, problems: list[str]) -> str:
 
 
 def _parsed(text: str) -> Record:
-    """An object of JSON.
+    """A JSON object.
 
     Raises:
-        ValueError: when it is none.
+        ValueError: if it is not one.
     """
     try:
         value = json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(value, dict):
-        raise ValueError(f"it is a {type(value).__name__}, where an object was expected")
+        raise ValueError(f"it is a {type(value).__name__}, but an object was expected")
     level = [value]
     for _ in range(_DEEPEST):
         level = [inner for outer in level for inner in _inner(outer)]
@@ -177,7 +177,7 @@ def _object(path: Path, problems: list[str]) -> Record | None:
 
 
 def _lines(path: Path, problems: list[str]) -> Iterator[Record]:
-    """The epochs; a last line that was cut short, by a process that was killed while it wrote, is left out."""
+    """The epochs; an incomplete last line, of a process killed while writing, is omitted."""
     *lines, rest = _text(path, problems).split("\n")
     wrong = [len(lines) + 1] if rest else []
     for number, line in enumerate(lines, 1):
@@ -192,11 +192,11 @@ def _lines(path: Path, problems: list[str]) -> Iterator[Record]:
             wrong.append(number)
     if wrong:
         numbers = ", ".join(map(str, wrong[:5])) + (", …" if len(wrong) > 5 else "")
-        problems.append(f"{path.name} is damaged in line {numbers}, of which nothing is shown.")
+        problems.append(f"{path.name} is damaged in line {numbers}, which is ignored.")
 
 
 def _number(value: object) -> float | None:
-    """A number of a metric: those that JSON has not are written as texts."""
+    """A number of a metric: those that JSON lacks are written as strings."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
@@ -206,5 +206,5 @@ def _number(value: object) -> float | None:
 
 
 def as_json(value: float) -> float | str:
-    """A number as JSON has it: what is none, and what has no end, as a text."""
+    """A number for JSON: NaN and infinity as strings."""
     return value if math.isfinite(value) else str(value)

@@ -1,6 +1,6 @@
 """Process-wide settings: a handful of named values that every other module may read.
 
-They live at the bottom of the package so that nothing has to be imported to read one. The public face,
+They are at the bottom of the package's layers so that nothing has to be imported to read one. The public interface,
 with Keras's names, is `cornu.config`.
 """
 
@@ -33,9 +33,9 @@ def read(name: str) -> Any:
 
 
 def write(name: str, value: object) -> None:
-    """Give the setting `name` a new value."""
+    """Set the setting `name` to a new value."""
     if name not in _values:
-        raise KeyError(f"No setting is called {name!r}.")
+        raise KeyError(f"There is no setting {name!r}.")
     _values[name] = value
 
 
@@ -50,7 +50,7 @@ def floatx() -> str:
 
 
 def set_floatx(value: str) -> None:
-    """Set the default floating-point type; `"float64"` also switches JAX's 64-bit mode on."""
+    """Set the default floating-point type; `"float64"` also enables JAX's 64-bit mode."""
     if value not in _FLOAT_TYPES:
         raise ValueError(f"set_floatx: expected one of {', '.join(_FLOAT_TYPES)}. Received: {value!r}.")
     allow_float64(value)
@@ -58,13 +58,13 @@ def set_floatx(value: str) -> None:
 
 
 def allow_float64(dtype: str) -> None:
-    """Switch JAX's 64-bit mode on when `dtype` needs it: without it JAX silently computes in float32."""
+    """Enable JAX's 64-bit mode if `dtype` needs it: otherwise JAX silently computes in float32."""
     if dtype == "float64":
         jax.config.update("jax_enable_x64", True)
 
 
 def epsilon() -> float:
-    """The small number added where a division or a logarithm must not meet zero."""
+    """The small number added to avoid division by zero and the logarithm of zero."""
     return _values["epsilon"]
 
 
@@ -94,11 +94,11 @@ def is_interactive_logging_enabled() -> bool:
 
 
 def home() -> str:
-    """The folder for downloads and caches: `$KERAS_HOME`, else `~/.keras`."""
+    """The directory for downloads and caches: `$KERAS_HOME`, or `~/.keras`."""
     return os.environ.get("KERAS_HOME", os.path.join(os.path.expanduser("~"), ".keras"))
 
 
 def filter_tracebacks(enabled: bool) -> None:
-    """Whether the inner frames of cornu (`core.tracebacks`) and of JAX are left out of tracebacks."""
+    """Whether the inner frames of cornu (`core.tracebacks`) and of JAX are hidden in tracebacks."""
     jax.config.update("jax_traceback_filtering", "auto" if enabled else "off")
     _values["traceback_filtering"] = enabled

@@ -1,4 +1,4 @@
-"""Texts as people read them: names that were mistyped, and what a file says. It loads nothing, to start at once."""
+"""Text for messages: suggestions for mistyped names, and quotes from files. It imports nothing, for a fast start."""
 
 import difflib
 import re
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def closest(name: str, names: Iterable[str], count: int = 3) -> str:
-    """The likeliest of `names` for a mistyped `name`, best first; all of them when they are few."""
+    """The closest of `names` to a mistyped `name`, best first; all of them if they are few."""
     names = list(dict.fromkeys(names))
     return ", ".join(map(repr, likely(name, names, count) or sorted(names)[:20]))
 
@@ -14,23 +14,23 @@ def closest(name: str, names: Iterable[str], count: int = 3) -> str:
 def likely(name: str, names: Iterable[str], count: int = 3, at_least: float = 0.5) -> list[str]:
     """Those of `names` that are at least so similar to a mistyped `name`, best first."""
     lower: dict[str, str] = {}
-    for known in sorted(names, key=lambda n: n.islower() != str(name).islower()):  # those written like it first
+    for known in sorted(names, key=lambda n: n.islower() != str(name).islower()):  # those with the same case first
         lower.setdefault(known.lower(), known)
     return [lower[found] for found in difflib.get_close_matches(str(name).lower(), lower, n=count, cutoff=at_least)]
 
 
-_MOST = 300  # characters of a value that an error repeats
+_MOST = 300  # characters of a value quoted in an error
 _ADDRESS = re.compile(" at 0x[0-9a-fA-F]+>")
 
 
 def shown(value: object) -> str:
-    """What a message says that it received: `repr` without addresses, of which something long is only begun."""
+    """A value for a "Received:" message: its `repr` without addresses, truncated if long."""
     text = _ADDRESS.sub(">", repr(value))
     return text if len(text) <= _MOST else f"{text[:_MOST]}... ({len(text):,} characters)"
 
 
 def plain(text: object) -> str:
-    """Text of a file's in a form that a terminal only shows: what it could obey becomes a code."""
+    """Text from a file, safe to print: terminal control characters are escaped."""
     text = str(text)
     if text.isprintable():
         return text

@@ -1,8 +1,8 @@
 """Nested structures of lists, tuples, deques and dictionaries, over `jax.tree_util`.
 
-The differences to JAX: None is a leaf here, and a `collections.deque` a structure, as they are in Keras. Dictionaries
-are walked in the order of their sorted keys, so two dictionaries with the same keys always line up; but what is made
-like a structure has its keys in the order of that structure.
+The differences from JAX: None is a leaf here, and a `collections.deque` a structure, as they are in Keras. Dictionaries
+are walked in the order of their sorted keys, so two dictionaries with the same keys always align; but a result created
+like a structure keeps the key order of that structure.
 """
 
 from collections import deque
@@ -21,7 +21,7 @@ __all__ = [
 
 
 class MAP_TO_NONE:  # noqa: N801 - Keras's public name
-    """What a function given to `traverse` returns to put None in a place."""
+    """The value that a function passed to `traverse` returns to insert None."""
 
 
 def _flatten_deque(items: deque) -> tuple:
@@ -72,7 +72,7 @@ def map_structure(func: Callable, *structures: object, none_is_leaf: bool = True
     if not callable(func):
         raise TypeError(f"map_structure: func must be callable. Received: func={func!r}.")
     if not structures:
-        raise ValueError("map_structure: at least one structure is needed.")
+        raise ValueError("map_structure: at least one structure is required.")
     for other in structures[1:]:
         assert_same_structure(structures[0], other)
     return in_order_of(structures[0], jtu.tree_map(func, *structures, is_leaf=_none_is_leaf if none_is_leaf else None))
@@ -81,7 +81,7 @@ def map_structure(func: Callable, *structures: object, none_is_leaf: bool = True
 def map_structure_up_to(shallow_structure: object, func: Callable, *structures: object) -> Any:
     """Apply `func` at the depth of the leaves of `shallow_structure`."""
     if not structures:
-        raise ValueError("map_structure_up_to: at least one structure is needed.")
+        raise ValueError("map_structure_up_to: at least one structure is required.")
     definition: Any
     leaves, definition = jtu.tree_flatten(shallow_structure, is_leaf=_none_is_leaf)
     columns = [definition.flatten_up_to(structure) for structure in structures]
@@ -95,7 +95,7 @@ def map_shape_structure(func: Callable, structure: object) -> Any:
 
 
 def is_shape(x: object) -> bool:
-    """Whether `x` reads as one shape: a tuple or list of dimensions."""
+    """Whether `x` is a shape:  a tuple or list of dimensions."""
     return isinstance(x, (tuple, list)) and all(d is None or _is_dimension(d) for d in x)
 
 
@@ -134,7 +134,7 @@ def pack_sequence_as(structure: object, flat_sequence: Sequence) -> Any:
 
 
 def in_order_of(structure: Any, made: Any, is_leaf: Callable[[object], bool] = _none_is_leaf) -> Any:
-    """`made`, new and like `structure`, its dictionaries with their keys in the order they have there."""
+    """`made`, which is new and like `structure`, with its dictionary keys in the order of `structure`."""
     if not isinstance(structure, (dict, list, tuple, deque)) or is_leaf(structure) or jtu.all_leaves([structure]):
         return made
     if isinstance(structure, dict):
@@ -147,7 +147,7 @@ def in_order_of(structure: Any, made: Any, is_leaf: Callable[[object], bool] = _
 
 
 def key_orders(structure: object) -> list[tuple]:
-    """The keys of each dictionary in their order, of which JAX's definition of a structure knows nothing."""
+    """The keys of each dictionary in insertion order, which JAX's treedef does not preserve."""
     if isinstance(structure, dict):
         return [tuple(structure), *(order for value in structure.values() for order in key_orders(value))]
     if isinstance(structure, (list, tuple, deque)):
@@ -156,12 +156,12 @@ def key_orders(structure: object) -> list[tuple]:
 
 
 def lists_to_tuples(structure: object) -> Any:
-    """The same structure with tuples in place of lists."""
+    """The same structure with tuples instead of lists."""
     return traverse(lambda x: tuple(x) if isinstance(x, list) else None, structure, top_down=False)
 
 
 def traverse(func: Callable, structure: object, top_down: bool = True) -> Any:
-    """Visit every node of `structure`; where `func` returns something, it takes the node's place."""
+    """Visit every node of `structure`; a value returned by `func` replaces the node."""
     if top_down:
         replaced = func(structure)
         if replaced is not None:

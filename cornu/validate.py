@@ -1,6 +1,6 @@
-"""Arguments checked in a line: each function returns the clean value or raises one clear error.
+"""One-line argument checks: each function returns the normalized value or raises a clear error.
 
-Every message has four parts: where, what was expected, what was received, what to do where that is not plain.
+Every message has four parts: where, what was expected, what was received, and what to do if that is not obvious.
 `owner` is the object being configured; `describe` names it (`Conv2D "stem"`).
 """
 
@@ -24,7 +24,7 @@ Choice = TypeVar("Choice")
 
 
 def describe(owner: object) -> str:
-    """`Conv2D "stem"` for an object with a name, else its class name; a string stands for itself."""
+    """`Conv2D "stem"` for an object with a name, otherwise its class name; a string is returned unchanged."""
     if isinstance(owner, str):
         return owner
     kind = owner if isinstance(owner, type) else type(owner)
@@ -32,17 +32,17 @@ def describe(owner: object) -> str:
     return f'{kind.__name__} "{name}"' if isinstance(name, str) else kind.__name__
 
 
-# Signs that steer a terminal (controls, escape sequences), turn the order of what is read, or cannot be shown at all.
+# Characters that control a terminal, change the text direction, or cannot be displayed.
 _STEERING = re.compile("[\\0-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
 
 
 def name(value: object, owner: object, optional: bool = False, slash: bool = False) -> Any:
-    """A name, which is shown as it is wherever it comes up: text without signs that steer a terminal.
+    """A name that is safe to print: text without terminal control characters.
 
     Args:
         value: the name.
-        owner: whose name it is.
-        optional: whether it may be None or something else without a sign.
+        owner: the owner of the name.
+        optional: whether it may be None or otherwise empty.
         slash: whether it may have "/" in it.
     """
     if optional and not value:
@@ -54,12 +54,12 @@ def name(value: object, owner: object, optional: bool = False, slash: bool = Fal
 
 
 def is_real(value: object) -> TypeGuard[float]:
-    """Whether `value` is a real number, Python's, NumPy's or another's; True and False are too."""
+    """Whether `value` is a real number of any library, including True and False."""
     return isinstance(value, numbers.Real)
 
 
 def is_integer(value: object) -> TypeGuard[int]:
-    """Whether `value` is an integer of Python's or NumPy's, or an array of one without axes: no bool and no float."""
+    """Whether `value` is a Python or NumPy integer, or a scalar integer array; bools and floats are not."""
     if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
         return False
     try:
@@ -100,7 +100,7 @@ def one_or_several(value: Any) -> tuple[Any, ...]:
 
 
 def int_tuple(value: Any, rank: int, name: str, owner: object, minimum: int = 1) -> tuple[int, ...]:
-    """`value` as a tuple of `rank` ints, where one int stands for all of them."""
+    """`value` as a tuple of `rank` ints, where a single int is repeated."""
     values = (value,) * rank if is_integer(value) else value
     good = isinstance(values, Iterable) and not isinstance(values, (str, bytes))
     values = tuple(values) if good and getattr(values, "ndim", 1) == 1 else ()
@@ -129,7 +129,7 @@ def padding(value: Any, owner: object, choices: Sequence[str] = ("valid", "same"
 
 
 def data_format(value: Any, owner: object) -> str:
-    """`"channels_last"` or `"channels_first"`; None is the default of the settings."""
+    """`"channels_last"` or `"channels_first"`; None uses the global default."""
     if value is None:
         return settings.image_data_format()
     value = value.lower() if isinstance(value, str) else value
@@ -137,10 +137,10 @@ def data_format(value: Any, owner: object) -> str:
 
 
 def axis(value: object, rank: int, owner: object, name: str = "axis") -> int:
-    """An axis of something with `rank` axes, counted from the front."""
+    """A nonnegative axis of an array with `rank` axes."""
     if not is_integer(value) or not -rank <= value < rank:
         raise ValueError(
-            f"{describe(owner)}: {name} must be an integer from {-rank} to {rank - 1}, for there are {rank} axes. "
+            f"{describe(owner)}: {name} must be an integer from {-rank} to {rank - 1}, since there are {rank} axes. "
             f"Received: {name}={shown(value)}."
         )
     return operator.index(value) % rank
@@ -166,12 +166,12 @@ def fraction(value: object, name: str, owner: object) -> float:
 
 
 def optional_import(module: str, *, purpose: str, extra: str = "") -> ModuleType:
-    """Import an optional package, or say what to install.
+    """Import an optional package, or raise an error that says what to install.
 
     Args:
         module: the module to import.
-        purpose: what needs it, for the message.
-        extra: the extra of cornu to which it belongs.
+        purpose: the feature that needs it, for the error message.
+        extra: the extra of cornu that contains it.
     """
     try:
         return importlib.import_module(module)
@@ -183,7 +183,7 @@ def optional_import(module: str, *, purpose: str, extra: str = "") -> ModuleType
 
 
 def _packages_of(extra: str) -> str:
-    """What an extra of cornu stands for, as pip takes it: cornu itself is on no index, so its name would not do."""
+    """The packages of an extra, as pip arguments: cornu itself is not on an index, so its name would not work."""
     try:
         required = importlib.metadata.requires("cornu") or []
     except importlib.metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Activation functions, found by name: `cornu.activations.get("relu")`."""
+"""Activation functions, available by name: `cornu.activations.get("relu")`."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -48,7 +48,7 @@ catalogue = Catalogue("activation", {f.__name__: f for f in _FUNCTIONS} | {"swis
 
 
 def get(identifier: object) -> Callable:
-    """The activation that a name, a config or a callable stands for; None is `linear`.
+    """The activation for a name, a config or a callable; None is `linear`.
 
     Example:
 
@@ -60,7 +60,7 @@ def get(identifier: object) -> Callable:
 
 
 def serialize(activation: Callable) -> Any:
-    """The name of a built-in activation, or the config of another.
+    """The name of a built-in activation, or the config of any other.
 
     Example:
 
@@ -70,11 +70,11 @@ def serialize(activation: Callable) -> Any:
 
 
 def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
-    """The activation that a name or config stands for.
+    """The activation for a name or config.
 
     Args:
         config: what `serialize` returned.
-        custom_objects: dictionary from name to function, for names that are not built in.
+        custom_objects: dictionary from names to functions, for names that are not built in.
 
     Example:
 

@@ -1,6 +1,6 @@
-"""The activation functions that `cornu.ops` does not already hold under the same name and signature.
+"""The activation functions that `cornu.ops` does not define under the same name and signature.
 
-Every other name of this namespace is the operation itself, imported in `__init__`.
+Every other name in this namespace is the operation itself, imported in `__init__`.
 """
 
 import jax
@@ -35,7 +35,7 @@ def gelu(x: object, approximate: bool = False) -> Tensor:
 
     Args:
         x: input tensor.
-        approximate: whether to use the approximation by `tanh`.
+        approximate: whether to use the `tanh` approximation. Defaults to False.
 
     Example:
 
@@ -55,18 +55,18 @@ def mish(x: Tensor) -> Tensor:
     return x * jnp.tanh(jax.nn.softplus(x))
 
 
-@op(class_name="ReLU")  # Keras's files tell it from the operation of the same name
+@op(class_name="ReLU")  # Keras's files distinguish it from the operation of the same name
 def relu(x: Tensor, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Tensor:
-    """Rectified linear unit: `max(x, 0)`, or its general form.
+    """Rectified linear unit: `max(x, 0)`, or its generalization.
 
     `f(x) = max_value` where `x >= max_value`, `x` where `threshold < x < max_value`, and
     `negative_slope * (x - threshold)` elsewhere.
 
     Args:
         x: input tensor.
-        negative_slope: slope below the threshold, at least 0.
-        max_value: largest output; None sets no limit.
-        threshold: value up to which inputs are damped or set to zero.
+        negative_slope: slope below the threshold, at least 0. Defaults to 0.0.
+        max_value: maximum output; None sets no limit.
+        threshold: inputs up to this value are scaled by `negative_slope`, or set to zero. Defaults to 0.0.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Where the published weights are, under which names they are kept, and their hashes.
+"""The URLs of the published weights, their local file names, and their hashes.
 
 `FILES[kind]` maps (has a classifier, *variant arguments) to a `File`. A file without a hash was published without one.
 """
@@ -13,9 +13,9 @@ class File(NamedTuple):
     """One published file.
 
     Attributes:
-        name: the name it is kept under.
-        address: where it is, below `BASE`.
-        digest: MD5 or SHA-256 of its bytes, or None.
+        name: the local file name.
+        address: the URL relative to `BASE`.
+        digest: MD5 or SHA-256 of its bytes, or None if unknown.
     """
 
     name: str
@@ -236,7 +236,7 @@ def _mobilenet_v3(table: dict[tuple[float, bool], tuple[str, str, str]]) -> dict
 
 
 def _sized(folder: str, names: dict[float, str], sizes: tuple[int, ...]) -> dict[tuple, File]:
-    """Files for each width factor and image size; `names` has a place for the size."""
+    """Files for each width factor and image size; `names` contains a placeholder for the size."""
     files = {}
     for alpha, pattern in names.items():
         for size in sizes:

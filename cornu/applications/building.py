@@ -1,7 +1,7 @@
-"""What all families share: the image that goes in, the classifier on top, and the model around a family's body.
+"""Code shared by all families: the input, the classifier, and the model around a family's body.
 
 A family is a function from an image tensor to a feature tensor, and a table of its members. `constructor` makes the
-public function of a member from the two; members with arguments of their own call `application` themselves.
+public function of a member from the two; members with additional arguments call `application` themselves.
 """
 
 import os
@@ -20,14 +20,14 @@ Body = Callable[[KerasTensor], KerasTensor]
 
 @dataclass(frozen=True)
 class Plan:
-    """What the caller of a constructor asked for, and what the member says of itself.
+    """The arguments of a constructor call, and the properties of the member.
 
     Attributes:
         kind: the constructor's name, under which its published weights are listed.
-        size: height and width of the images that the published weights were trained on; None takes images of any
-            size, with a classifier too.
-        smallest: the least height and width.
-        variant: the arguments beside `kind` that tell published weights apart, such as a width factor.
+        size: height and width of the images that the published weights were trained on; None allows images of any size,
+            even with a classifier.
+        smallest: the minimum height and width.
+        variant: the arguments other than `kind` that select published weights, such as a width factor.
     """
 
     kind: str
@@ -50,10 +50,10 @@ class Plan:
 
 
 def application(plan: Plan, body: Body, top: Callable, bottom: Callable) -> Model:
-    """The model that `plan` asks for.
+    """The model described by `plan`.
 
     Args:
-        plan: what was asked for.
+        plan: the arguments.
         body: the family's layers, from image to features.
         top: function of (features, plan) that classifies.
         bottom: function of (features, pooling) that pools, for models without a classifier.
@@ -68,7 +68,7 @@ def application(plan: Plan, body: Body, top: Callable, bottom: Callable) -> Mode
 
 
 class Application(Protocol):
-    """A public function that makes models of one kind, with the arguments that all of them take."""
+    """A public function that creates models of one kind, with the common arguments."""
 
     def __call__(
         self,
@@ -95,16 +95,16 @@ def constructor(
     top: Callable | None = None,
     bottom: Callable | None = None,
 ) -> Application:
-    """The public function that makes models of one kind.
+    """The public function that creates models of one kind.
 
     Args:
         kind: its name.
         body: its layers, from image to features.
-        paper: where the architecture comes from.
-        name: name of its models; None is `kind` in lower case.
+        paper: the source of the architecture.
+        name: name of its models; None uses `kind` in lower case.
         size, smallest: as in `Plan`.
-        before: function of (image, plan) that prepares images for the body.
-        top, bottom: as in `application`; None is `classifier` and `pooled`.
+        before: function of (image, plan) that preprocesses images for the body.
+        top, bottom: as in `application`; None uses `classifier` and `pooled`.
     """
 
     def build(
@@ -130,17 +130,17 @@ def constructor(
 _DOCSTRING = """{kind} ({paper}).
 
 Args:
-    include_top: whether the model ends in its classifier.
-    weights: "imagenet" for the published weights, the path of a weights file, or None for fresh ones.
+    include_top: whether to include the classifier. Defaults to True.
+    weights: "imagenet" for the published weights, the path of a weights file, or None for random initialization.
     input_tensor: symbolic tensor to start from, instead of a new input.
-    input_shape: shape of one image; None is the size of the published weights with a classifier, any size without.
-    pooling: what follows the last features without a classifier: "avg", "max", or None for the features themselves.
+    input_shape: shape of one image; None uses that of the published weights with a classifier, any size without.
+    pooling: pooling of the last features without a classifier: "avg", "max", or None for the feature map.
     classes: number of classes of the classifier; 1000 for the published weights.
-    classifier_activation: activation of the classifier; None gives logits.
+    classifier_activation: activation of the classifier; None returns logits.
     name: name of the model.
 {more}
 Returns:
-    A functional model from images, in the range that the module's `preprocess_input` gives, to scores or features.
+    A functional model from images, preprocessed by the module's `preprocess_input`, to scores or features.
 """
 
 
@@ -152,22 +152,22 @@ def named(build: Function, kind: str, paper: str, home: Callable, more: str = ""
     return build
 
 
-# ---------------------------------------------------------------- what goes in
+# ---------------------------------------------------------------- inputs
 
 
 def check(plan: Plan) -> None:
-    """Refuse arguments that contradict each other."""
+    """Reject inconsistent arguments."""
     validate.one_of(plan.pooling, (None, "avg", "max"), "pooling", plan.kind)
     validate.positive_int(plan.classes, "classes", plan.kind)
     if plan.weights not in (None, pretrained.PUBLISHED) and not os.path.exists(os.fspath(plan.weights)):
         raise ValueError(
-            f'{plan.kind}: weights must be "imagenet", the path of a weights file, or None. There is no file of this '
+            f'{plan.kind}: weights must be "imagenet", the path of a weights file, or None. There is no file with this '
             f"name. Received: weights={os.fspath(plan.weights)!r}."
         )
     if plan.published and plan.include_top and plan.classes != 1000:
         raise ValueError(
-            f"{plan.kind}: the published weights classify 1000 classes. For others, take include_top=False and put a "
-            f"classifier of your own on top, or weights=None. Received: classes={plan.classes}."
+            f"{plan.kind}: the published weights classify 1000 classes. For others, use include_top=False and add a "
+            f"classifier on top, or use weights=None. Received: classes={plan.classes}."
         )
     if plan.weights is not None and plan.include_top:
         _check_activation(plan)
@@ -189,7 +189,7 @@ def image_input(plan: Plan) -> KerasTensor:
         return layers.Input(shape)
     if not is_keras_tensor(plan.input_tensor):
         raise ValueError(
-            f"{plan.kind}: input_tensor must be a symbolic tensor, as cornu.Input gives it. "
+            f"{plan.kind}: input_tensor must be a symbolic tensor, such as cornu.Input(...). "
             f"Received: {type(plan.input_tensor).__name__}."
         )
     return plan.input_tensor
@@ -202,24 +202,21 @@ def image_shape(plan: Plan) -> tuple[int | None, ...]:
         return default
     shape = tuple(plan.input_shape)
     if len(shape) != 3:
-        raise ValueError(
-            f"{plan.kind}: input_shape must have three sizes, of height, width and channels. "
-            f"Received: input_shape={shape}."
-        )
+        raise ValueError(f"{plan.kind}: input_shape must be (height, width, channels). Received: input_shape={shape}.")
     if plan.published and plan.include_top and plan.size is not None and shape != default:
         raise ValueError(
-            f"{plan.kind}: the published classifier takes images of shape {default}. For other sizes, take "
+            f"{plan.kind}: the published classifier requires images of shape {default}. For other sizes, use "
             f"include_top=False. Received: input_shape={shape}."
         )
     channels, sides = shape[channel_axis() - 1], spatial(shape)
     if plan.published and channels != 3:
-        raise ValueError(f"{plan.kind}: the published weights take 3 channels. Received: input_shape={shape}.")
+        raise ValueError(f"{plan.kind}: the published weights require 3 channels. Received: input_shape={shape}.")
     if any(side is not None and side < plan.smallest for side in sides):
         raise ValueError(
-            f"{plan.kind}: images must be at least {plan.smallest} high and wide. Received: input_shape={shape}."
+            f"{plan.kind}: height and width must be at least {plan.smallest}. Received: input_shape={shape}."
         )
     if plan.include_top and plan.size is not None and None in shape:
-        raise ValueError(f"{plan.kind}: a classifier needs images of a known size. Received: input_shape={shape}.")
+        raise ValueError(f"{plan.kind}: a classifier requires a fixed image size. Received: input_shape={shape}.")
     return shape
 
 
@@ -235,31 +232,31 @@ def spatial(shape: Sequence[int | None]) -> tuple[int | None, int | None]:
 
 
 def channels_of(x: KerasTensor) -> int:
-    """How many channels a batch of images has; no layer leaves that unknown."""
+    """The number of channels of a batch of images, which is always known."""
     return cast(int, x.shape[channel_axis()])
 
 
 def channel_axis() -> int:
-    """The axis of the channels in a batch of images: 3, or 1 where channels come first."""
+    """The axis of the channels in a batch of images: 3, or 1 for channels first."""
     return 1 if settings.image_data_format() == "channels_first" else 3
 
 
 def require_channels_last(kind: str) -> None:
-    """Refuse to build where channels come first, for families that are only defined for channels that come last."""
+    """Raise an error for channels first, for families that are defined only for channels last."""
     if settings.image_data_format() == "channels_first":
         raise ValueError(
-            f"{kind}: the model is only there for channels that come last. Call "
+            f"{kind}: the model supports only channels_last. Call "
             'cornu.config.set_image_data_format("channels_last") first. Received: channels_first as the default.'
         )
 
 
 def last_axis() -> int:
-    """The same, with -1 for the last: families differ in how they write it into their configs."""
+    """The same, with -1 for the last axis: families differ in their configs."""
     return 1 if settings.image_data_format() == "channels_first" else -1
 
 
 def _sources(plan: Plan, image: KerasTensor) -> KerasTensor | list[KerasTensor]:
-    """The inputs of the model: where the given tensor comes from, else the image."""
+    """The inputs of the model: the sources of the given tensor, or the image."""
     if plan.input_tensor is None:
         return image
     found: dict[int, KerasTensor] = {}
@@ -273,18 +270,18 @@ def _sources(plan: Plan, image: KerasTensor) -> KerasTensor | list[KerasTensor]:
     return sources[0] if len(sources) == 1 else sources
 
 
-# ---------------------------------------------------------------- what comes out
+# ---------------------------------------------------------------- outputs
 
 _POOLING = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
 
 
 def pooled(x: KerasTensor, pooling: str | None) -> KerasTensor:
-    """The features, pooled over the image where asked for, by a layer called `avg_pool` or `max_pool`."""
+    """The features, pooled over the image if requested, by a layer named `avg_pool` or `max_pool`."""
     return _POOLING[pooling](name=f"{pooling}_pool")(x) if pooling else x
 
 
 def pooled_unnamed(x: KerasTensor, pooling: str | None) -> KerasTensor:
-    """The same, by a layer without a name of its own."""
+    """The same, by a layer with a default name."""
     return _POOLING[pooling]()(x) if pooling else x
 
 
@@ -295,7 +292,7 @@ def classifier(
 
     Args:
         x: features.
-        plan: what was asked for.
+        plan: the arguments.
         pool: name of the pooling layer.
         dropout: fraction of the averaged features to drop.
         dense: further arguments of the last layer.
@@ -311,7 +308,7 @@ def predictions(x: KerasTensor, plan: Plan, name: str = "predictions", **dense: 
     return layers.Dense(plan.classes, activation=plan.classifier_activation, name=name, **dense)(x)
 
 
-# ---------------------------------------------------------------- what bodies share
+# ---------------------------------------------------------------- shared by bodies
 
 
 def whole(value: float, divisor: int = 8, least: int | None = None) -> int:
@@ -321,6 +318,6 @@ def whole(value: float, divisor: int = 8, least: int | None = None) -> int:
 
 
 def same_padding(x: KerasTensor, kernel: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Zeros around `x` for a step of two, more after than before where the size is even, as TensorFlow pads."""
+    """Zero padding of `x` for stride 2, with more after than before if the size is even, as in TensorFlow."""
     height, width = ((kernel // 2 - (side is None or side % 2 == 0), kernel // 2) for side in spatial(x.shape[1:]))
     return height, width

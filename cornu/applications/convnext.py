@@ -25,10 +25,10 @@ _MEAN, _VARIANCE = [0.485 * 255, 0.456 * 255, 0.406 * 255], [(0.229 * 255) ** 2,
 
 
 class LayerScale(layers.Layer):
-    """A trained factor for each channel (Touvron et al., 2021, arXiv 2103.17239).
+    """A trainable scale for each channel (Touvron et al., 2021, arXiv 2103.17239).
 
     Args:
-        init_values: what the factors start from.
+        init_values: initial value of the scale.
         projection_dim: number of channels.
     """
 
@@ -41,11 +41,11 @@ class LayerScale(layers.Layer):
         self.projection_dim = validate.positive_int(projection_dim, "projection_dim", self)
 
     def build(self, input_shape: Sequence[int | None]) -> None:
-        """Make the factors."""
+        """Create the scale."""
         self.gamma = self.add_weight((self.projection_dim,), initializers.Constant(self.init_values))
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """The inputs, each channel times its factor."""
+        """The inputs, each channel multiplied by its scale."""
         return inputs * self.gamma.value
 
 
@@ -97,7 +97,7 @@ def _bottom(x: KerasTensor, pooling: str | None) -> KerasTensor:
 
 
 def _convnext(kind: str, name: str, depths: Sequence[int], widths: Sequence[int]) -> Callable[..., Model]:
-    """The constructor of one member, with these numbers of blocks and channels in its four stages."""
+    """The constructor of one member, with the given numbers of blocks and channels in its four stages."""
 
     def build(
         include_top: bool = True,
@@ -119,7 +119,7 @@ def _convnext(kind: str, name: str, depths: Sequence[int], widths: Sequence[int]
         )  # fmt: skip
         return application(plan, body, _top, _bottom)
 
-    more = "    include_preprocessing: whether the model scales images from 0 to 255 itself.\n"
+    more = "    include_preprocessing: whether the model rescales images from 0 to 255 itself.\n"
     return named(build, kind, "Liu et al., 2022", _body, more)
 
 

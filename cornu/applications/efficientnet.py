@@ -31,7 +31,7 @@ DENSE_START = {"class_name": "VarianceScaling", "config": {
     "scale": 1.0 / 3.0, "mode": "fan_out", "distribution": "uniform",
 }}  # fmt: skip
 _DEVIATION = (0.229, 0.224, 0.225)  # of ImageNet's channels, from 0 to 1
-_DROP_CONNECT = 0.2  # how often the last residual is dropped; the others less often the earlier they come
+_DROP_CONNECT = 0.2  # drop rate of the last residual; it increases linearly with depth
 
 
 class Stage(NamedTuple):
@@ -56,7 +56,7 @@ _STAGES = (
 
 
 def conv(x: KerasTensor, filters: int, kernel: int, name: str, **options: Any) -> KerasTensor:
-    """A convolution without bias, as EfficientNets start it."""
+    """A convolution without bias, with EfficientNet's initializer."""
     options = {"padding": "same", "use_bias": False, "kernel_initializer": CONV_START, **options}
     return layers.Conv2D(filters, kernel, name=name, **options)(x)
 
@@ -67,7 +67,7 @@ def swish(x: KerasTensor, name: str) -> KerasTensor:
 
 
 def excited(x: KerasTensor, reduced: int, name: str) -> KerasTensor:
-    """Squeeze and excitation: channels weighed by what the whole image says (Hu et al., 2017, arXiv 1709.01507)."""
+    """Squeeze and excitation: channels weighted by global context (Hu et al., 2017, arXiv 1709.01507)."""
     channels = channels_of(x)
     shape = (channels, 1, 1) if channel_axis() == 1 else (1, 1, channels)
     weights = layers.GlobalAveragePooling2D(name=f"{name}se_squeeze")(x)
@@ -78,7 +78,7 @@ def excited(x: KerasTensor, reduced: int, name: str) -> KerasTensor:
 
 
 def residual(x: KerasTensor, around: KerasTensor, drop: float, name: str) -> KerasTensor:
-    """`x` and what went around it; the whole of `x` is dropped for some samples."""
+    """The sum of `x` and its shortcut; all of `x` is dropped for some samples."""
     if drop:
         x = layers.Dropout(drop, noise_shape=(None, 1, 1, 1), name=f"{name}drop")(x)
     return layers.Add(name=f"{name}add")([x, around])
@@ -105,7 +105,7 @@ def _normalized(x: KerasTensor, name: str) -> KerasTensor:
 
 
 def _strided(x: KerasTensor, kernel: int, stride: int, name: str) -> tuple[KerasTensor, str]:
-    """`x` and the padding mode for a layer with this step; a step of two is padded beforehand."""
+    """`x` and the padding mode for a layer with the given stride; for stride 2, `x` is padded explicitly."""
     if stride == 1:
         return x, "same"
     return layers.ZeroPadding2D(same_padding(x, kernel), name=name)(x), "valid"
@@ -131,10 +131,10 @@ def _block(x: KerasTensor, stage: Stage, stride: int, drop: float, name: str) ->
 
 
 def _scaled(image: KerasTensor, plan: Plan) -> KerasTensor:
-    """Images from 0 to 255 as the body takes them.
+    """Images from 0 to 255, normalized for the body.
 
-    The published weights bring the mean and the variance of ImageNet for the normalization, but were trained on images
-    divided by the variance, so that a factor is still missing.
+    The published weights contain the mean and the variance of ImageNet for the normalization, but were trained on
+    images divided by the variance, so that one more factor is needed.
     """
     x = layers.Rescaling(1.0 / 255.0)(image)
     x = layers.Normalization(axis=channel_axis())(x)

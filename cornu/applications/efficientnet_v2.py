@@ -90,7 +90,7 @@ def _scaled_by_imagenet(x: KerasTensor) -> KerasTensor:
 
 
 def _fused(x: KerasTensor, stage: Stage, stride: int, name: str) -> KerasTensor:
-    """Fused-MBConv: a 3 × 3 convolution that widens, then one that narrows; where nothing widens, one alone."""
+    """Fused-MBConv: a 3 × 3 convolution that widens, then one that narrows; a single one without expansion."""
     if stage.expansion == 1:
         x = _normalized(conv(x, stage.filters, 3, f"{name}project_conv", strides=stride), f"{name}project_")
         return swish(x, f"{name}project_")
@@ -126,8 +126,8 @@ def _efficientnet(
     depth: float = 1.0,
     scaled: Callable = _scaled_by_own_range,
 ) -> Callable[..., Model]:
-    """The constructor of one member; `scaled` prepares the images inside the model."""
-    blocks = sum(stage.repeats for stage in stages)  # before they are scaled, as the published rates were made
+    """The constructor of one member; `scaled` preprocesses the images inside the model."""
+    blocks = sum(stage.repeats for stage in stages)  # before scaling, like the published rates
     stages = [s._replace(filters=_whole(s.filters * width), repeats=math.ceil(s.repeats * depth)) for s in stages]
 
     def body(x: KerasTensor, include_preprocessing: bool) -> KerasTensor:
@@ -155,7 +155,7 @@ def _efficientnet(
         top = partial(classifier, dropout=0.2, kernel_initializer=DENSE_START, bias_initializer=Constant(0.0))
         return application(plan, partial(body, include_preprocessing=include_preprocessing), top, pooled)
 
-    more = "    include_preprocessing: whether the model scales images from 0 to 255 itself.\n"
+    more = "    include_preprocessing: whether the model rescales images from 0 to 255 itself.\n"
     return named(build, kind, "Tan & Le, 2021", body, more)
 
 

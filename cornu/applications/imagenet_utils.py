@@ -1,4 +1,4 @@
-"""Images in and names of classes out: what the ImageNet models expect and what their scores mean."""
+"""Preprocessing and class names of the ImageNet models."""
 
 import functools
 import json
@@ -23,16 +23,16 @@ _MODES = ("caffe", "tf", "torch")
 
 
 def preprocess_input(x: Tensor, data_format: str | None = None, mode: str = "caffe") -> Tensor:
-    """Images in the range that a model was trained on; the given array keeps its values.
+    """Preprocess images to the range that a model was trained on; the array is not modified.
 
     Args:
         x: one image or a batch of them, RGB from 0 to 255: an array or a symbolic tensor.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        mode: `"caffe"`: BGR, less the mean of ImageNet. `"tf"`: from -1 to 1. `"torch"`: from 0 to 1, less the mean
-            of ImageNet, over its deviation.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        mode: `"caffe"`: BGR minus the ImageNet mean. `"tf"`: from -1 to 1. `"torch"`: from 0 to 1, minus the mean
+            of ImageNet, divided by its standard deviation.
 
     Returns:
-        Numbers of the shape of `x`: a NumPy array for one, else a tensor.
+        Array of the shape of `x`: a NumPy array if `x` is one, otherwise a tensor.
 
     Example:
 
@@ -44,7 +44,7 @@ def preprocess_input(x: Tensor, data_format: str | None = None, mode: str = "caf
     rank = len(getattr(x, "shape", np.shape(x)))
     if rank not in (3, 4):
         raise ValueError(
-            f"preprocess_input: x must be an image or a batch of images, of 3 or 4 dimensions. Received: {rank}."
+            f"preprocess_input: x must be an image or a batch of images, with 3 or 4 axes. Received: {rank}."
         )
     x = _as_float(x)
     if mode == "tf":
@@ -57,7 +57,7 @@ def preprocess_input(x: Tensor, data_format: str | None = None, mode: str = "caf
 
 
 def _as_float(x: Tensor) -> Tensor:
-    """`x` as numbers with a fraction: floats keep their dtype."""
+    """`x` as floating-point numbers: floats keep their dtype."""
     if is_keras_tensor(x) or isinstance(x, jax.Array):
         return x if dtypes.is_float(x.dtype) else ops.cast(x, settings.floatx())
     x = np.asarray(x)
@@ -70,7 +70,7 @@ def _spread(values: tuple[float, ...], x: Any, channels_first: bool) -> np.ndarr
 
 
 def preprocessing(mode: str | None) -> Callable[[object, str | None], object]:
-    """The `preprocess_input` of a family; None leaves images as they are, for models that scale them inside."""
+    """The `preprocess_input` of a family; None leaves images unchanged, for models that rescale them internally."""
 
     def family_input(x: object, data_format: str | None = None) -> Tensor:
         return x if mode is None else preprocess_input(x, data_format, mode)
@@ -81,25 +81,25 @@ def preprocessing(mode: str | None) -> Callable[[object, str | None], object]:
 
 
 _RANGES = {
-    None: "unchanged: the model has layers that scale them",
-    "caffe": "BGR, less the mean of ImageNet",
-    "tf": "scaled to numbers from -1 to 1",
-    "torch": "scaled to 0 to 1, less the mean of ImageNet, over its deviation",
+    None: "unchanged: the model contains layers that rescale them",
+    "caffe": "BGR, minus the ImageNet mean",
+    "tf": "scaled to -1 to 1",
+    "torch": "scaled to 0 to 1, minus the ImageNet mean, divided by its standard deviation",
 }
-_FAMILY_DOCSTRING = """Images in the range of this family's models: {what}.
+_FAMILY_DOCSTRING = """Preprocess images for this family's models: {what}.
 
     Args:
         x: one image or a batch of them, RGB from 0 to 255.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
     """
 
 
 def decode_predictions(preds: object, top: int = 5) -> list[list[tuple[str, str, float]]]:
-    """The likeliest classes of ImageNet for each row of scores.
+    """Return the most likely ImageNet classes for each row of scores.
 
     Args:
         preds: scores, shape (batch, 1000).
-        top: how many classes for each row.
+        top: number of classes per row. Defaults to 5.
 
     Returns:
         For each row, (WordNet id, name, score), the highest score first.

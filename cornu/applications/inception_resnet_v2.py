@@ -19,7 +19,7 @@ class CustomScaleLayer(layers.Layer):
     """`x + scale * residual` for a pair (x, residual).
 
     Args:
-        scale: how much of the residual is added.
+        scale: factor of the residual.
     """
 
     pure_call = rowwise = True
@@ -35,7 +35,7 @@ class CustomScaleLayer(layers.Layer):
 
 
 def _residual(x: KerasTensor, branches: list[KerasTensor], name: str, scale: float, relu: bool = True) -> KerasTensor:
-    """`x` and some of what the branches say, in as many channels as `x` has."""
+    """`x` plus a scaled projection of the branches to as many channels as `x` has."""
     change = layers.Conv2D(channels_of(x), 1, padding="same", name=f"{name}_conv")(joined(branches, f"{name}_mixed"))
     x = CustomScaleLayer(scale)([x, change])
     return layers.Activation("relu", name=f"{name}_ac")(x) if relu else x

@@ -11,7 +11,7 @@ __all__ = ["InceptionV3", "decode_predictions", "preprocess_input"]
 def conv(
     x: KerasTensor, filters: int, kernel: int | tuple[int, int], strides: int = 1, padding: str = "same"
 ) -> KerasTensor:
-    """Convolution without bias, normalization without a factor, ReLU."""
+    """Convolution without bias, normalization without a scale, ReLU."""
     x = layers.Conv2D(filters, kernel, strides=strides, padding=padding, use_bias=False)(x)
     x = layers.BatchNormalization(channel_axis(), scale=False)(x)
     return layers.Activation("relu")(x)
@@ -25,7 +25,7 @@ def chain(x: KerasTensor, *steps: tuple) -> KerasTensor:
 
 
 def joined(branches: list[KerasTensor], name: str | None = None) -> KerasTensor:
-    """The branches' channels side by side."""
+    """The branches concatenated along the channels."""
     return layers.Concatenate(axis=channel_axis(), name=name)(branches)
 
 
@@ -35,7 +35,7 @@ def averaged(x: KerasTensor, filters: int) -> KerasTensor:
 
 
 def halved(x: KerasTensor) -> KerasTensor:
-    """The maximum over 3 × 3, every second one."""
+    """3 × 3 max pooling with stride 2."""
     return layers.MaxPooling2D(3, strides=2)(x)
 
 
@@ -47,7 +47,7 @@ def stem(x: KerasTensor) -> KerasTensor:
 
 
 def _sevens(x: KerasTensor, width: int, name: str) -> KerasTensor:
-    """The 17 × 17 module, with 7 × 7 convolutions taken apart into rows and columns."""
+    """The 17 × 17 module, with 7 × 7 convolutions factorized into rows and columns."""
     row, column = (1, 7), (7, 1)
     return joined(
         [

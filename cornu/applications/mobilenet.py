@@ -73,20 +73,20 @@ def MobileNet(  # noqa: N802 - Keras's public name
     """MobileNet (Howard et al., 2017).
 
     Args:
-        input_shape: shape of one image; None is (224, 224, 3) with a classifier, any size without.
-        alpha: factor of the number of filters; the published weights have 0.25, 0.5, 0.75 and 1.0.
-        depth_multiplier: filters for each channel in the depthwise convolutions; 1 for the published weights.
-        dropout: fraction of the features that the classifier drops in training.
-        include_top: whether the model ends in its classifier.
-        weights: "imagenet" for the published weights, the path of a weights file, or None for fresh ones.
+        input_shape: shape of one image; None uses (224, 224, 3) with a classifier, and any size without.
+        alpha: width multiplier; the published weights have 0.25, 0.5, 0.75 and 1.0.
+        depth_multiplier: filters per channel in the depthwise convolutions; 1 for the published weights.
+        dropout: fraction of the features dropped before the classifier during training.
+        include_top: whether to include the classifier.
+        weights: "imagenet" for the published weights, the path of a weights file, or None for random initialization.
         input_tensor: symbolic tensor to start from, instead of a new input.
-        pooling: what follows the last features without a classifier: "avg", "max", or None for the features.
+        pooling: pooling of the last features without a classifier: "avg", "max", or None for the feature map.
         classes: number of classes of the classifier; 1000 for the published weights.
-        classifier_activation: activation of the classifier; None gives logits.
-        name: name of the model; None makes one from `alpha` and the size of the images.
+        classifier_activation: activation of the classifier; None returns logits.
+        name: name of the model; None derives one from `alpha` and the image size.
 
     Returns:
-        A functional model from images, in the range that `preprocess_input` gives, to scores or features.
+        A functional model from images, preprocessed by `preprocess_input`, to scores or features.
 
     Example:
 
@@ -109,7 +109,7 @@ def MobileNet(  # noqa: N802 - Keras's public name
 
 
 def published_size(input_shape: Sequence[int | None] | None, sizes: Sequence[int]) -> int:
-    """The image size of the published weights that fit best: that of the images if there are some, else 224."""
+    """The image size of the best-matching published weights: that of the images if available, otherwise 224."""
     if input_shape is None or len(input_shape) != 3:
         return 224
     height, width = spatial(tuple(input_shape))
@@ -117,7 +117,7 @@ def published_size(input_shape: Sequence[int | None] | None, sizes: Sequence[int
 
 
 def with_name(plan: Plan, name: str) -> Plan:
-    """`plan` with this name for the model, where the caller gave none."""
+    """`plan` with the given model name, unless the caller passed one."""
     return plan if plan.name else replace(plan, name=name)
 
 

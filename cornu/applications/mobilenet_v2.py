@@ -89,18 +89,18 @@ def MobileNetV2(  # noqa: N802 - Keras's public name
     """MobileNet V2 (Sandler et al., 2018).
 
     Args:
-        input_shape: shape of one image; None is (224, 224, 3) with a classifier, any size without.
-        alpha: factor of the number of filters; the published weights have 0.35, 0.5, 0.75, 1.0, 1.3 and 1.4.
-        include_top: whether the model ends in its classifier.
-        weights: "imagenet" for the published weights, the path of a weights file, or None for fresh ones.
+        input_shape: shape of one image; None uses (224, 224, 3) with a classifier, and any size without.
+        alpha: width multiplier; the published weights have 0.35, 0.5, 0.75, 1.0, 1.3 and 1.4.
+        include_top: whether to include the classifier.
+        weights: "imagenet" for the published weights, the path of a weights file, or None for random initialization.
         input_tensor: symbolic tensor to start from, instead of a new input.
-        pooling: what follows the last features without a classifier: "avg", "max", or None for the features.
+        pooling: pooling of the last features without a classifier: "avg", "max", or None for the feature map.
         classes: number of classes of the classifier; 1000 for the published weights.
-        classifier_activation: activation of the classifier; None gives logits.
-        name: name of the model; None makes one from `alpha` and the size of the images.
+        classifier_activation: activation of the classifier; None returns logits.
+        name: name of the model; None derives one from `alpha` and the image size.
 
     Returns:
-        A functional model from images, in the range that `preprocess_input` gives, to scores or features.
+        A functional model from images, preprocessed by `preprocess_input`, to scores or features.
     """
     size = published_size(input_shape, MOBILENET_V2_SIZES)
     plan = Plan(

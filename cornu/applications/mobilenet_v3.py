@@ -1,4 +1,4 @@
-"""MobileNet V3: searched blocks, some of them excited, some with hard swish (Howard et al., 2019, arXiv 1905.02244).
+"""MobileNet V3: searched blocks, some excited, some with hard swish (Howard et al., 2019, arXiv 1905.02244).
 
 Tables 1 and 2 of the paper are `_LARGE` and `_SMALL`.
 """
@@ -89,7 +89,7 @@ def _block(x: KerasTensor, row: Row, expansion: float, number: int) -> KerasTens
     around, channels = x, channels_of(x)
     name = f"expanded_conv_{number}" if number else "expanded_conv"
     expanded = whole(channels * expansion) if number else channels
-    if number:  # the first row widens nothing
+    if number:  # the first row has no expansion
         x = _active(_conv(x, expanded, 1, f"{name}_expand"), row.activation)
     if row.stride > 1:
         x = layers.ZeroPadding2D(same_padding(x, row.kernel), name=f"{name}_depthwise_pad")(x)
@@ -110,7 +110,7 @@ def _body(
     x = layers.Rescaling(scale=1.0 / 127.5, offset=-1.0)(x) if include_preprocessing else x
     activation = "RE" if minimalistic else "HS"
     x = _active(_conv(x, 16, 3, "conv", strides=2), activation)
-    before = 16  # filters of the row before, in the paper's table
+    before = 16  # filters of the previous row in the paper's table
     for number, row in enumerate(rows):
         scaled = row._replace(filters=whole(row.filters * alpha))
         if minimalistic:
@@ -130,10 +130,10 @@ def _top(x: KerasTensor, plan: Plan, width: int, activation: str, dropout: float
     return layers.Activation(plan.classifier_activation, name="predictions")(x)
 
 
-_MORE = """    alpha: factor of the number of filters; the published weights have 0.75 and 1.0.
-    minimalistic: whether to do without 5 × 5 kernels, excitation and hard swish.
-    dropout_rate: fraction of the features that the classifier drops in training.
-    include_preprocessing: whether the model scales images from 0 to 255 itself.
+_MORE = """    alpha: width multiplier; the published weights have 0.75 and 1.0.
+    minimalistic: whether to omit 5 × 5 kernels, excitation and hard swish.
+    dropout_rate: fraction of the features dropped before the classifier during training.
+    include_preprocessing: whether the model rescales images from 0 to 255 itself.
 """
 
 

@@ -42,7 +42,7 @@ def _joined(branches: list[KerasTensor], name: str | None = None) -> KerasTensor
 
 
 def _separable(x: KerasTensor, filters: int, kernel: int, stride: int, block: int, name: str) -> KerasTensor:
-    """ReLU, separable convolution, normalization, twice; the first may take steps of two."""
+    """ReLU, separable convolution, normalization, twice; the first may have stride 2."""
     with name_scope(f"block_{block}"), name_scope(f"separable_conv_block_{name}"):
         return _separable_twice(x, filters, kernel, stride, name)
 
@@ -61,7 +61,7 @@ def _separable_twice(x: KerasTensor, filters: int, kernel: int, stride: int, nam
 
 
 def _adjusted(p: KerasTensor | None, x: KerasTensor, filters: int, name: str) -> KerasTensor:
-    """What came before the last cell, in the size and with the channels that fit beside what came out of it."""
+    """The input of the last cell, adjusted to the size and channels of its output."""
     if p is None:
         return x
     if spatial(p.shape[1:]) != spatial(x.shape[1:]):
@@ -74,11 +74,11 @@ def _adjusted(p: KerasTensor | None, x: KerasTensor, filters: int, name: str) ->
 
 
 def _halved(p: KerasTensor, filters: int, name: str) -> KerasTensor:
-    """Every second pixel, once from the first on and once from the second on."""
+    """Every second pixel, starting at the first and at the second pixel."""
     p = _relu(p, f"adjust_relu_1_{name}")
     even = layers.AveragePooling2D(1, strides=2, name=f"adjust_avg_pool_1_{name}")(p)
     even = _conv(even, filters // 2, f"adjust_conv_1_{name}")
-    odd = layers.ZeroPadding2D(((0, 1), (0, 1)))(p)  # the same, one row and column on
+    odd = layers.ZeroPadding2D(((0, 1), (0, 1)))(p)  # the same, shifted by one row and column
     odd = layers.Cropping2D(((1, 0), (1, 0)))(odd)
     odd = layers.AveragePooling2D(1, strides=2, name=f"adjust_avg_pool_2_{name}")(odd)
     odd = _conv(odd, filters // 2, f"adjust_conv_2_{name}")
@@ -149,7 +149,7 @@ def _body(x: KerasTensor, repeats: int, last: int, stem: int, skip: bool) -> Ker
         repeats: normal cells in a run.
         last: channels of the last features.
         stem: filters of the first convolution.
-        skip: whether the cell after a reduction looks back past it by two cells instead of one.
+        skip: whether the cell after a reduction skips back two cells instead of one.
     """
     filters = last // 24
     x = layers.Conv2D(stem, 3, strides=2, use_bias=False, kernel_initializer="he_normal", name="stem_conv1")(x)

@@ -1,4 +1,4 @@
-"""Stored weights for a finished model: the published files, downloaded once, or a file of one's own."""
+"""Pretrained weights: the published files, downloaded once, or a local file."""
 
 import os
 from typing import TYPE_CHECKING
@@ -10,21 +10,21 @@ from cornu.utils.download import get_file
 if TYPE_CHECKING:
     from cornu.models.model import Model
 
-PUBLISHED = "imagenet"  # the word that asks for published weights
-_FOLDER = "models"  # where they are kept, under Keras's own folder for downloads
+PUBLISHED = "imagenet"  # selects the published weights
+_FOLDER = "models"  # the subdirectory of Keras's download directory
 
 
 def load(
     model: "Model", kind: str, weights: str | os.PathLike | None, include_top: bool, variant: dict[str, object]
 ) -> None:
-    """Give `model` the weights that were asked for.
+    """Load the requested weights into `model`.
 
     Args:
         model: the model.
         kind: name of its constructor.
-        weights: "imagenet", a path, or None to leave the model as it is.
-        include_top: whether the model has its classifier.
-        variant: the arguments that tell published weights of one kind apart.
+        weights: "imagenet", a path, or None to leave the model unchanged.
+        include_top: whether the model includes the classifier.
+        variant: the arguments that select among published weights of one kind.
     """
     if weights is None:
         return
@@ -33,8 +33,8 @@ def load(
 
 
 def published(kind: str, include_top: bool, **variant: object) -> str:
-    """The path of the published weights, downloaded if they are not there yet."""
-    otherwise = 'weights=None for fresh weights, or weights="path/to/a/weights/file"'
+    """The path of the published weights, downloaded if missing."""
+    otherwise = 'weights=None for random weights, or weights="path/to/a/weights/file"'
     return _fetch(_file(kind, include_top, **variant), otherwise)
 
 
@@ -50,7 +50,7 @@ def _file(kind: str, include_top: bool, **variant: object) -> File:
         offered = sorted({key[1:] for key in files})
         listed = "; ".join(", ".join(f"{k}={v}" for k, v in choice) for choice in offered)
         asked = ", ".join(f"{k}={v}" for k, v in variant.items())
-        raise ValueError(f"{kind}: there are published weights for {listed}. Received: {asked}. Take weights=None.")
+        raise ValueError(f"{kind}: there are published weights for {listed}. Received: {asked}. Use weights=None.")
     return found
 
 
@@ -59,5 +59,5 @@ def _fetch(file: File, otherwise: str) -> str:
     try:
         return get_file(file.name, origin, file_hash=file.digest, cache_subdir=_FOLDER)
     except OSError as error:
-        error.add_note(f"Or do without it: {otherwise}.")
+        error.add_note(f"Alternatively, use {otherwise}.")
         raise

@@ -13,7 +13,7 @@ WIDTHS = (64, 128, 256, 512)  # of the stacks conv2 to conv5
 
 
 def normalized(x: KerasTensor, name: str) -> KerasTensor:
-    """Batch normalization as ResNet has it."""
+    """Batch normalization with ResNet's settings."""
     return layers.BatchNormalization(channel_axis(), epsilon=1.001e-5, name=name)(x)
 
 
@@ -28,7 +28,7 @@ def padded(x: KerasTensor, amount: int, name: str) -> KerasTensor:
 
 
 def _block(x: KerasTensor, width: int, stride: int, shortcut: bool, name: str) -> KerasTensor:
-    """1 × 1, 3 × 3, 1 × 1 around a shortcut that is a convolution or nothing."""
+    """1 × 1, 3 × 3, 1 × 1 around a shortcut that is a convolution or the identity."""
     around = x
     if shortcut:
         around = layers.Conv2D(4 * width, 1, strides=stride, name=f"{name}_0_conv")(x)
@@ -44,7 +44,7 @@ def _block(x: KerasTensor, width: int, stride: int, shortcut: bool, name: str) -
 
 
 def _resnet(kind: str, depths: Sequence[int]) -> Application:
-    """The constructor of the ResNet with these numbers of blocks in its four stacks."""
+    """The constructor of the ResNet with the given numbers of blocks in its four stacks."""
 
     def body(x: KerasTensor) -> KerasTensor:
         x = layers.Conv2D(64, 7, strides=2, name="conv1_conv")(padded(x, 3, "conv1_pad"))

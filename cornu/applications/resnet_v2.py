@@ -12,7 +12,7 @@ __all__ = ["ResNet50V2", "ResNet101V2", "ResNet152V2", "decode_predictions", "pr
 
 
 def _block(x: KerasTensor, width: int, stride: int, shortcut: bool, name: str) -> KerasTensor:
-    """1 × 1, 3 × 3, 1 × 1 around a shortcut that is a convolution, a subsampling or nothing."""
+    """1 × 1, 3 × 3, 1 × 1 around a shortcut that is a convolution, subsampling or the identity."""
     ready = rectified(normalized(x, f"{name}_preact_bn"), f"{name}_preact_relu")
     if shortcut:
         around = layers.Conv2D(4 * width, 1, strides=stride, name=f"{name}_0_conv")(ready)
@@ -28,7 +28,7 @@ def _block(x: KerasTensor, width: int, stride: int, shortcut: bool, name: str) -
 
 
 def _resnet(kind: str, depths: Sequence[int]) -> Application:
-    """The constructor of the ResNet V2 with these numbers of blocks in its four stacks."""
+    """The constructor of the ResNet V2 with the given numbers of blocks in its four stacks."""
 
     def body(x: KerasTensor) -> KerasTensor:
         x = layers.Conv2D(64, 7, strides=2, name="conv1_conv")(padded(x, 3, "conv1_pad"))

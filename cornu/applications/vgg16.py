@@ -1,4 +1,4 @@
-"""VGG: stacks of 3 × 3 convolutions, each stack halved by a maximum (Simonyan & Zisserman, 2014, arXiv 1409.1556)."""
+"""VGG: stacks of 3 × 3 convolutions, each followed by max pooling (Simonyan & Zisserman, 2014, arXiv 1409.1556)."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ def _top(x: KerasTensor, plan: Plan) -> KerasTensor:
 
 
 def vgg(kind: str, depths: Sequence[int]) -> Application:
-    """The constructor of the VGG with these numbers of convolutions in its five blocks."""
+    """The constructor of the VGG with the given numbers of convolutions in its five blocks."""
 
     def body(x: KerasTensor) -> KerasTensor:
         for block, (depth, filters) in enumerate(zip(depths, _FILTERS, strict=True), 1):

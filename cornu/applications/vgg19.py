@@ -1,4 +1,4 @@
-"""VGG with nineteen layers of weights; see `cornu.applications.vgg16`."""
+"""VGG with nineteen weight layers; see `cornu.applications.vgg16`."""
 
 from cornu.applications.imagenet_utils import decode_predictions
 from cornu.applications.vgg16 import preprocess_input, vgg

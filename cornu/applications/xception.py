@@ -22,7 +22,7 @@ def _separable(x: KerasTensor, filters: int, name: str) -> KerasTensor:
 
 
 def _narrowing(x: KerasTensor, filters: tuple[int, int], name: str, relu: bool = True) -> KerasTensor:
-    """Two convolutions and a maximum that halve height and width, around a convolution that does so too."""
+    """Two convolutions and max pooling that halve height and width, with a strided convolution as shortcut."""
     around = layers.Conv2D(filters[1], 1, strides=2, padding="same", use_bias=False)(x)
     around = _normalized(around)
     x = _relu(x, f"{name}_sepconv1") if relu else x
@@ -33,7 +33,7 @@ def _narrowing(x: KerasTensor, filters: tuple[int, int], name: str, relu: bool =
 
 
 def _middle(x: KerasTensor, name: str) -> KerasTensor:
-    """Three convolutions around nothing."""
+    """Three convolutions with an identity shortcut."""
     around = x
     for conv in (f"{name}_sepconv{number}" for number in (1, 2, 3)):
         x = _separable(_relu(x, conv), 728, conv)

@@ -1,4 +1,4 @@
-"""Names that scripts look for in `keras.backend`."""
+"""Names that scripts use from `keras.backend`."""
 
 import gc
 from typing import TYPE_CHECKING
@@ -14,10 +14,10 @@ from cornu.settings import epsilon, floatx, image_data_format, set_epsilon, set_
 
 
 def clear_session(free_memory: bool = True) -> None:
-    """Start automatic names and random seeds afresh, forget the dtype policy, and free what nothing refers to any more.
+    """Reset automatic names, random seeds and the dtype policy, and free unreferenced objects.
 
     Args:
-        free_memory: whether Python's garbage collector runs too.
+        free_memory: whether to run Python's garbage collector, too.
     """
     reset_uids()
     reset_global_seed()

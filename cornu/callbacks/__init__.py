@@ -1,4 +1,4 @@
-"""Callbacks: objects that are told what happens during training, and may act on it."""
+"""Callbacks: objects that are notified of events during training, and can react to them."""
 
 from typing import TYPE_CHECKING
 

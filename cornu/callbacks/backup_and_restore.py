@@ -1,10 +1,10 @@
-"""A training that goes on where it was killed.
+"""Resuming a training run where it was interrupted.
 
-`fit` writes everything that the rest of the training depends on: the values of all variables, the place in the data,
-and what each callback knows (`training/resume.py`). The same call of `fit`, in a new process, goes on from there and
-ends with the same bits as one that was never stopped.
+`fit` saves everything that the rest of the run depends on: the values of all variables, the position in the data, and
+the state of each callback (`training/resume.py`). The same call of `fit`, in a new process, resumes from there and ends
+with exactly the same bits as an uninterrupted run.
 
-A backup is one file, written by a thread beside the training; it appears whole or not at all.
+A backup is a single file, written atomically by a background thread.
 """
 
 import math
@@ -29,36 +29,38 @@ _NAME, _BEFORE = "training.npz", "training.before.npz"
 
 
 class BackupAndRestore(Callback):
-    """Write backups of a training, and go on from the last one when the same `fit` is called again.
+    """Writes backups of a training run, and resumes from the last one when the same `fit` is called again.
 
-    What is kept: the values of all variables (weights, optimizer, metrics within the epoch, seeds), the place in the
-    data and their order, also of those to validate on, and the state of each callback. A callback of your own takes
-    part through `get_state()`, which returns plain data and arrays, and `set_state(state)`.
+    A backup contains the values of all variables (weights, optimizer, metrics within the epoch, seeds), the position in
+    the training and validation data and their order, and the state of each callback. Custom callbacks take part by
+    defining `get_state()`, which returns plain data and arrays, and `set_state(state)`.
 
-    Arrays, `PyDataset`s and `cornu.data.Dataset`s are taken up at their place, with what cornu's layers draw within
-    `map`. Iterables with `get_state` and `set_state` or `state_dict` and `load_state_dict` (grain's and torchdata's),
-    and PyTorch's `DataLoader`, are put where their epoch began and gone through from there; other iterables begin their
-    pass again, and a generator is replayed from its start. A `PyDataset` that draws at random in `__getitem__` must
-    make its draws a function of the index and of what it did between epochs.
+    Arrays, `PyDataset`s and `cornu.data.Dataset`s are resumed at their position, including the random numbers of
+    cornu's layers within `map`. Iterables with `get_state` and `set_state` or `state_dict` and `load_state_dict`
+    (grain's and torchdata's), and PyTorch's `DataLoader`, are reset to the start of their epoch and replayed from
+    there; other iterables restart their pass, and a generator is replayed from its start. A `PyDataset` with random
+    draws in `__getitem__` must make them a function of the index and of what it did between epochs.
 
-    Where a backup cannot be written, for want of room, there is a warning, and the one before stays.
+    If a backup cannot be written, for example because the disk is full, a warning is issued and the previous one is
+    kept.
 
-    With backups, the first Ctrl-C or SIGTERM ends the training after the running call, with a backup of its last step;
-    a second one ends it at once.
+    With backups, the first Ctrl-C or SIGTERM ends training after the current call, with a backup of its last step; a
+    second one ends it immediately.
 
     Args:
-        backup_dir: folder of the backup; one training has one folder, and is warned where another uses it just now.
-        save_freq: `"epoch"` for a backup after each epoch, or after how many batches there is one, counted over all
-            epochs.
-        double_checkpoint: whether the backup before the last one is kept as well, for when the last is damaged; False
-            by default.
-        delete_checkpoint: whether the backup is deleted once the training has come to its end; True by default.
-        min_seconds: least number of seconds from one backup to the next; one that is due sooner is left out, unless a
-            signal asks for it. 0 by default. Keras has no such argument.
+        backup_dir: directory of the backup; use a separate one for each training run. There is a warning if it is in
+        use.
+        save_freq: `"epoch"` for a backup after each epoch, or a number of batches between backups, counted over all
+            epochs. Defaults to `"epoch"`.
+        double_checkpoint: whether to keep the previous backup as well, in case the last one is damaged; False by
+            default.
+        delete_checkpoint: whether to delete the backup once training is complete; True by default.
+        min_seconds: minimum number of seconds between backups; earlier ones are skipped, unless a signal asks for one.
+            0 by default. Keras has no such argument.
 
     Raises:
-        ValueError: from `fit`, when the model, the optimizer or the data are not those of the backup.
-        OSError: from `fit`, before training, when the folder is not one that can be written to.
+        ValueError: from `fit`, if the model, the optimizer or the data differ from those of the backup.
+        OSError: from `fit`, before training, if the directory is not writable.
 
     Example:
 
@@ -83,12 +85,12 @@ class BackupAndRestore(Callback):
     ):
         super().__init__()
         if not str(os.fspath(backup_dir)):
-            raise ValueError("BackupAndRestore: backup_dir must name a folder. Received: ''.")
+            raise ValueError("BackupAndRestore: backup_dir must be the path of a directory. Received: ''.")
         if save_freq != "epoch":
             save_freq = validate.positive_int(save_freq, 'save_freq, unless it is "epoch",', "BackupAndRestore")
         if not validate.is_real(min_seconds) or not min_seconds >= 0:
             raise ValueError(
-                f"BackupAndRestore: min_seconds must be a number of seconds, 0 or more. "
+                f"BackupAndRestore: min_seconds must be a non-negative number of seconds. "
                 f"Received: {validate.shown(min_seconds)}."
             )
         self.backup_dir = os.fspath(backup_dir)
@@ -96,19 +98,19 @@ class BackupAndRestore(Callback):
         self.double_checkpoint = double_checkpoint
         self.delete_checkpoint = delete_checkpoint
         self.min_seconds = min_seconds
-        self._saved = -math.inf  # when there was the last backup, on the monotonic clock
+        self._saved = -math.inf  # time of the last backup, on the monotonic clock
         self._writer: ThreadPoolExecutor | None = None
         self._writing: Future | None = None
-        self._held: int | None = None  # the folder, while this training uses it
+        self._held: int | None = None  # the locked directory, while this run uses it
 
     @property
     def interval(self) -> int | None:
-        """After how many batches there is a backup; None where that is for each epoch."""
+        """The number of batches between backups; None for one per epoch."""
         return self.save_freq if isinstance(self.save_freq, int) else None
 
     @property
     def may_save(self) -> bool:
-        """Whether the last backup is long enough ago for another."""
+        """Whether enough time has passed since the last backup."""
         return time.monotonic() - self._saved >= self.min_seconds
 
     def _rehearse(self) -> None:
@@ -118,10 +120,10 @@ class BackupAndRestore(Callback):
     # ------------------------------------------------------------ files
 
     def load(self) -> dict[str, object] | None:
-        """The state in the last whole backup; None where there is none.
+        """The state in the last complete backup; None if there is none.
 
         Raises:
-            OSError: when the folder is none, or nothing can be written there.
+            OSError: if the path is not a directory, or is not writable.
         """
         self._prepare()
         self._saved = -math.inf
@@ -130,15 +132,16 @@ class BackupAndRestore(Callback):
             try:
                 return plain_state.load(path)
             except DamagedFileError as error:
-                warnings.warn(f"BackupAndRestore: {error} It is left out.", stacklevel=2)
+                warnings.warn(f"BackupAndRestore: {error} It is skipped.", stacklevel=2)
         if found:
             raise ValueError(
-                f"BackupAndRestore: no backup in {self.backup_dir!r} can be read. Delete the folder to start afresh."
+                f"BackupAndRestore: no backup in {self.backup_dir!r} can be read. Delete the directory to start from "
+                "scratch."
             )
         return None
 
     def save(self, state: dict[str, object]) -> None:
-        """Write a state, as it is now, beside the training, once the one before it is written."""
+        """Write the current state in the background, once the previous one is written."""
         packed = plain_state.packed(state)
         self.wait()
         self._saved = time.monotonic()
@@ -149,20 +152,20 @@ class BackupAndRestore(Callback):
         self._writing = self._writer.submit(self._write, packed)
 
     def wait(self) -> None:
-        """Wait until the last backup is written; one that there was no room for is left out."""
+        """Wait until the last backup is written; one for which there was no space is skipped."""
         writing, self._writing = self._writing, None
         try:
             if writing is not None:
                 writing.result()
         except OSError as error:
             warnings.warn(
-                f"BackupAndRestore: no backup in {self.backup_dir!r}: {error}. The training goes on; until there is "
-                "another, the one before serves.",
+                f"BackupAndRestore: no backup in {self.backup_dir!r}: {error}. Training continues; until there is "
+                "another, the previous one remains valid.",
                 stacklevel=2,
             )
 
     def close(self, done: bool) -> None:
-        """Finish writing; `done` says whether the training has come to its end."""
+        """Finish writing; `done` says whether training is complete."""
         try:
             self.wait()
         finally:
@@ -177,27 +180,27 @@ class BackupAndRestore(Callback):
                 self._path(name).unlink(missing_ok=True)
 
     def _prepare(self) -> None:
-        """Make the folder, and try to write there."""
+        """Create the directory, and check that it is writable."""
         try:
             os.makedirs(self.backup_dir, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.backup_dir):
                 pass
         except OSError as error:
-            message = f"BackupAndRestore: backups cannot be written to the folder ({error.strerror})"
+            message = f"BackupAndRestore: backups cannot be written to the directory ({error.strerror})"
             raise type(error)(error.errno, message, self.backup_dir) from error
         self._hold()
 
     def _hold(self) -> None:
-        """Warn where another training uses the folder; the lock ends with the process, however that ends."""
-        if sys.platform == "win32" or not placement.writes():  # Windows cannot lock a folder
+        """Warn if another training run uses the directory; the lock ends with the process, however that ends."""
+        if sys.platform == "win32" or not placement.writes():  # Windows cannot lock a directory
             return
         self._held = os.open(self.backup_dir, os.O_RDONLY)
         try:
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             warnings.warn(
-                f"BackupAndRestore: another training writes its backups to {self.backup_dir!r} just now, and each "
-                "replaces those of the other. Give each training a folder of its own.",
+                f"BackupAndRestore: another training run is writing its backups to {self.backup_dir!r}, and each "
+                "would replace those of the other. Use a separate directory for each.",
                 stacklevel=2,
             )
         except OSError:  # a file system without locks
@@ -206,7 +209,7 @@ class BackupAndRestore(Callback):
     def _write(self, state: plain_state.Packed) -> None:
         path = self._path(_NAME)
         if self.double_checkpoint and path.exists():
-            os.replace(path, self._path(_BEFORE))  # until the new one is there, this one is the last
+            os.replace(path, self._path(_BEFORE))  # until the new one exists, this is the last one
         plain_state.save(path, state)
 
     def _path(self, name: str) -> Path:

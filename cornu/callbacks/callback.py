@@ -1,4 +1,4 @@
-"""The base class of everything that is told what happens during `fit`, `evaluate` and `predict`."""
+"""The base class of objects that are notified of events during `fit`, `evaluate` and `predict`."""
 
 from typing import Any
 
@@ -26,11 +26,11 @@ ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_b
 
 
 class Callback:
-    """Base class of callbacks: override the hooks you need.
+    """Base class of callbacks: override the methods you need.
 
     `self.model` is the model, `self.params` a dictionary with `"verbose"`, `"epochs"` and `"steps"`. `logs` is a
-    dictionary from names to floats; what is written to it at the end of an epoch is seen by the callbacks after this
-    one and kept in the history.
+    dictionary from names to floats; what is added to it at the end of an epoch is seen by subsequent callbacks and
+    stored in the history.
 
     Example:
         class Stopper(cornu.callbacks.Callback):
@@ -41,12 +41,12 @@ class Callback:
 
     params: dict[str, object] | None = None
     state_attributes: tuple[str, ...] = ()
-    """The attributes that a training depends on, which `get_state` returns for a backup."""
+    """The attributes that training depends on, which `get_state` returns for a backup."""
     idle_hooks: frozenset[str] = frozenset()
-    """Hooks that are defined but do nothing with these arguments: `fit` is faster where nobody looks at each batch."""
+    """Hooks that are defined but do nothing with these arguments: `fit` is faster if nothing observes each batch."""
     _model = None
-    _written_to: str | None = None  # the attribute that says where files are written
-    _written_by_all = False  # whether each of several processes knows by itself what it has to write there
+    _written_to: str | None = None  # the attribute with the path to write to
+    _written_by_all = False  # whether each of several processes writes its own part
 
     def __init_subclass__(cls, **kwargs: object):
         super().__init_subclass__(**kwargs)
@@ -59,7 +59,7 @@ class Callback:
 
     @property
     def model(self) -> Any:
-        """The model that is trained, evaluated or asked for predictions."""
+        """The model that is trained, evaluated or used for prediction."""
         return self._model
 
     def set_params(self, params: dict[str, object]) -> None:
@@ -71,18 +71,18 @@ class Callback:
         self._model = model
 
     def get_state(self) -> dict[str, object]:
-        """What `BackupAndRestore` keeps of this callback: a dictionary of plain data and arrays."""
+        """The state that `BackupAndRestore` saves for this callback: a dictionary of plain data and arrays."""
         return {name: getattr(self, name) for name in self.state_attributes}
 
     def set_state(self, state: dict[str, object]) -> None:
-        """Go on from what `get_state` returned, after `on_train_begin`."""
+        """Restore the state returned by `get_state`; called after `on_train_begin`."""
         for name, value in state.items():
             setattr(self, name, value)
 
     def _rehearse(self) -> None:
-        """Be ready to be tried out (`rehearsal`), as a copy that forgets what was before and writes at the first step.
+        """Prepare a copy for a dry run (`rehearsal`): forget earlier runs and write at the first step.
 
-        Classes that write files, or keep anything from one training to the next, override it.
+        Overridden by classes that write files, or keep state between training runs.
         """
 
     def on_batch_begin(self, batch: int, logs: HookLogs = None) -> None:
@@ -95,14 +95,14 @@ class Callback:
         """Called in `fit` before epoch number `epoch`, counted from 0."""
 
     def on_epoch_end(self, epoch: int, logs: HookLogs = None) -> None:
-        """Called in `fit` after an epoch; `logs` has the metrics, those of the validation as `val_...`."""
+        """Called in `fit` after an epoch; `logs` contains the metrics, with those of the validation as `val_...`."""
 
     def on_train_batch_begin(self, batch: int, logs: HookLogs = None) -> None:
         """Called in `fit` before batch number `batch` of the epoch, counted from 0."""
         self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: HookLogs = None) -> None:
-        """Called in `fit` after a batch; `logs` has the metrics of the epoch so far."""
+        """Called in `fit` after a batch; `logs` contains the metrics of the epoch so far."""
         self.on_batch_end(batch, logs)
 
     def on_test_batch_begin(self, batch: int, logs: HookLogs = None) -> None:
@@ -115,7 +115,7 @@ class Callback:
         """Called before a batch of `predict`."""
 
     def on_predict_batch_end(self, batch: int, logs: HookLogs = None) -> None:
-        """Called after a batch of `predict`; `logs["outputs"]` are its predictions."""
+        """Called after a batch of `predict`; `logs["outputs"]` contains its predictions."""
 
     def on_train_begin(self, logs: HookLogs = None) -> None:
         """Called when `fit` starts."""
@@ -124,13 +124,13 @@ class Callback:
         """Called when `fit` ends; `logs` is that of the last epoch."""
 
     def on_train_error(self, error: BaseException) -> None:
-        """Called when an error or a signal ends `fit`, in the place of `on_train_end`; Keras has no such hook."""
+        """Called when an error or a signal ends `fit`, instead of `on_train_end`; Keras has no such method."""
 
     def on_test_begin(self, logs: HookLogs = None) -> None:
         """Called when an evaluation or validation starts."""
 
     def on_test_end(self, logs: HookLogs = None) -> None:
-        """Called when an evaluation or validation ends; `logs` has its metrics."""
+        """Called when an evaluation or validation ends; `logs` contains its metrics."""
 
     def on_predict_begin(self, logs: HookLogs = None) -> None:
         """Called when `predict` starts."""
@@ -140,7 +140,7 @@ class Callback:
 
 
 def overrides(callback: object, hook: str) -> bool:
-    """Whether `callback` does something at `hook`: in its class, on the instance, or through the shorter alias."""
+    """Whether `callback` overrides `hook`: in its class, on the instance, or through the shorter alias."""
     names = (hook, ALIASES[hook]) if hook in ALIASES else (hook,)
     return any(_overrides(callback, name) for name in names)
 

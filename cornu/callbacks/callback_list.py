@@ -1,4 +1,4 @@
-"""Many callbacks behind the face of one: each hook is passed on to those that listen to it."""
+"""Many callbacks behind the interface of one: each event is passed on to those that handle it."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -18,17 +18,18 @@ _NEEDED = ("set_model", "set_params")
 
 
 class CallbackList(Callback):
-    """Pass every hook on to a list of callbacks, in order.
+    """Passes every event on to a list of callbacks, in order.
 
-    A custom training loop calls the hooks of one `CallbackList` where `fit` would. `logs` may hold device scalars:
-    they become floats when a callback first looks at them, so a batch costs no waiting unless somebody reads it.
+    A custom training loop calls the methods of one `CallbackList` where `fit` would. `logs` may contain device scalars:
+    they become floats when a callback first reads them, so a batch does not wait for the device unless its values are
+    read.
 
     Args:
-        callbacks: Callbacks, or one; nested lists are laid flat. None by default.
-        add_history: Whether to add a `History` if there is none.
-        add_progbar: Whether to add a `ProgbarLogger` if there is none.
-        model: The model that the callbacks watch. None by default.
-        **params: What the callbacks find in `params`: `verbose`, `epochs`, `steps`.
+        callbacks: callbacks, or a single one; nested lists are flattened. None by default.
+        add_history: whether to add a `History` if there is none. Defaults to False.
+        add_progbar: whether to add a `ProgbarLogger` if there is none. Defaults to False.
+        model: the model that the callbacks observe. None by default.
+        **params: the callbacks' `params`: `verbose`, `epochs`, `steps`.
 
     Example:
         callbacks = cornu.callbacks.CallbackList([], add_history=True, epochs=1)
@@ -83,18 +84,18 @@ class CallbackList(Callback):
                 self._listeners[hook].append(getattr(callback, hook))
 
     def get_state(self) -> dict[str, object]:
-        """The state of each callback that has one, by its place and class."""
+        """The state of each callback that has one, by its index and class."""
         named = self._named()
         return {name: callback.get_state() for name, callback in named.items() if hasattr(callback, "get_state")}
 
     def set_state(self, state: State) -> None:
-        """Give the callbacks their states; those of callbacks that are not here any more are left out."""
+        """Restore the callbacks' states; those of callbacks that no longer exist are ignored."""
         for name, callback in self._named().items():
             if name in state:
                 callback.set_state(state[name])
 
     def _named(self) -> Logs:
-        """The callbacks by the names of their classes, counted where there are several of one."""
+        """The callbacks by class name, numbered if there are several of a class."""
         found: dict[str, Any] = {}
         for callback in self.callbacks:
             name = type(callback).__name__
@@ -102,13 +103,13 @@ class CallbackList(Callback):
         return found
 
     def set_params(self, params: dict[str, object]) -> None:
-        """Hand the parameters of the run to every callback."""
+        """Pass the parameters of the run to every callback."""
         self.params = params
         for callback in self.callbacks:
             callback.set_params(params)
 
     def set_model(self, model: Any) -> None:
-        """Hand the model to every callback; `model.history` becomes the history of this list."""
+        """Pass the model to every callback; `model.history` becomes the history of this list."""
         super().set_model(model)
         if self._history is not None:
             model.history = self._history
@@ -117,19 +118,19 @@ class CallbackList(Callback):
 
     @property
     def hears_errors(self) -> bool:
-        """Whether a callback wants to be told of an error that ends the training."""
+        """Whether a callback handles an error that ends training."""
         return any(overrides(callback, "on_train_error") for callback in self.callbacks)
 
     def on_train_error(self, error: BaseException) -> None:
-        """Tell the callbacks of the error that ends the training; those that they raise themselves are left out."""
+        """Notify the callbacks of the error that ends training; errors raised by them are ignored."""
         for callback in self.callbacks:
             if overrides(callback, "on_train_error"):
-                with suppress(Exception):  # the first error is the one to tell
+                with suppress(Exception):  # the first error is the one to report
                     callback.on_train_error(error)
 
     @property
     def needs_batch_logs(self) -> bool:
-        """Whether a callback other than the progress bar hears of every single batch of `fit`."""
+        """Whether a callback other than the progress bar handles every single batch of `fit`."""
         return self.needs_batches("train")
 
     def needs_batches(self, stage: str) -> bool:
@@ -141,7 +142,7 @@ class CallbackList(Callback):
 
 
 def _seen(hook: str, logs: Any) -> Any:
-    """`logs` as callbacks get them; what `predict` hands over are outputs, which stay as they are."""
+    """`logs` as passed to callbacks; the outputs of `predict` are passed unchanged."""
     return logs or {} if "predict" in hook else as_logs(logs)
 
 

@@ -1,4 +1,4 @@
-"""The metrics of every epoch as a table in a file."""
+"""The metrics of every epoch written to a CSV file."""
 
 import csv
 import os
@@ -14,22 +14,22 @@ from cornu.core.typing import HookLogs, Logs, State
 
 
 def _cell(value: object) -> object:
-    """An array or list as one quoted cell, anything else as it is."""
+    """An array or list as one quoted cell, anything else unchanged."""
     if isinstance(value, str) or not isinstance(value, Iterable) or np.ndim(cast(ArrayLike, value)) == 0:
         return value
     return f'"[{", ".join(map(str, value))}]"'
 
 
 class CSVLogger(Callback):
-    """Write the metrics of each epoch to a CSV file; every line is on the disk before the next epoch starts.
+    """Writes the metrics of each epoch to a CSV file; every line is on disk before the next epoch starts.
 
-    The columns are `epoch` and the names of the first epoch's logs, with their `val_` forms when the first epoch had no
-    validation. A value that an epoch lacks is written as `NA`.
+    The columns are `epoch` and the names of the first epoch's logs, with their `val_` counterparts if the first epoch
+    had no validation. Missing values are written as `NA`.
 
     Args:
-        filename: Path of the file.
-        separator: Character between two cells. Defaults to `","`.
-        append: Whether to go on at the end of an existing file, under its own header. Defaults to False.
+        filename: path of the file.
+        separator: character between cells. Defaults to `","`.
+        append: whether to continue an existing file, with its own header. Defaults to False.
 
     Example:
         logger = cornu.callbacks.CSVLogger("training.csv")
@@ -43,11 +43,11 @@ class CSVLogger(Callback):
         self.filename = os.fspath(filename)
         self.append = append
         self.keys: list[str] | None = None
-        self._goes_on = append  # behind the lines that the file has
+        self._goes_on = append  # after the existing lines
         self._has_header = False
 
     def _rehearse(self) -> None:
-        """Nothing is kept: each training begins anew."""
+        """Nothing is kept: each training run starts afresh."""
 
     def on_train_begin(self, logs: HookLogs = None) -> None:
         self._goes_on = self.append
@@ -55,12 +55,12 @@ class CSVLogger(Callback):
         self._has_header = False
 
     def get_state(self) -> dict[str, object]:
-        """How long the file is, and its columns."""
+        """The length of the file, and its columns."""
         has_lines = self._goes_on and os.path.exists(self.filename)
         return {"size": os.path.getsize(self.filename) if has_lines else None, "keys": self.keys}
 
     def set_state(self, state: State) -> None:
-        """Go on behind the lines of the run that was stopped; what it wrote after its backup is cut off."""
+        """Continue after the lines of the interrupted run; lines written after its backup are removed."""
         if state["size"] is not None and os.path.exists(self.filename):
             self._goes_on, self.keys = True, state["keys"]
             os.truncate(self.filename, min(state["size"], os.path.getsize(self.filename)))
@@ -90,7 +90,7 @@ class CSVLogger(Callback):
         lost = [name for name in logs if name not in (self.keys or ())]
         if lost:
             warnings.warn(
-                f"CSVLogger: {self.filename!r} has no column for {', '.join(lost)}, which will not be written. "
+                f"CSVLogger: {self.filename!r} has no column for {', '.join(lost)}, which are not written. "
                 "Append to a file with the same columns, or start a new one.",
                 stacklevel=2,
             )

@@ -1,4 +1,4 @@
-"""The curves of a training: each metric on training and validation data, as a picture and as a page of a notebook."""
+"""Training curves: each metric on training and validation data, as a figure and as HTML for notebooks."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,30 +19,30 @@ else:
     Axes: TypeAlias = Any
     Figure: TypeAlias = Any
 
-_COLUMNS = 3  # of panels, at most
-_WIDTH, _HEIGHT = 4.6, 3.3  # inches of a panel
-_FEW = 40  # points up to which each is marked
-_DECADES = 100.0  # the factor by which values fall that are drawn on a logarithmic scale
+_COLUMNS = 3  # maximum number of panel columns
+_WIDTH, _HEIGHT = 4.6, 3.3  # size of a panel in inches
+_FEW = 40  # maximum number of points with markers
+_DECADES = 100.0  # the ratio from which values are drawn on a logarithmic scale
 _PARTS = ("training", "validation")
 _VALIDATION = "val_"
 
 
 class Points(NamedTuple):
-    """Values, and where they are."""
+    """Values, and their positions."""
 
     x: list[int]
     y: list[Any]
 
 
 class Curve(NamedTuple):
-    """A metric, by the part of the data that it is of."""
+    """A metric, for each part of the data."""
 
     name: str
     parts: dict[str, Points]
 
 
 def of_metrics(found: Mapping[str, Points], wanted: Iterable[str] | None) -> list[Curve]:
-    """A curve for each metric that is a number: values whose names differ by "val_" alone go together.
+    """A curve for each numeric metric: values whose names differ only by "val_" are combined.
 
     Args:
         found: the values by name.
@@ -59,7 +59,7 @@ def of_metrics(found: Mapping[str, Points], wanted: Iterable[str] | None) -> lis
     return [curves[validate.one_of(name, list(curves), "names", "history.plot")] for name in dict.fromkeys(wanted)]
 
 
-# ---------------------------------------------------------------- the picture
+# ---------------------------------------------------------------- the figure
 
 
 def drawn(curves: Sequence[Curve], x: str, log: bool | None, purpose: str) -> Figure:
@@ -67,12 +67,12 @@ def drawn(curves: Sequence[Curve], x: str, log: bool | None, purpose: str) -> Fi
 
     Args:
         curves: what to draw.
-        x: what the curves go over.
-        log: whether values are on a logarithmic scale; None where they fall by a factor of 100 or more.
-        purpose: what needs matplotlib.
+        x: label of the horizontal axis.
+        log: whether to use a logarithmic scale; None if values decrease by a factor of 100 or more.
+        purpose: what matplotlib is needed for, for error messages.
     """
     if not curves:
-        raise ValueError(f"{purpose}: there is nothing to draw: no epoch has given a number.")
+        raise ValueError(f"{purpose}: there is nothing to draw: no epoch has numeric metrics.")
     columns = min(_COLUMNS, len(curves))
     rows = -(-len(curves) // columns)
     figure = pictures.new_figure(_WIDTH * columns, _HEIGHT * rows, purpose)
@@ -94,12 +94,12 @@ def _draw(axes: Axes, curve: Curve, x: str, log: bool) -> None:
 
 
 def _finite(values: Sequence) -> list[float]:
-    """Values with a gap where one is not finite."""
+    """Values with NaN in place of infinities."""
     return [float(value) if math.isfinite(value) else math.nan for value in values]
 
 
 def _falls_far(curve: Curve) -> bool:
-    """Whether the values are above 0 and fall by two powers of ten or more."""
+    """Whether the values are positive and decrease by a factor of 100 or more."""
     series = [[value for value in points.y if math.isfinite(value)] for points in curve.parts.values()]
     values = [value for one in series for value in one]
     return bool(values) and min(values) > 0 and any(one and max(one) >= _DECADES * one[-1] for one in series)
@@ -109,11 +109,11 @@ def _falls_far(curve: Curve) -> bool:
 
 
 def page(curves: Sequence[Curve], model: object) -> str:
-    """The last and the best values as a table, and the picture where matplotlib is installed, as HTML.
+    """The last and the best values as a table, and the figure if matplotlib is installed, as HTML.
 
     Args:
-        curves: the curves of a training.
-        model: what was trained, whose metrics say whether high or low is better.
+        curves: the curves of a training run.
+        model: the trained model, whose metrics define whether high or low is better.
     """
     epochs = len({x for curve in curves for points in curve.parts.values() for x in points.x})
     if not epochs:

@@ -1,4 +1,4 @@
-"""Stop when a value no longer gets better."""
+"""Stop training when a value no longer improves."""
 
 from cornu.callbacks.messages import say
 from cornu.callbacks.monitor_callback import MonitorCallback
@@ -6,17 +6,17 @@ from cornu.core.typing import HookLogs
 
 
 class EarlyStopping(MonitorCallback):
-    """Stop training when a value has not improved for some epochs.
+    """Stops training when a value has not improved for some epochs.
 
     Args:
-        monitor: Name of the value to watch. Defaults to `"val_loss"`.
-        min_delta: Least change that counts as an improvement. Defaults to 0.
-        patience: Epochs without improvement after which training stops.
-        verbose: 1 to say when it stops. Defaults to 0.
-        mode: `"min"`, `"max"`, or `"auto"` to tell from the metric.
-        baseline: Value that must be beaten for the patience to start anew. None by default.
-        restore_best_weights: Whether the model ends with the weights of its best epoch. Defaults to False.
-        start_from_epoch: Epochs to let pass before watching. Defaults to 0.
+        monitor: name of the value to watch. Defaults to `"val_loss"`.
+        min_delta: minimum change that counts as an improvement. Defaults to 0.
+        patience: number of epochs without improvement after which training stops. Defaults to 0.
+        verbose: 1 to print a message when training stops. Defaults to 0.
+        mode: `"min"`, `"max"`, or `"auto"` to infer it from the metric.
+        baseline: value that must be surpassed for the patience counter to be reset. None by default.
+        restore_best_weights: whether to restore the weights of the best epoch at the end. Defaults to False.
+        start_from_epoch: number of epochs to skip before watching. Defaults to 0.
 
     Example:
         stop = cornu.callbacks.EarlyStopping(monitor="val_loss", patience=3, restore_best_weights=True)

@@ -1,13 +1,13 @@
-"""Event files, which TensorBoard reads: named values at the steps of a training.
+"""TensorBoard event files: named values at the steps of a training run.
 
-The records are written by tensorboardX, which stands alone. Measured in November 2026, beside JAX and NumPy:
-tensorboardX 2.6.5 and what it needs take 4.6 MB and 0.05 s to import; TensorBoard 2.21's own writer comes with all of
-TensorBoard, gRPC and a server, 88 MB, and takes 0.1 s. A writer of our own would have to encode protocol buffers and
-their check sums by hand.
+The records are written by tensorboardX, which has few dependencies. Measured in November 2026, in addition to JAX and
+NumPy: tensorboardX 2.6.5 with its dependencies takes 4.6 MB and 0.05 s to import; TensorBoard 2.21's own writer brings
+all of TensorBoard, gRPC and a server, 88 MB, and takes 0.1 s. A custom writer would have to encode protocol buffers and
+their checksums by hand.
 
-Values have the form that TensorFlow 2 gives them: tensors, marked with the plugin that shows them. So TensorBoard, and
-programs that read event files, find what they find in Keras's. The short names of `tensorboardX.SummaryWriter` are of
-TensorFlow 1, so its messages and its file are used, and not those.
+Values are written as TensorFlow 2 writes them: as tensors, tagged with the plugin that displays them. So TensorBoard
+and programs that read event files find the same as in Keras's. The convenience methods of `tensorboardX.SummaryWriter`
+use TensorFlow 1's format, so only its messages and file writer are used.
 """
 
 import io
@@ -27,27 +27,27 @@ from cornu import validate
 from cornu.core.typing import Tensor
 
 PURPOSE = "TensorBoard"
-BUCKETS = 30  # of a histogram
-_SECONDS = 5.0  # after which what was written is flushed
-_PIXELS = 2**22  # of the largest image that is written
-_numbers = itertools.count()  # of this process's files, which may be begun in the same second
+BUCKETS = 30  # in a histogram
+_SECONDS = 5.0  # interval after which writes are flushed
+_PIXELS = 2**22  # in the largest image that is written
+_numbers = itertools.count()  # numbers this process's files, which may be created in the same second
 
 
 def package(part: str = "event_file_writer") -> ModuleType:
-    """A module of the package that writes the files, or the error that says what to install."""
+    """A module of the package that writes the files, or an error that says what to install."""
     return validate.optional_import(f"tensorboardX.{part}", purpose=PURPOSE, extra="tensorboard")
 
 
 def package_of_images() -> ModuleType:
-    """The same for the package that writes pictures."""
+    """The same for the package that writes images."""
     return validate.optional_import("PIL.Image", purpose=f"{PURPOSE}, for images,", extra="image")
 
 
 class EventFile:
-    """One event file. What is written is on the disk after `flush`, and after some seconds at the latest.
+    """An event file. Data is on disk after `flush`, or after a few seconds at most.
 
     Args:
-        folder: where the file comes to lie; it is made if need be.
+        folder: directory of the file; it is created if needed.
     """
 
     def __init__(self, folder: str | os.PathLike):
@@ -60,18 +60,18 @@ class EventFile:
         self.flush()
 
     def flush(self) -> None:
-        """Bring what was written to the disk."""
+        """Flush the file to disk."""
         self._writer.flush()
         self._flushed = time.monotonic()
 
     def scalar(self, name: str, data: ArrayLike, step: int) -> None:
-        """Write a number, or each entry of an array under its place in it."""
+        """Write a number, or each entry of an array under its index."""
         values = np.asarray(data, "float32")
         for place in np.ndindex(values.shape):
             self._write("/".join([name, *map(str, place)]), "scalars", values[place], step)
 
     def histogram(self, name: str, data: ArrayLike, step: int, buckets: int = BUCKETS) -> None:
-        """Write how the finite values of an array are distributed."""
+        """Write the distribution of the finite values of an array."""
         values = np.asarray(data).astype("float64").ravel()
         counts, edges = np.histogram(values[np.isfinite(values)], buckets)
         self._write(name, "histograms", np.stack([edges[:-1], edges[1:], counts], 1), step)
@@ -90,11 +90,11 @@ class EventFile:
         self._write(name, "text", data.encode(), step)
 
     def model(self, name: str, config: str, step: int = 0) -> None:
-        """Write what a model is made of, as the JSON of its config."""
+        """Write the structure of a model, as the JSON of its config."""
         self._write(name, "graph_keras_model", config.encode(), step, b"1")
 
     def graph(self, nodes: Iterable[tuple[str, str, list[str]]]) -> None:
-        """Write a graph of nodes, each with its name, its kind and the names of those that it reads."""
+        """Write a graph of nodes, each with its name, its type and the names of its inputs."""
         names = ("graph_pb2", "node_def_pb2", "versions_pb2")
         graph_pb2, node_def_pb2, versions_pb2 = (package(f"proto.{name}") for name in names)
         made = [node_def_pb2.NodeDef(name=name, op=kind, input=read) for name, kind, read in nodes]
@@ -115,7 +115,7 @@ class EventFile:
 
 
 def _tensor(value: Tensor) -> Any:
-    """The message of a float32 or float64 array, of bytes, or of a list of bytes."""
+    """The message for a float32 or float64 array, bytes, or a list of bytes."""
     names = ("tensor_pb2", "tensor_shape_pb2", "types_pb2")
     tensor_pb2, tensor_shape_pb2, types_pb2 = (package(f"proto.{name}") for name in names)
 
@@ -137,11 +137,11 @@ def _png(image: np.ndarray) -> bytes:
 
 
 def weights_as_images(values: np.ndarray) -> np.ndarray | None:
-    """The values of a weight as images of (number, height, width, channels), its least value 0 and its largest 1.
+    """The values of a weight as images of (number, height, width, channels), scaled from 0 to 1.
 
-    A vector is a column, a matrix lies on its longer side, and of an array of three axes each index of the last is an
-    image, as in Keras. The filters of a convolution over one or three channels are images too. None for any other
-    weight, and for one that is too large for a picture.
+    As in Keras, a vector is a column, a matrix is laid on its longer side, and an array of three axes has one image per
+    index of its last axis. The filters of a convolution over one or three channels are images too. None for any other
+    weight, and for one that is too large for an image.
     """
     values = np.squeeze(np.nan_to_num(values.astype("float32")))
     if values.size > _PIXELS or not 1 <= values.ndim <= 4 or (values.ndim == 4 and values.shape[2] != 3):

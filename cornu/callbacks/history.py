@@ -1,4 +1,4 @@
-"""What `fit` returns: the metrics of every epoch, as numbers, as a picture and as a page of a notebook."""
+"""The return value of `fit`: the metrics of every epoch, as numbers, as a figure and as HTML for notebooks."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -18,27 +18,27 @@ else:
 
 
 class ValuesByName(dict[str, list[Any]]):
-    """A dictionary from a name to its values by epoch, which says what it has where a name is missing."""
+    """A dictionary from names to values by epoch, with a helpful error for missing names."""
 
     def __missing__(self, name: object) -> list[object]:
         if not self:
             raise KeyError(
-                f"{name!r}: fit trained no epoch. It starts behind the first `initial_epoch` epochs and ends with the "
-                "one numbered `epochs`, which counts from the start of the training; of a training that was resumed "
-                "after its end, `resumed` has the epochs."
+                f"{name!r}: fit did not train any epoch. It starts after `initial_epoch` epochs and ends with the "
+                "one numbered `epochs`, counted from the start of training; for a run that was resumed "
+                "after its end, `resumed` contains the epochs."
             )
         raise KeyError(f"{name!r} is not in the history. Closest: {validate.closest(str(name), self)}.")
 
 
 class History(Callback):
-    """Keep the metrics of each epoch. `fit` adds one by itself and returns it.
+    """Stores the metrics of each epoch. `fit` adds one automatically and returns it.
 
-    `history.history` maps each name to a list with one value an epoch; `history.epoch` lists the epochs' numbers. Both
-    are of this run of `fit`, and empty where no epoch was left to train. Where it goes on with a training that was
-    stopped (`BackupAndRestore`), `history.resumed` has the same, `{"epoch": [...], "history": {...}}`, for the epochs
-    before; else it is None.
+    `history.history` maps each name to a list with one value per epoch; `history.epoch` lists the epoch numbers. Both
+    cover this call of `fit`, and are empty if no epoch was left to train. If it resumed an interrupted run
+    (`BackupAndRestore`), `history.resumed` has the same, `{"epoch": [...], "history": {...}}`, for the earlier epochs;
+    otherwise it is None.
 
-    `history.plot()` draws all of them. A notebook shows a `History` as a table, with the picture where matplotlib is
+    `history.plot()` draws all of them. A notebook displays a `History` as a table, with the figure if matplotlib is
     installed.
 
     Example:
@@ -53,7 +53,7 @@ class History(Callback):
         super().__init__()
         self.history: dict[str, list[float]] = ValuesByName()
         self.resumed: State | None = None
-        self._epochs: dict[str, list[int]] = {}  # in which each name came
+        self._epochs: dict[str, list[int]] = {}  # in which each name occurred
 
     def _rehearse(self) -> None:
         self.history = {}
@@ -62,7 +62,7 @@ class History(Callback):
         self.epoch: list[int] = []
 
     def get_state(self) -> dict[str, object]:
-        """All epochs so far, those before the training was resumed as well."""
+        """All epochs so far, including those before the run was resumed."""
         before: State = self.resumed or {"epoch": [], "history": {}}
         history = {name: list(values) for name, values in before["history"].items()}
         for name, values in self.history.items():
@@ -73,7 +73,7 @@ class History(Callback):
         return {"epoch": [*before["epoch"], *getattr(self, "epoch", [])], "history": history, "epochs": epochs}
 
     def set_state(self, state: State) -> None:
-        """Take the epochs of the run that this one goes on with."""
+        """Restore the epochs of the run that this one resumes."""
         self.resumed = state
 
     def on_epoch_end(self, epoch: int, logs: HookLogs = None) -> None:
@@ -84,29 +84,29 @@ class History(Callback):
         if self.model is not None:
             self.model.history = self
 
-    # ------------------------------------------------------------ what is shown
+    # ------------------------------------------------------------ display
 
     def plot(
         self, path: str | os.PathLike | None = None, names: str | Iterable[str] | None = None, log: bool | None = None
     ) -> Figure:
-        """Draw the training: a panel for each metric, with its values on training and validation data by epoch.
+        """Draw the training curves: a panel for each metric, with its values on training and validation data by epoch.
 
-        Epochs count from 1, as on the progress bar, and those before a training was resumed are there too. Nothing
-        pops up: a notebook shows the figure that is returned, and elsewhere `path` says where to put it.
+        Epochs count from 1, as in the progress bar, and those before the run was resumed are included. No window is
+        opened: a notebook displays the returned figure, and elsewhere `path` can be used to save it.
 
         Args:
-            path: file to write, of the kind that its ending says (`.png`, `.svg`, `.pdf`); a PNG where it has none.
+            path: file to write, in the format given by its extension (`.png`, `.svg`, `.pdf`), or as PNG without one.
                 None, the default, writes nothing.
             names: the metrics to draw, without "val_"; None, the default, for all.
-            log: whether values are on a logarithmic scale; None, the default, for where they fall by a factor of 100
+            log: whether to use a logarithmic scale; None, the default, uses one if values decrease by a factor of 100
                 or more.
 
         Returns:
             A `matplotlib.figure.Figure`.
 
         Raises:
-            ValueError: for names that are not there, and where there is nothing to draw.
-            ImportError: where matplotlib is not installed (the extra `plot`).
+            ValueError: for unknown names, and if there is nothing to draw.
+            ImportError: if matplotlib is not installed (the extra `plot`).
         """
         figure = curves.drawn(self._curves(names), "epoch", log, "history.plot()")
         pictures.write(figure, path)
@@ -125,5 +125,5 @@ class History(Callback):
 
 
 def _numbers(epochs: Sequence[int], count: int) -> list[int]:
-    """The number, from 1, of the epoch of each of so many values; counted from 1 where nothing says it."""
+    """The epoch number, from 1, of each of the values; counted from 1 if unknown."""
     return [number + 1 for number in epochs] if len(epochs) == count else list(range(1, count + 1))

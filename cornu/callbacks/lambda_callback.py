@@ -1,4 +1,4 @@
-"""A callback from functions, without a class."""
+"""A callback made from functions."""
 
 from collections.abc import Callable
 
@@ -9,16 +9,16 @@ _NAMES = (*HOOKS, *ALIASES.values())
 
 
 class LambdaCallback(Callback):
-    """Call plain functions at the hooks of the same names.
+    """Calls plain functions on the events of the same names.
 
     Args:
-        on_epoch_begin: Function of `(epoch, logs)`. None by default.
-        on_epoch_end: Function of `(epoch, logs)`. None by default.
-        on_train_begin: Function of `(logs)`. None by default.
-        on_train_end: Function of `(logs)`. None by default.
-        on_train_batch_begin: Function of `(batch, logs)`. None by default.
-        on_train_batch_end: Function of `(batch, logs)`. None by default.
-        **kwargs: Functions for any other hook; anything else becomes an attribute of the same name.
+        on_epoch_begin: function of `(epoch, logs)`. None by default.
+        on_epoch_end: function of `(epoch, logs)`. None by default.
+        on_train_begin: function of `(logs)`. None by default.
+        on_train_end: function of `(logs)`. None by default.
+        on_train_batch_begin: function of `(batch, logs)`. None by default.
+        on_train_batch_end: function of `(batch, logs)`. None by default.
+        **kwargs: functions for other events; anything else becomes an attribute of the same name.
 
     Example:
         show = cornu.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs["loss"]))
@@ -47,7 +47,7 @@ class LambdaCallback(Callback):
         for name, function in given.items():
             if name.startswith("on_") and name not in _NAMES:
                 raise TypeError(
-                    f"LambdaCallback: there is no hook {name!r}. Closest: {validate.closest(name, _NAMES)}."
+                    f"LambdaCallback: there is no event {name!r}. Closest: {validate.closest(name, _NAMES)}."
                 )
             if function is not None or name not in _NAMES:
                 setattr(self, name, function)

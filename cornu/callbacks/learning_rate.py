@@ -21,5 +21,5 @@ def read_rate(callback: object) -> float:
 
 
 def write_rate(callback: object, rate: float) -> None:
-    """Give the optimizer of the model that `callback` watches a new learning rate."""
+    """Set the learning rate of the model that `callback` watches."""
     _optimizer(callback).learning_rate = rate

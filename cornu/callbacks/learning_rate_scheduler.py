@@ -1,4 +1,4 @@
-"""A learning rate that is a function of the epoch."""
+"""A learning rate that depends on the epoch."""
 
 import inspect
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from cornu.core.typing import HookLogs
 
 
 class LearningRateScheduler(Callback):
-    """Set the learning rate at the start of each epoch.
+    """Sets the learning rate at the start of each epoch.
 
     Args:
-        schedule: Function of the epoch's number (from 0) and the current learning rate that returns the new one; a
-            function of the epoch alone will do.
-        verbose: 1 to say the learning rate of each epoch. Defaults to 0.
+        schedule: function of the epoch number (from 0) and the current learning rate that returns the new one; a
+            function of the epoch alone is accepted too.
+        verbose: 1 to print the learning rate of each epoch. Defaults to 0.
 
     Example:
         halve = cornu.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5)
@@ -58,6 +58,6 @@ class LearningRateScheduler(Callback):
             inspect.signature(self.schedule).bind(0, 0.0)
         except TypeError:
             return False
-        except ValueError:  # a built-in that does not tell its signature
+        except ValueError:  # a built-in without a signature
             return True
         return True

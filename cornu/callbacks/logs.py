@@ -1,7 +1,7 @@
-"""The logs that callbacks see: a plain-looking dictionary whose values leave the device on the first look.
+"""The logs that callbacks receive: like a plain dictionary, but values are fetched from the device when first read.
 
-A training loop hands over scalars that may still be computed. Turning them into floats waits for the device,
-so `Logs` does it only when somebody reads, and then once for all values.
+A training loop passes scalars that may still be being computed. Converting them to floats waits for the device, so
+`Logs` does it only on first access, and then once for all values.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ import numpy as np
 
 
 def _flat(logs: Mapping) -> dict[str, Any]:
-    """Nested dictionaries laid flat, names in sorted order at each level."""
+    """Nested dictionaries flattened, with names in sorted order at each level."""
     flat: dict[str, Any] = {}
     for name in sorted(logs):
         value = logs[name]
@@ -21,7 +21,7 @@ def _flat(logs: Mapping) -> dict[str, Any]:
 
 
 def _plain(value: object) -> object:
-    """A number of a tensor as a float, an array as a NumPy array, anything else as it is."""
+    """A scalar tensor as a float, an array as a NumPy array, anything else unchanged."""
     if value is None or isinstance(value, (str, float, int)):
         return value
     array = np.asarray(value)
@@ -29,7 +29,7 @@ def _plain(value: object) -> object:
 
 
 class Logs(dict):
-    """Names and values of metrics; device scalars become floats at the first look at any of them."""
+    """Names and values of metrics; device scalars become floats on first access to any of them."""
 
     def __init__(self, values: Mapping | None = None):
         super().__init__(_flat(values or {}))
@@ -58,7 +58,7 @@ def _settled_first(name: str) -> Callable[..., object]:
     return method
 
 
-# `dict(logs)` and `{**logs}` read past `__getitem__` unless `__iter__` is a method of the class.
+# `dict(logs)` and `{**logs}` bypass `__getitem__` unless `__iter__` is a method of the class.
 _READING = (
     "__getitem__", "__iter__", "__eq__", "__ne__", "__repr__", "__or__", "__ror__", "__ior__",
     "get", "items", "values", "copy", "pop", "popitem", "setdefault",
@@ -68,5 +68,5 @@ for _name in _READING:
 
 
 def as_logs(logs: Mapping | None) -> Logs:
-    """`logs` as lazy `Logs`; what is lazy already stays the same object."""
+    """`logs` as lazy `Logs`; `Logs` are returned unchanged."""
     return logs if isinstance(logs, Logs) else Logs(logs)

@@ -1,4 +1,4 @@
-"""Where text for the user goes: standard output, or the log when interactive logging is switched off."""
+"""Output for the user: standard output, or the log if interactive logging is disabled."""
 
 import logging
 import os
@@ -8,7 +8,7 @@ from cornu import settings
 
 
 def show(text: str) -> None:
-    """Write `text` as it is, without a line break of its own."""
+    """Write `text` without adding a line break."""
     if not settings.is_interactive_logging_enabled():
         if text.strip():
             logging.getLogger("cornu").info(text.strip())
@@ -22,7 +22,7 @@ def show(text: str) -> None:
 
 
 def say(message: str) -> None:
-    """Write `message` on a line of its own."""
+    """Write `message` as a line."""
     show(message + "\n")
 
 
@@ -33,13 +33,13 @@ def is_terminal() -> bool:
 
 
 def takes_lines_back() -> bool:
-    """Whether a line that was shown can be taken away again: in a terminal, not on a page that a notebook keeps."""
+    """Whether printed lines can be removed again: in a terminal, but not in the saved output of a notebook."""
     isatty = getattr(sys.stdout, "isatty", None)
     return bool(isatty and isatty()) and "ipykernel" not in sys.modules
 
 
 def resolve_verbose(verbose: int | str | bool) -> int:
-    """The number behind `verbose`: `"auto"` is 1 (a bar) where a line can be redrawn, else 2 (a line an epoch)."""
+    """`verbose` as a number: `"auto"` is 1 (a bar) if a line can be redrawn, else 2 (one line per epoch)."""
     if verbose == "auto":
         return 1 if is_terminal() and settings.is_interactive_logging_enabled() else 2
     if verbose not in (0, 1, 2):

@@ -1,4 +1,4 @@
-"""Saving the model while it is trained."""
+"""Saving the model during training."""
 
 import os
 
@@ -10,7 +10,7 @@ _ENDINGS = {False: (".keras", ".h5"), True: (".weights.h5",)}
 
 
 class BatchCounter:
-    """Tell every so-many batches, also when the loop reports several batches as one."""
+    """Counts batches in intervals, also when the loop reports several batches at once."""
 
     def __init__(self, interval: int):
         self.interval = interval
@@ -18,7 +18,7 @@ class BatchCounter:
         self.last: int | None = None
 
     def is_due(self, batch: int) -> bool:
-        """Count up to batch number `batch` of the epoch; whether the interval is full."""
+        """Count up to batch number `batch` of the epoch; whether the interval is complete."""
         more = batch + 1 if self.last is None or batch <= self.last else batch - self.last
         self.since, self.total, self.last = self.since + more, self.total + more, batch
         if self.since < self.interval:
@@ -32,15 +32,15 @@ class SavingCallback(MonitorCallback):
 
     Args:
         monitor, mode: as for `MonitorCallback`.
-        verbose: 1 to say what is saved.
-        save_best_only: Whether to save only when the value is better than ever before.
+        verbose: 1 to print what is saved.
+        save_best_only: whether to save only if the value is better than before.
         save_freq: `"epoch"`, or a number of batches.
-        initial_value_threshold: Value that the first saved model must beat.
+        initial_value_threshold: value that the first saved model must surpass.
     """
 
     state_attributes = ("best", "batches_since")
-    _without_value = " The model is saved, best or not."
-    _saves_at_once = True  # so that it can be said when it is done
+    _without_value = " The model is saved regardless."
+    _saves_at_once = True  # synchronously, so that its end can be reported
 
     def __init__(
         self, monitor: str, mode: str, verbose: int, save_best_only: bool, save_freq: str | int,
@@ -67,7 +67,7 @@ class SavingCallback(MonitorCallback):
 
     @property
     def batches_since(self) -> list | None:
-        """The place of a count of batches: how many since it was last full, the last of them, and how many in all."""
+        """The position of a batch counter: batches since the last interval, the last batch, and the total."""
         return None if self._counter is None else [self._counter.since, self._counter.last, self._counter.total]
 
     @batches_since.setter
@@ -103,7 +103,7 @@ class SavingCallback(MonitorCallback):
             self._say(f"{where} finished saving model to {path}")
 
     def _news(self, logs: HookLogs) -> str | None:
-        """What is new if the model is the best so far, else None; `self.best` follows."""
+        """The message if the model is the best so far, else None; updates `self.best`."""
         self._set_monitor_op(logs)
         value = self.get_monitor_value(logs)
         if value is None:
@@ -126,18 +126,18 @@ class SavingCallback(MonitorCallback):
 
 
 class ModelCheckpoint(SavingCallback):
-    """Save the model, or its weights, at the end of each epoch or every so many batches.
+    """Saves the model, or its weights, at the end of each epoch or every so many batches.
 
     Args:
-        filepath: Where to save; may hold `{epoch:02d}`, `{batch}` and any name of the logs, as `{val_loss:.2f}`.
-            Ends in `.keras` or `.h5` for whole models, in `.weights.h5` for weights alone.
-        monitor: Name of the value that says which model is best. Defaults to `"val_loss"`.
-        verbose: 1 to say what is saved. Defaults to 0.
-        save_best_only: Whether to save only when the value is better than ever before. Defaults to False.
-        save_weights_only: Whether to save the weights alone. Defaults to False.
-        mode: `"min"`, `"max"`, or `"auto"` to tell from the metric.
+        filepath: where to save; may contain `{epoch:02d}`, `{batch}` and any name in the logs, such as
+            `{val_loss:.2f}`. Must end in `.keras` or `.h5` for whole models, in `.weights.h5` for weights only.
+        monitor: name of the value that determines the best model. Defaults to `"val_loss"`.
+        verbose: 1 to print what is saved. Defaults to 0.
+        save_best_only: whether to save only if the value is better than before. Defaults to False.
+        save_weights_only: whether to save only the weights. Defaults to False.
+        mode: `"min"`, `"max"`, or `"auto"` to infer it from the metric.
         save_freq: `"epoch"`, or a number of batches.
-        initial_value_threshold: Value that the first saved model must beat. None by default.
+        initial_value_threshold: value that the first saved model must surpass. None by default.
 
     Example:
         checkpoint = cornu.callbacks.ModelCheckpoint("best.keras", save_best_only=True)
@@ -163,7 +163,7 @@ class ModelCheckpoint(SavingCallback):
         endings = _ENDINGS[bool(self.save_weights_only)]
         if not self.filepath.endswith(endings):
             raise ValueError(
-                f"ModelCheckpoint: with save_weights_only={self.save_weights_only} the filepath must end in "
+                f"ModelCheckpoint: with save_weights_only={self.save_weights_only} the filepath must end with "
                 f"{' or '.join(endings)}. Received: filepath={self.filepath!r}."
             )
 
@@ -174,7 +174,7 @@ class ModelCheckpoint(SavingCallback):
             return self.filepath.format(**names)
         except KeyError as error:
             raise KeyError(
-                f"ModelCheckpoint: the filepath {self.filepath!r} asks for {error}, which is not available. "
+                f"ModelCheckpoint: the filepath {self.filepath!r} contains {error}, which is not available. "
                 f"Available: {', '.join(names)}.{cure(error.args[0], names)}"
             ) from error
 

@@ -1,4 +1,4 @@
-"""What callbacks that watch one value share: reading it, and knowing whether up or down is better."""
+"""Shared by callbacks that watch one value: reading it, and knowing whether higher or lower is better."""
 
 import math
 import warnings
@@ -17,7 +17,7 @@ def _metrics_of(owner: object) -> Iterator[object]:
 
 
 def _named_in_logs(model: object) -> Iterator[tuple[str, object]]:
-    """(name in the logs, metric) of those given to `compile`, then (name, metric) of all."""
+    """(name in the logs, metric) of the metrics given to `compile`, then (name, metric) of all."""
     for _, _, metric, name in getattr(getattr(model, "_compile_metrics", None), "entries", ()):
         yield name, metric
     for metric in _metrics_of(model):
@@ -25,7 +25,7 @@ def _named_in_logs(model: object) -> Iterator[tuple[str, object]]:
 
 
 def direction(monitor: str, model: object) -> str | None:
-    """`"up"` or `"down"`, as the model's metric of that name says, for losses "down"; None where nothing says it."""
+    """`"up"` or `"down"`, from the model's metric of that name, "down" for losses; None if unknown."""
     name = monitor.removeprefix("val_")
     losses = getattr(getattr(model, "_compile_loss", None), "trackers", ())
     if name == "loss" or any(tracker.name == name for tracker in losses):
@@ -35,7 +35,7 @@ def direction(monitor: str, model: object) -> str | None:
 
 
 def directions(model: object) -> dict[str, str]:
-    """The names that the logs of a model may have, without `val_`, whose better way is known, with that way."""
+    """The names in a model's logs, without `val_`, for which the direction of improvement is known."""
     losses = (tracker.name for tracker in getattr(getattr(model, "_compile_loss", None), "trackers", ()))
     names = dict.fromkeys(["loss", *losses, *(name for name, _ in _named_in_logs(model))])
     return {name: way for name in names if name and (way := direction(name, model))}
@@ -49,12 +49,12 @@ def cure(name: str, logs: Iterable[str]) -> str:
 
 
 class MonitorCallback(Callback):
-    """Base of callbacks that compare one value of the logs from epoch to epoch.
+    """Base of callbacks that compare a value in the logs between epochs.
 
     Args:
-        monitor: Name of the value in the logs.
-        mode: `"min"`, `"max"`, or `"auto"` to tell from the metric of that name.
-        min_delta: Least change that counts as better, in the units of the value.
+        monitor: name of the value in the logs.
+        mode: `"min"`, `"max"`, or `"auto"` to infer it from the metric of that name.
+        min_delta: minimum change that counts as an improvement, in the units of the value.
     """
 
     def __init__(self, monitor: str = "val_loss", mode: str = "auto", min_delta: float = 0.0):
@@ -62,7 +62,7 @@ class MonitorCallback(Callback):
         if mode not in ("auto", "min", "max"):
             kind = type(self).__name__
             warnings.warn(
-                f'{kind}: mode must be "auto", "min" or "max"; going on with "auto". Received: mode={mode!r}.',
+                f'{kind}: mode must be "auto", "min" or "max"; using "auto". Received: mode={mode!r}.',
                 stacklevel=3,
             )
             mode = "auto"
@@ -73,7 +73,7 @@ class MonitorCallback(Callback):
         self.monitor_op: Callable[[float, float], bool] | None = None
 
     def get_monitor_value(self, logs: Mapping | None) -> float | None:
-        """The watched value; a warning and None where the logs lack it, or have several numbers for it."""
+        """The watched value; a warning and None if it is missing from the logs or is not a single number."""
         logs = logs or {}
         value = logs.get(self.monitor)
         if value is not None and np.size(value) == 1:
@@ -81,24 +81,24 @@ class MonitorCallback(Callback):
         if value is None:
             problem = f"is not available. Available: {', '.join(logs) or 'nothing'}.{cure(self.monitor, logs)}"
         else:
-            problem = f"is an array of shape {np.shape(value)}, of which none is best. Watch a metric of one number."
+            problem = f"is an array of shape {np.shape(value)}, which cannot be compared. Watch a scalar metric."
         warnings.warn(
-            f"{type(self).__name__}: the value to watch, monitor={self.monitor!r}, {problem}{self._without_value}",
+            f"{type(self).__name__}: the monitored value, monitor={self.monitor!r}, {problem}{self._without_value}",
             stacklevel=3,
         )
         return None
 
-    _without_value = ""  # what the callback does without it, for the warning
+    _without_value = ""  # the consequence, for the warning
 
     def _set_monitor_op(self, logs: Mapping | None = None) -> None:
-        """Settle which way is better, once."""
+        """Determine the direction of improvement, once."""
         if self.monitor_op is not None:
             return
         way = {"min": "down", "max": "up"}.get(self.mode) or direction(self.monitor, self.model)
         if way is None:
             known = ", ".join(logs or {}) or "nothing"
             raise ValueError(
-                f"{type(self).__name__}: cannot tell whether {self.monitor!r} is better high or low. "
+                f"{type(self).__name__}: cannot tell whether higher or lower values of {self.monitor!r} are better. "
                 f'Pass mode="max" or mode="min". Available in the logs: {known}.'
             )
         self.monitor_op = np.less if way == "down" else np.greater
@@ -107,5 +107,5 @@ class MonitorCallback(Callback):
     def _is_improvement(self, value: float, reference: float | None) -> bool:
         if reference is None or (math.isnan(reference) and not math.isnan(value)):
             return True
-        better = cast(Callable[[float, float], bool], self.monitor_op)  # settled before the first value is compared
+        better = cast(Callable[[float, float], bool], self.monitor_op)  # determined before the first comparison
         return bool(better(value - self.min_delta, reference))

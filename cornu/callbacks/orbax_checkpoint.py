@@ -1,6 +1,6 @@
-"""Checkpoints of a model while it is trained, written by Orbax, which can do so beside the training and on many hosts.
+"""Orbax checkpoints during training, which can be written in the background and from many hosts.
 
-What a checkpoint holds, and how it is read again, is in `saving/orbax.py`.
+The contents of a checkpoint, and how it is read, are defined in `saving/orbax.py`.
 """
 
 import os
@@ -15,32 +15,32 @@ from cornu.saving import orbax
 
 
 class OrbaxCheckpoint(SavingCallback):
-    """Save the model's weights, the optimizer's state and the model's config as checkpoints of Orbax.
+    """Saves the model's weights, the optimizer's state and the model's config as Orbax checkpoints.
 
-    Needs Orbax (`pip install '.[orbax]'`). Each checkpoint is a folder in `directory`, called after its epoch, from 0,
-    or with `save_freq` after how many batches it is. `load_model(directory)` makes the model of the last one anew, and
-    `model.load_weights(directory)` takes the values of the last one; the folder of one checkpoint does as well. Keras
-    reads them, and cornu Keras's.
+    Requires Orbax (`pip install '.[orbax]'`). Each checkpoint is a subdirectory of `directory`, named after its epoch,
+    from 0, or with `save_freq` after its number of batches. `load_model(directory)` recreates the model from the last
+    one, and `model.load_weights(directory)` loads the values of the last one; the directory of a single checkpoint
+    works too. Keras can read these checkpoints, and cornu those of Keras.
 
-    A training that goes on is started with `initial_epoch`. One that would write checkpoints with numbers that are
-    there already is refused, for the last in the folder would not be its own.
+    Pass `initial_epoch` to `fit` to continue a training run. A run that would write checkpoints with existing numbers
+    is rejected, since the last one in the directory would not be its own.
 
     Args:
-        directory: Folder of the checkpoints; it is made if need be.
-        monitor: Name of the value that says which model is best. Defaults to `"val_loss"`.
-        verbose: 1 to say what is saved. Defaults to 0.
-        save_best_only: Whether to save only when the value is better than ever before. Defaults to False.
-        mode: `"min"`, `"max"`, or `"auto"` to tell from the metric.
+        directory: directory of the checkpoints; it is created if needed.
+        monitor: name of the value that determines the best model. Defaults to `"val_loss"`.
+        verbose: 1 to print what is saved. Defaults to 0.
+        save_best_only: whether to save only if the value is better than before. Defaults to False.
+        mode: `"min"`, `"max"`, or `"auto"` to infer it from the metric.
         save_freq: `"epoch"`, or a number of batches.
-        initial_value_threshold: Value that the first saved model must beat. None by default.
-        max_to_keep: How many checkpoints are kept, the last ones; None for all. Defaults to 1.
-        save_on_background: Whether a thread writes while the training goes on. Defaults to True.
-        save_weights_only: Whether to save the weights alone, without the optimizer's state and the config. Defaults to
+        initial_value_threshold: value that the first saved model must surpass. None by default.
+        max_to_keep: number of latest checkpoints to keep; None keeps all. Defaults to 1.
+        save_on_background: whether to write in a background thread. Defaults to True.
+        save_weights_only: whether to save only the weights, without the optimizer's state and the config. Defaults to
             False.
 
     Raises:
         MissingPackageError: if Orbax is not installed.
-        ValueError: from `fit`, if the folder has checkpoints of another training.
+        ValueError: from `fit`, if the directory contains checkpoints of another run.
 
     Example:
 
@@ -88,7 +88,7 @@ class OrbaxCheckpoint(SavingCallback):
         self._manager = package.CheckpointManager(os.path.abspath(self.directory), options=options)
 
     def set_state(self, state: dict[str, object]) -> None:
-        """Go on with the training that wrote the checkpoints; those after its backup are written anew."""
+        """Continue the run that wrote the checkpoints; those after its backup are written again."""
         super().set_state(state)
         self._is_checked = True
 
@@ -98,13 +98,13 @@ class OrbaxCheckpoint(SavingCallback):
             self._check(epoch if self._counter is None else self._counter.total + 1)
 
     def _check(self, first: int) -> None:
-        """Refuse to write among checkpoints of another training."""
+        """Refuse to write among the checkpoints of another run."""
         self._is_checked = True
         last = max(orbax.steps(self.directory), default=-1)
         if last >= first:
             raise ValueError(
-                f"OrbaxCheckpoint: {self.directory!r} has the checkpoint {last} of another training, and this one "
-                f"begins with {first}. Load it and go on with initial_epoch, or give a folder of its own."
+                f"OrbaxCheckpoint: {self.directory!r} contains checkpoint {last} of another training run, and this one "
+                f"starts with {first}. Load it and continue with initial_epoch, or use a separate directory."
             )
 
     def _get_file_path(self, epoch: int, batch: int | None, logs: Logs) -> str:
@@ -114,7 +114,7 @@ class OrbaxCheckpoint(SavingCallback):
     def _save(self, path: str) -> None:
         arguments = orbax.package().args
         step = int(os.path.basename(path))
-        if step in self._manager.all_steps():  # of a training that was stopped, and does the same again
+        if step in self._manager.all_steps():  # written by the interrupted run, which is repeated
             self.wait_until_finished()
             self._manager.delete(step)
         held = orbax.content(self.model, self.save_weights_only)
@@ -134,7 +134,7 @@ class OrbaxCheckpoint(SavingCallback):
             manager.close()
 
     def wait_until_finished(self) -> None:
-        """Wait until the checkpoints that were begun are on the disk."""
+        """Wait until all started checkpoints are on disk."""
         if self._manager is not None:
             self._manager.wait_until_finished()
 

@@ -14,7 +14,7 @@ _BOLD, _GREEN, _WHITE, _PLAIN = "\x1b[1m", "\x1b[32m", "\x1b[37m", "\x1b[0m"
 
 
 def _clock(seconds: float) -> str:
-    """The time left, as `1:02:03`, `2:03` or `3s`."""
+    """The remaining time, as `1:02:03`, `2:03` or `3s`."""
     hours, rest = divmod(int(seconds), 3600)
     minutes, rest = divmod(rest, 60)
     if seconds > 3600:
@@ -25,7 +25,7 @@ def _clock(seconds: float) -> str:
 
 
 def _pace(seconds: float, unit: str) -> str:
-    """The time of one step in the largest unit that shows a digit, as `12ms/step`."""
+    """The time per step in the largest unit that shows a digit, as `12ms/step`."""
     if seconds >= 1 or seconds == 0:
         return f"{seconds:.0f}s/{unit}"
     if seconds >= 1e-3:
@@ -38,17 +38,17 @@ def _number(value: float, size: float) -> str:
 
 
 class Progbar:
-    """Show how far a known or unknown number of steps has come, with the values that belong to them.
+    """Shows the progress over a known or unknown number of steps, with values.
 
     Args:
-        target: Number of steps, or None when it is not known.
-        width: Width of the bar in characters.
-        verbose: 0 shows nothing, 1 a bar that is redrawn, 2 one line when all is done.
-        interval: Seconds that must pass between two drawings.
-        stateful_metrics: Names whose values are shown as they are; every other value is averaged over the steps.
-        stateless_metrics: Names whose values are averaged over the steps; every other value is shown as it is.
-            Only one of the two lists may be given. Without either, all values are averaged.
-        unit_name: What one step is called, such as `"step"`.
+        target: number of steps, or None if unknown.
+        width: width of the bar in characters. Defaults to 20.
+        verbose: 0 shows nothing, 1 a bar that is redrawn, 2 one line at the end. Defaults to 1.
+        interval: minimum number of seconds between redraws. Defaults to 0.05.
+        stateful_metrics: names of values to show as they are; every other value is averaged over the steps.
+        stateless_metrics: names of values to average over the steps; every other value is shown as it is. Only one of
+            the two lists may be given. Without either, all values are averaged.
+        unit_name: name of a step. Defaults to `"step"`.
 
     Example:
         bar = cornu.utils.Progbar(target=3, verbose=2)
@@ -89,12 +89,12 @@ class Progbar:
     def update(
         self, current: int, values: Iterable[tuple[str, Any]] | None = None, finalize: bool | None = None
     ) -> None:
-        """Tell that `current` steps are done.
+        """Report that `current` steps are done.
 
         Args:
-            current: Steps done so far.
-            values: Pairs of a name and the value of the newest steps.
-            finalize: Whether this is the last update; None means when `current` reaches the target.
+            current: number of steps done so far.
+            values: pairs of a name and the value for the latest steps.
+            finalize: whether this is the last update; None if `current` has reached the target.
         """
         if finalize is None:
             finalize = self.target is not None and current >= self.target
@@ -110,11 +110,11 @@ class Progbar:
             self._write_line(current, now)
 
     def add(self, n: int, values: Iterable[tuple[str, object]] | None = None) -> None:
-        """Tell that `n` more steps are done."""
+        """Report that `n` more steps are done."""
         self.update(self._seen + n, values)
 
     def is_due(self, now: float | None = None) -> bool:
-        """Whether enough time has passed for the bar to be drawn again."""
+        """Whether enough time has passed to redraw the bar."""
         return (time.time() if now is None else now) - self._last_drawn >= self.interval
 
     def _record(self, current: int, values: Iterable[tuple[str, Any]], finalize: bool) -> None:
@@ -177,6 +177,6 @@ class Progbar:
 
     def _write_line(self, current: int, now: float) -> None:
         pace = _pace(self._seconds_a_step(current, now), self.unit_name)
-        # Keras writes a negative number with an exponent here, and without one in the bar.
+        # Keras formats a negative number with an exponent here, and without one in the bar.
         values = "".join(f" - {name}: {_number(mean, mean)}" for name, mean in self._means())
         show(f"{self._count(current)} - {now - self._start:.0f}s - {pace}{values}\n")

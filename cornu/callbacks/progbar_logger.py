@@ -9,9 +9,9 @@ from cornu.core.typing import HookLogs
 
 
 class ProgbarLogger(Callback):
-    """Show the progress and the metrics. `fit`, `evaluate` and `predict` add one unless `verbose=0`.
+    """Shows the progress and the metrics. `fit`, `evaluate` and `predict` add one unless `verbose=0`.
 
-    `verbose` 1 draws a bar, 2 writes a line an epoch; `"auto"` is 1 where a line can be redrawn (a terminal, a
+    `verbose` 1 draws a bar, 2 writes one line per epoch; `"auto"` is 1 if a line can be redrawn (in a terminal or
     notebook) and 2 elsewhere. The values of a batch are fetched from the device only when the bar is drawn.
 
     Example:
@@ -80,7 +80,7 @@ class ProgbarLogger(Callback):
         self.progbar = Progbar(target=self.target, verbose=self.verbose, stateless_metrics=())
 
     def _started(self) -> Progbar:
-        return cast(Progbar, self.progbar)  # made by `_start`, before any batch
+        return cast(Progbar, self.progbar)  # created by `_start`, before any batch
 
     def _advance(self, batch: int, logs: HookLogs) -> None:
         self.seen = batch + 1

@@ -1,4 +1,4 @@
-"""A learning rate that falls when a value no longer gets better."""
+"""A learning rate that is reduced when a value no longer improves."""
 
 from typing import Any
 
@@ -11,17 +11,17 @@ from cornu.core.typing import HookLogs
 
 
 class ReduceLROnPlateau(MonitorCallback):
-    """Multiply the learning rate by a factor when a value has not improved for some epochs.
+    """Multiplies the learning rate by a factor when a value has not improved for some epochs.
 
     Args:
-        monitor: Name of the value to watch. Defaults to `"val_loss"`.
-        factor: What the learning rate is multiplied by, below 1. Defaults to 0.1.
-        patience: Epochs without improvement after which the rate falls.
-        verbose: 1 to say each change. Defaults to 0.
-        mode: `"min"`, `"max"`, or `"auto"` to tell from the metric.
-        min_delta: Least change that counts as an improvement. Defaults to 0.0001.
-        cooldown: Epochs to wait after a change before counting again. Defaults to 0.
-        min_lr: Least learning rate. Defaults to 0.0.
+        monitor: name of the value to watch. Defaults to `"val_loss"`.
+        factor: factor applied to the learning rate, below 1. Defaults to 0.1.
+        patience: number of epochs without improvement after which the rate is reduced. Defaults to 10.
+        verbose: 1 to print each change. Defaults to 0.
+        mode: `"min"`, `"max"`, or `"auto"` to infer it from the metric.
+        min_delta: minimum change that counts as an improvement. Defaults to 0.0001.
+        cooldown: number of epochs to wait after a change before counting again. Defaults to 0.
+        min_lr: lower bound of the learning rate. Defaults to 0.0.
 
     Example:
         reduce = cornu.callbacks.ReduceLROnPlateau(factor=0.2, patience=5, min_lr=1e-5)
@@ -47,7 +47,7 @@ class ReduceLROnPlateau(MonitorCallback):
             raise TypeError(f"ReduceLROnPlateau: unknown arguments {', '.join(kwargs)}.")
         super().__init__(monitor, mode, min_delta)
         if factor >= 1.0:
-            raise ValueError(f"ReduceLROnPlateau: factor must be below 1. Received: factor={factor}.")
+            raise ValueError(f"ReduceLROnPlateau: factor must be less than 1. Received: factor={factor}.")
         self.factor = factor
         self.min_lr = min_lr
         self.patience = patience
@@ -62,7 +62,7 @@ class ReduceLROnPlateau(MonitorCallback):
         self.wait = 0
 
     def in_cooldown(self) -> bool:
-        """Whether a change is so recent that epochs do not count yet."""
+        """Whether a change is so recent that epochs are not counted yet."""
         return self.cooldown_counter > 0
 
     def on_epoch_end(self, epoch: int, logs: HookLogs = None) -> None:
@@ -84,7 +84,7 @@ class ReduceLROnPlateau(MonitorCallback):
     def _count(self, epoch: int) -> None:
         self.wait += 1
         rate = read_rate(self)
-        # The rate is a float32, so it is compared with the limit as a float32.
+        # The rate is a float32, so it is compared with the limit in float32.
         if self.wait < self.patience or rate <= np.float32(self.min_lr):
             return
         rate = max(rate * self.factor, self.min_lr)

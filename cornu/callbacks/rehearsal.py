@@ -1,9 +1,9 @@
-"""Callbacks in a training that is only tried out, `fit(fast_dev_run=True)`.
+"""Callbacks in a dry run, `fit(fast_dev_run=True)`.
 
-What writes files, or remembers more than one training, is stood in for by a copy. The copy does all that the callback
-would do, but writes into a folder beside the place that it was given, which is deleted afterwards: the files that are
-there stay as they are, and what cannot be written fails now. Other callbacks take part themselves, `TerminateOnNaN`
-among them, whose file tells of what went wrong.
+Callbacks that write files, or keep state between runs, are replaced by copies. A copy does everything that the callback
+would do, but writes to a temporary directory next to the configured path: existing files are not touched, and write
+errors occur now. Other callbacks take part themselves, including `TerminateOnNaN`, whose file describes what went
+wrong.
 """
 
 import copy
@@ -21,7 +21,7 @@ from cornu.callbacks.callback import Callback
 
 @contextmanager
 def rehearsed(callbacks: object) -> Iterator[list]:
-    """Scope with the callbacks that stand in for these: one, a list, or a `CallbackList`."""
+    """Scope with the replacements for these callbacks: a single one, a list, or a `CallbackList`."""
     given = getattr(callbacks, "callbacks", callbacks)
     with ExitStack() as folders:
         yield [_stand_in(callback, folders) for callback in (tree.flatten(given) if given else ())]
@@ -43,7 +43,7 @@ def _stand_in(callback: object, folders: ExitStack) -> Any:
 
 
 def _beside(target: Path, folders: ExitStack) -> str:
-    """The end of the path in a new folder within the nearest one that is there."""
+    """The same path inside a new temporary directory in the nearest existing parent directory."""
     around = [target, *target.parents]
     place = next(folder for folder in around if folder.is_dir())
     if any(path.exists() for path in around[1 : around.index(place)]):

@@ -13,21 +13,21 @@ from cornu.callbacks.callback import Callback
 from cornu.core import placement
 from cornu.core.typing import HookLogs
 
-_SECONDS = 10.0  # without an answer, after which training goes on
+_SECONDS = 10.0  # timeout after which training continues
 
 
 class RemoteMonitor(Callback):
-    """Send the metrics of each epoch to a web server, as `{"epoch": 0, "loss": ...}`.
+    """Sends the metrics of each epoch to a web server, as `{"epoch": 0, "loss": ...}`.
 
-    NaN and infinity, which JSON has not, are sent as `null`. A server that cannot be reached, refuses the request or
-    takes more than 10 seconds is warned of; training goes on.
+    NaN and infinity, which JSON does not support, are sent as `null`. If the server cannot be reached, rejects the
+    request or takes more than 10 seconds, there is a warning and training continues.
 
     Args:
-        root: Address of the server, with `http://` or `https://`. Defaults to `"http://localhost:9000"`.
-        path: Path below `root`, to which the requests go. Defaults to `"/publish/epoch/end/"`.
-        field: Field of the form that holds the metrics as JSON, unless `send_as_json`. Defaults to `"data"`.
-        headers: Further HTTP headers, by name. None by default.
-        send_as_json: Whether the body of the request is the JSON itself, rather than a form. Defaults to False.
+        root: address of the server, with `http://` or `https://`. Defaults to `"http://localhost:9000"`.
+        path: path relative to `root` to which requests are sent. Defaults to `"/publish/epoch/end/"`.
+        field: form field that contains the metrics as JSON, unless `send_as_json`. Defaults to `"data"`.
+        headers: additional HTTP headers, by name. None by default.
+        send_as_json: whether to send the JSON itself as the request body, rather than a form. Defaults to False.
 
     Raises:
         ValueError: if `root` is not the address of a web server.
@@ -61,7 +61,7 @@ class RemoteMonitor(Callback):
             urllib.request.urlopen(self._request({"epoch": epoch} | values), timeout=_SECONDS).close()
         except OSError as error:
             warnings.warn(
-                f"RemoteMonitor: {self.root!r} did not take the metrics of epoch {epoch + 1}: {error}", stacklevel=2
+                f"RemoteMonitor: {self.root!r} did not accept the metrics of epoch {epoch + 1}: {error}", stacklevel=2
             )
 
     def _request(self, values: dict[str, object]) -> urllib.request.Request:
@@ -74,7 +74,7 @@ class RemoteMonitor(Callback):
 
 
 def _as_json(value: object) -> object:
-    """Numbers as JSON has them, which are finite; None for others."""
+    """Finite numbers as in JSON; None for others."""
     if isinstance(value, list):
         return [_as_json(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,6 +1,6 @@
-"""A record of each run of `fit`: with what it was made, how it went, and how it ended.
+"""A record of each run of `fit`: its settings, its progress, and how it ended.
 
-What the files hold, and how they are read again, is in `cornu/runs.py`.
+The contents of the files, and how they are read, are defined in `cornu/runs.py`.
 """
 
 import hashlib
@@ -34,36 +34,36 @@ from cornu.random import global_seed
 from cornu.runs import Record
 from cornu.saving import atomic
 
-_ENVIRONMENT = ("CORNU_", "JAX_", "KERAS_", "XLA_")  # what variables that matter begin with
-_LONGEST = 2**21  # signs of a value that is kept
+_ENVIRONMENT = ("CORNU_", "JAX_", "KERAS_", "XLA_")  # prefixes of the relevant variables
+_LONGEST = 2**21  # maximum length of a stored value
 
 
 class RunRecord(Callback):
-    """Keep a record of each `fit`: a folder with its settings, data, code, machine, metrics and end.
+    """Records each `fit`: a directory with its settings, data, code, machine, metrics and end.
 
-    `cornu runs DIRECTORY` lists the runs, `cornu runs diff A B` says what sets two of them apart. What is kept:
+    `cornu runs DIRECTORY` lists the runs, `cornu runs diff A B` shows the differences between two runs. The files are:
 
-    - `run.json`: the model's config, the arguments of `compile` and `fit`, kind, shapes and dtypes of the data and a
-      hash of some rows, versions, the global seed, the processor, the command line, environment variables of JAX's and
-      cornu's, and the revision of the script's git repository, where there is one;
-    - `changes.diff`: what differs there from the last commit, 1 MB at most;
-    - `metrics.jsonl`: a line for each epoch, `{"epoch": 0, "seconds": ..., "learning_rate": ..., "metrics": {...}}`,
-      which is in the file before the next epoch begins; numbers that JSON has not are texts, such as `"nan"`;
-    - `end.json`: `"end"` is `"finished"`, `"error"` with its type and message, or `"stopped"` by a signal. There is no
-      such file when the process was killed. While there is a record, SIGTERM ends the process after the running call.
+    - `run.json`: the model's config, the arguments of `compile` and `fit`, the type, shapes and dtypes of the data and
+    a hash of some rows, versions, the global seed, the processor, the command line, environment variables of JAX and
+    cornu, and the revision of the script's git repository, if there is one;
+    - `changes.diff`: the differences from the last commit, at most 1 MB;
+    - `metrics.jsonl`: one line per epoch, `{"epoch": 0, "seconds": ..., "learning_rate": ..., "metrics": {...}}`, which
+    is in the file before the next epoch starts; numbers that JSON does not support are strings, such as `"nan"`;
+    - `end.json`: `"end"` is `"finished"`, `"error"` with its type and message, or `"stopped"` by a signal. If the
+    process was killed, there is no such file. While recording, SIGTERM ends the process after the current call.
 
-    A run that goes on from a backup (`BackupAndRestore`) is one of its own, which begins with the lines of the epochs
-    before. Where a line cannot be written, there is a warning, and the training goes on.
+    A run that resumes from a backup (`BackupAndRestore`) gets its own record, which starts with the lines of the
+    earlier epochs. If a line cannot be written, there is a warning, and training continues.
 
     Args:
-        directory: where the runs' folders lie. Defaults to `"runs"`.
-        name: what to call the run, behind its date and time. None by default.
+        directory: parent directory of the runs' directories. Defaults to `"runs"`.
+        name: name of the run, appended to its date and time. None by default.
 
     Attributes:
-        folder: that of the last run; None before the first.
+        folder: directory of the last run; None before the first.
 
     Raises:
-        OSError: from `fit`, before training, when the folder cannot be written to.
+        OSError: from `fit`, before training, if the directory is not writable.
 
     Example:
 
@@ -84,22 +84,22 @@ class RunRecord(Callback):
         self.name = validate.name(name, "RunRecord", optional=True)
         self.folder: Path | None = None
         self.lines: list[str] = []
-        """The lines of the epochs so far, as they are in the file."""
+        """The lines of the epochs so far, as in the file."""
         self._told: Record = {}
         self._facts: Record = {}
         self._began = 0.0  # on the monotonic clock
         self._has_ended = False
 
     def _rehearse(self) -> None:
-        """Nothing is kept: each training begins anew."""
+        """Nothing is kept: each training run starts afresh."""
 
     @property
     def place(self) -> str:
-        """The name of the run's folder."""
+        """The name of the run's directory."""
         return self.folder.name if self.folder is not None else ""
 
     def describe(self, fit: Mapping[str, object], data: Mapping[str, object]) -> None:
-        """Take the arguments of `fit` and what its data can be told by, before the training begins."""
+        """Record the arguments of `fit` and a description of its data, before training starts."""
         self._told = {"fit": {name: _bounded(value) for name, value in fit.items()}, "data": dict(data)}
 
     def on_train_begin(self, logs: HookLogs = None) -> None:
@@ -112,7 +112,7 @@ class RunRecord(Callback):
         self._write(runs.FACTS, json.dumps(self._facts, indent=1))
 
     def set_state(self, state: State) -> None:
-        """Begin with the epochs of the run that this one goes on with."""
+        """Start with the epochs of the run that this one resumes."""
         self.lines = list(state["lines"])
         self._facts |= {"goes_on": state["place"], "seeds": _seeds()}
         with self._warned():
@@ -123,7 +123,7 @@ class RunRecord(Callback):
 
     def on_epoch_end(self, epoch: int, logs: HookLogs = None) -> None:
         line: Record = {"epoch": epoch, "seconds": self._seconds()}
-        with suppress(ValueError):  # no optimizer, or none with a rate
+        with suppress(ValueError):  # no optimizer, or one without a learning rate
             line["learning_rate"] = runs.as_json(read_rate(self))
         line["metrics"] = {name: _plain(np.asarray(value).tolist()) for name, value in (logs or {}).items()}
         self.lines.append(json.dumps(line))
@@ -153,27 +153,27 @@ class RunRecord(Callback):
         return round(time.monotonic() - self._began, 3)
 
     def _write(self, name: str, text: str) -> None:
-        """Write a file of the folder, which appears whole or not at all."""
+        """Write a file in the directory atomically."""
         if self.folder is not None:
             with atomic.replacing(self.folder / name) as temporary:
                 temporary.write_text(text, encoding="utf-8")
 
     @contextmanager
     def _warned(self) -> Iterator[None]:
-        """Scope in which a file that cannot be written does not end a training."""
+        """Scope in which a file that cannot be written does not end training."""
         try:
             yield
         except OSError as error:
-            warnings.warn(f"RunRecord: the record in {str(self.folder)!r} is not whole: {error}.", stacklevel=3)
+            warnings.warn(f"RunRecord: the record in {str(self.folder)!r} is incomplete: {error}.", stacklevel=3)
 
 
 def _new_folder(directory: str, name: str | None) -> Path:
-    """An empty folder, called after the time."""
+    """A new directory, named after the time."""
     os.makedirs(directory, exist_ok=True)
     called = datetime.now().strftime("%Y-%m-%d_%H-%M-%S") + (f"_{name}" if name else "")
     for number in itertools.count(1):
         folder = Path(directory, called if number == 1 else f"{called}_{number}")
-        with suppress(FileExistsError):  # that of another run of this second
+        with suppress(FileExistsError):  # from another run in the same second
             folder.mkdir()
             break
     return folder
@@ -183,7 +183,7 @@ def _new_folder(directory: str, name: str | None) -> Path:
 
 
 def _facts(model: object) -> dict[str, object]:
-    """What is known of a model and of this process."""
+    """What is known about a model and this process."""
     device = jax.devices()[0]
     return {
         "began": _now(),
@@ -214,7 +214,7 @@ def _seeds() -> dict[str, int]:
 
 
 def _processor() -> str:
-    """The name of the processor, as far as the system tells it."""
+    """The name of the processor, if the system provides it."""
     with suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
@@ -224,25 +224,25 @@ def _processor() -> str:
 def _of_model(model: Any) -> Record:
     kind = type(model)
     facts: Record = {"class_name": kind.__name__}
-    if not registry.is_builtin(kind):  # whose config says little
+    if not registry.is_builtin(kind):  # its config says little
         facts["weights"] = [f"{v.name} {v.dtype}{list(v.shape)}" for v in getattr(model, "weights", ())]
     try:
         facts |= {"name": model.name, "parameters": model.count_params()}
         facts["config"] = with_shared_ids(lambda: serialize_keras_object(dict(model.get_config())))
-    except Exception as error:  # it is not built, or of a class of the user's that has no config
+    except Exception as error:  # not built, or a user's class without a config
         facts["config"] = f"none: {error}"
     return facts
 
 
 def _bounded(value: object) -> Any:
-    """A value as plain data, or the hash of it where that is very long."""
+    """A value as plain data, or a hash of it if it is very long."""
     plain = _plain(value)
     text = json.dumps(plain)
     return plain if len(text) <= _LONGEST else f"{len(text)} signs, sha256 {hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def _plain(value: object) -> Any:
-    """A value as data that JSON has, or the words for it."""
+    """A value as JSON data, or a description of it."""
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
@@ -257,12 +257,12 @@ def _plain(value: object) -> Any:
         return {"class_name": type(value).__name__, "config": _plain(_arguments(value))}
     try:
         return _plain(serialize_keras_object(value))
-    except Exception:  # it is code, or of a class of the user's
+    except Exception:  # code, or a user's class
         return _named(value)
 
 
 def _arguments(callback: Callback) -> dict[str, object]:
-    """The arguments of a callback's constructor that are its attributes."""
+    """The arguments of a callback's constructor that are stored as attributes."""
     names = constructor_parameters(type(callback))
     return {name: getattr(callback, name) for name in names if hasattr(callback, name)}
 

@@ -1,6 +1,6 @@
 """The code that a process runs: its script, and how the script's repository differs from its last commit.
 
-Git is asked where it is there; programs that show differences in a way of their own are not run.
+Git is used if it is installed; custom diff programs are not run.
 """
 
 import hashlib
@@ -11,17 +11,17 @@ import threading
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
-_LARGEST = 2**20  # bytes that are kept of a difference
-_SECONDS = 10.0  # that git may take
+_LARGEST = 2**20  # maximum size of a stored diff
+_SECONDS = 10.0  # timeout for git
 _MOST = 50  # files
 
 
 class Code(NamedTuple):
-    """What is known of the code.
+    """What is known about the code.
 
     Attributes:
         facts: the script, the revision and the names of files, as plain data.
-        patch: what differs from the last commit, at most so many bytes; empty where nothing does.
+        patch: the differences from the last commit, truncated if large; empty if there are none.
     """
 
     facts: dict[str, object]
@@ -29,10 +29,10 @@ class Code(NamedTuple):
 
 
 def look(without: str | os.PathLike) -> Code:
-    """What is known of the code of this process.
+    """What is known about the code of this process.
 
     Args:
-        without: folder whose files are not told as such that git does not know.
+        without: directory whose untracked files are not reported.
     """
     path = _script()
     facts: dict[str, object] = {"script": None if path is None else _of_script(path)}
@@ -54,7 +54,7 @@ def look(without: str | os.PathLike) -> Code:
 
 
 def _script() -> Path | None:
-    """The file of the program; None in a notebook, and where a program is typed in."""
+    """The file of the program; None in a notebook or an interactive session."""
     name = getattr(sys.modules.get("__main__"), "__file__", None)
     path = Path(name).resolve() if name else None
     return path if path is not None and path.is_file() else None
@@ -69,7 +69,7 @@ def _text(folder: Path, *words: str) -> str:
 
 
 def _git(folder: Path, *words: str) -> bytes:
-    """What git answers, cut behind the byte after the last that is kept; nothing where it has no answer."""
+    """The output of git, truncated to a maximum size; empty if git fails."""
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     try:
         process = subprocess.Popen(

@@ -1,8 +1,8 @@
-"""Callbacks where several processes train one model: the first of them writes.
+"""Callbacks when several processes train one model: only the first one writes.
 
-Each process has the same callbacks and calls them with the same logs, so that all take the same decisions, and so that
-all take part where the values of weights are gathered to be written. What keeps files open writes them, in the other
-processes, into a folder that is deleted.
+Each process has the same callbacks and calls them with the same logs, so all make the same decisions, and all take part
+when the values of weights are gathered to be saved. In the other processes, callbacks that keep files open write them
+to a temporary directory.
 """
 
 import os
@@ -18,7 +18,8 @@ from cornu.core import placement
 
 @contextmanager
 def written_by_first(callbacks: object) -> Iterator[None]:
-    """Scope in which these callbacks (one, a list, or a `CallbackList`) write files in the first process alone."""
+    """Scope in which these callbacks (a single one, a list, or a `CallbackList`) write files only in the first
+    process."""
     given = getattr(callbacks, "callbacks", callbacks)
     with ExitStack() as undone:
         for callback in tree.flatten(given) if given and not placement.writes() else ():

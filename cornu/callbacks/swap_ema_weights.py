@@ -1,4 +1,4 @@
-"""Validation and prediction with averaged weights, training with the present ones."""
+"""Validation and prediction with averaged weights, training with the current ones."""
 
 from typing import Any
 
@@ -11,14 +11,13 @@ from cornu.core.variable import Variable, give_values, values_of
 
 
 class SwapEMAWeights(Callback):
-    """Swap the weights with their exponential moving averages for each evaluation and prediction, and back after it.
+    """Swaps the weights with their exponential moving averages for each evaluation and prediction, and back afterwards.
 
     The optimizer must keep averages (`use_ema=True`). At the end of `fit` the weights are the averages.
 
     Args:
-        swap_on_epoch: whether the averages are in place at the end of each epoch as well, for the callbacks that come
-            after this one, such as `ModelCheckpoint`; the next epoch begins with the weights of the training. False by
-            default.
+        swap_on_epoch: whether to swap in the averages at the end of each epoch as well, for subsequent callbacks such
+            as `ModelCheckpoint`; the next epoch starts with the original weights. False by default.
 
     Example:
 
@@ -33,7 +32,7 @@ class SwapEMAWeights(Callback):
     def __init__(self, swap_on_epoch: bool = False):
         super().__init__()
         self.swap_on_epoch = swap_on_epoch
-        self._trained: list | None = None  # the weights of the training, while the averages are in their place
+        self._trained: list | None = None  # the training weights, while the averages are swapped in
 
     def _use_averages(self) -> None:
         averages = self._averages()
@@ -47,7 +46,7 @@ class SwapEMAWeights(Callback):
             give_values(list(self._averages()), trained)
 
     def _averages(self) -> dict[Variable, Variable]:
-        """The averages by their weights; none before the first step."""
+        """The averages by weight; empty before the first step."""
         optimizer: Any = getattr(self.model, "optimizer", None)
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)
         if not getattr(optimizer, "use_ema", False):
@@ -58,11 +57,11 @@ class SwapEMAWeights(Callback):
         return optimizer._averages if optimizer.built else {}
 
     def get_state(self) -> dict[str, object]:
-        """The weights of the training, where the averages are in their place."""
+        """The training weights, while the averages are swapped in."""
         return {"trained": self._trained}
 
     def set_state(self, state: State) -> None:
-        """Go on from the state of `get_state`."""
+        """Restore the state returned by `get_state`."""
         self._trained = state["trained"] and list(map(jnp.asarray, state["trained"]))
 
     def on_train_begin(self, logs: HookLogs = None) -> None:
@@ -88,4 +87,4 @@ class SwapEMAWeights(Callback):
         self._use_trained()
 
     def on_train_end(self, logs: HookLogs = None) -> None:
-        self._trained = None  # for good: the averages are in the place of the weights now
+        self._trained = None  # permanently: the weights are now the averages

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a training: `log_dir/train` and `log_dir/validation`, with the tags of Keras.
+"""TensorBoard logs of a training run: `log_dir/train` and `log_dir/validation`, with Keras's tags.
 
 | Tag | Step | Where |
 |---|---|---|
@@ -8,8 +8,8 @@
 | `PATH/histogram`, `PATH/image` of each weight | epoch | `train` |
 | `keras`: the model, and its graph | 0 | `train` |
 
-Hooks for single batches do nothing unless the arguments ask for them, so that `fit` may take many steps in one call.
-How event files are written, and by which package, is in `event_file`.
+Hooks for single batches do nothing unless the arguments ask for them, so that `fit` may run many steps per call. Event
+files are written by `event_file`.
 """
 
 import json
@@ -38,34 +38,34 @@ _BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end")
 
 
 class TensorBoard(Callback):
-    """Write metrics, weights, the model and profiles for TensorBoard: `tensorboard --logdir logs`.
+    """Writes metrics, weights, the model and profiles for TensorBoard: `tensorboard --logdir logs`.
 
-    Needs tensorboardX (`pip install '.[tensorboard]'`), and Pillow for `write_images`; profiles are shown by
-    TensorBoard's plugin `tensorboard-plugin-profile`. A training that goes on from a backup counts its batches on.
+    Requires tensorboardX (`pip install '.[tensorboard]'`), and Pillow for `write_images`; profiles are displayed by
+    TensorBoard's plugin `tensorboard-plugin-profile`. A run that resumes from a backup continues its batch numbers.
 
     Args:
-        log_dir: Folder of the logs; each fit begins files of its own in it. Defaults to `"logs"`.
-        histogram_freq: After how many epochs histograms of the weights are written; 0, the default, for never.
-        write_graph: Whether to write what a functional or sequential model is made of. Defaults to True.
-        write_images: Whether to write the weights as images along with their histograms: the least value black, the
-            largest white. Weights that make no picture are left out. Defaults to False.
-        write_steps_per_second: Whether to write how many steps are done in a second. Defaults to False.
-        update_freq: `"epoch"`, the default, or `"batch"`, or after how many batches the metrics of the epoch so far are
-            written. Each batch is then a call of its own, as for every callback that looks at batches.
-        profile_batch: Batch, counted from 1 through all epochs, or pair of the first and the last one, that is profiled
-            by `jax.profiler`; 0, the default, for none.
-        embeddings_freq: After how many epochs the tables of `Embedding` layers are written for the projector, each in
-            the place of the one before; 0, the default, for never.
-        embeddings_metadata: File that says what the rows of the tables are, a line each, as a path from `log_dir`; or a
-            dictionary from names of layers to such files. None by default.
+        log_dir: directory of the logs; each `fit` starts new files in it. Defaults to `"logs"`.
+        histogram_freq: number of epochs between histograms of the weights; 0, the default, for never.
+        write_graph: whether to write the structure of a functional or sequential model. Defaults to True.
+        write_images: whether to write the weights as images along with their histograms, from black for the minimum to
+            white for the maximum. Weights that cannot be shown as images are skipped. Defaults to False.
+        write_steps_per_second: whether to write the number of steps per second. Defaults to False.
+        update_freq: `"epoch"`, the default, or `"batch"`, or a number of batches after which the metrics of the epoch
+            so far are written. Each batch is then a separate call, as for every callback that observes batches.
+        profile_batch: batch, counted from 1 over all epochs, or a pair of the first and the last one, to profile with
+            `jax.profiler`; 0, the default, for none.
+        embeddings_freq: number of epochs between exports of `Embedding` tables for the projector, each replacing the
+            previous one; 0, the default, for never.
+        embeddings_metadata: file with one label per row of the tables, as a path relative to `log_dir`; or a dictionary
+            from layer names to such files. None by default.
 
     Attributes:
-        summary: the file of `train`, to write what else you want: `summary.scalar(name, value, step)`, and
-            `histogram`, `image` (of number, height, width, channels) and `text`.
+        summary: the file of `train`, to write other values: `summary.scalar(name, value, step)`, and `histogram`,
+            `image` (number, height, width, channels) and `text`.
 
     Raises:
         MissingPackageError: if a package is not installed.
-        ValueError: if an argument is out of its range, or names a layer that the model has not.
+        ValueError: if an argument is out of range, or names a layer that does not exist in the model.
 
     Example:
         board = cornu.callbacks.TensorBoard("logs", histogram_freq=1, update_freq=100)
@@ -100,7 +100,7 @@ class TensorBoard(Callback):
         self.embeddings_freq = validate.non_negative_int(embeddings_freq, "embeddings_freq", "TensorBoard")
         self.embeddings_metadata = embeddings_metadata
         self.batches = 0
-        """How many batches this training has done."""
+        """The number of batches in this run so far."""
         self.batch = -1
         """The last batch of the epoch."""
         self._interval = _interval(update_freq)
@@ -127,7 +127,7 @@ class TensorBoard(Callback):
         self._interval = min(self._interval, 1)
 
     def get_state(self) -> dict[str, object]:
-        """How many batches there were; what was written until then is on the disk."""
+        """The number of batches; everything written until then is on disk."""
         self._flush()
         return super().get_state()
 
@@ -226,7 +226,7 @@ class TensorBoard(Callback):
             jax.profiler.stop_trace()
 
     def _wait(self) -> None:
-        """Wait until the device has done what it was given, so that a profile has its batches and no others."""
+        """Wait until the device is idle, so that a profile contains exactly its batches."""
         jax.block_until_ready([variable.value for variable in self.model.variables])
 
     # ------------------------------------------------------------ the model and its weights
@@ -237,17 +237,17 @@ class TensorBoard(Callback):
         except (AttributeError, TypeError, ValueError, NotImplementedError) as error:
             warnings.warn(f"TensorBoard: the model is not written, because it has no config. {error}", stacklevel=2)
             return
-        if "layers" in json.loads(config)["config"]:  # what a subclass computes is not in its config
+        if "layers" in json.loads(config)["config"]:  # the computation of a subclass is not in its config
             self._file("train").model("keras", config)
-            self._file("train").graph(self._nodes())  # which is shown before anybody asks for another
+            self._file("train").graph(self._nodes())  # which is displayed by default
 
     def _nodes(self) -> Iterator[tuple[str, str, list[str]]]:
-        """(name, class, names of what it reads) of each call in the model's graph."""
+        """(name, class, names of its inputs) of each call in the model's graph."""
         names: dict[Node, str] = {}
         calls: Counter[int] = Counter()
         graph = getattr(self.model, "_graph", None)
         for node in graph.nodes_in_order if graph is not None else ():
-            again = calls[id(node.operation)]  # of a layer that is shared
+            again = calls[id(node.operation)]  # a shared layer
             calls[id(node.operation)] += 1
             names[node] = node.operation.name + (f"_{again}" if again else "")
             kind = getattr(node.operation, "class_name", type(node.operation).__name__)
@@ -264,12 +264,12 @@ class TensorBoard(Callback):
     # ------------------------------------------------------------ embeddings
 
     def _embeddings(self) -> dict[str, object]:
-        """The tables of the layers that have one, by the layers' names."""
+        """The tables of embedding layers, by layer name."""
         layers = self.model._flatten_layers()
         return {layer.name: layer.embeddings for layer in layers if getattr(layer, "embeddings", None) is not None}
 
     def _metadata(self) -> dict[str, str]:
-        """The files that say what the rows of the tables are, by the layers' names."""
+        """The files with the labels of the rows of the tables, by layer name."""
         tables, given = self._embeddings(), self.embeddings_metadata
         if given is None:
             return {}
@@ -297,7 +297,7 @@ class TensorBoard(Callback):
 
 
 def _interval(update_freq: object) -> int:
-    """After how many batches metrics are written; 0 where that is for each epoch only."""
+    """The number of batches between metrics; 0 if they are written only per epoch."""
     if update_freq in ("epoch", "batch"):
         return int(update_freq == "batch")
     if validate.is_integer(update_freq) and int(update_freq) > 0:
@@ -309,7 +309,7 @@ def _interval(update_freq: object) -> int:
 
 
 def _profiled(profile_batch: object) -> tuple[int, ...]:
-    """The first and the last batch that are profiled; nothing for none."""
+    """The first and the last batch to profile; empty for none."""
     pair = tuple(profile_batch) if isinstance(profile_batch, (tuple, list)) else (profile_batch, profile_batch)
     if len(pair) == 2 and all(map(validate.is_integer, pair)):
         if pair == (0, 0):
@@ -317,6 +317,6 @@ def _profiled(profile_batch: object) -> tuple[int, ...]:
         if 1 <= pair[0] <= pair[1]:
             return pair
     raise ValueError(
-        "TensorBoard: profile_batch must be 0, the number of a batch, counted from 1, or the first and the last one of "
+        "TensorBoard: profile_batch must be 0, a batch number, counted from 1, or the first and the last of "
         f"a range. Received: profile_batch={validate.shown(profile_batch)}."
     )

@@ -1,4 +1,4 @@
-"""Stop as soon as the loss is not a number, and say where that came from."""
+"""Stop training as soon as the loss is NaN, and find the cause."""
 
 import math
 import os
@@ -10,29 +10,29 @@ from cornu.core.typing import HookLogs
 
 
 class TerminateOnNaN(Callback):
-    """Stop training when the loss becomes NaN or infinite.
+    """Stops training when the loss becomes NaN or infinite.
 
-    With `explain=True`, `fit` keeps the state before each step and, when the loss or a weight is no longer finite, runs
-    the step again from there. It names the first layer whose values or gradients are not finite, the rows of the batch
-    and the largest gradients, and writes the batch and the state to a file. `report` then has all of it.
+    With `explain=True`, `fit` keeps the state before each step and, when the loss or a weight is no longer finite,
+    repeats the step from there. It names the first layer whose values or gradients are not finite, the rows of the
+    batch and the largest gradients, and saves the batch and the state to a file. `report` then has all of this.
 
-    A step that mixed precision leaves out because its gradients overflow is not a reason to stop.
+    A step that mixed precision skips because its gradients overflow does not stop training.
 
-    The cost of `explain=True` on top of a callback that looks at each batch, for which `fit` runs one step at a time:
-    one copy of weights and optimizer state, which is let go of before the next step starts, and one look at all
-    trainable weights after each step (0.3 to 0.6 ms a step of a small model on a CPU).
+    The cost of `explain=True` on top of a callback that observes each batch, for which `fit` runs one step at a time:
+    one copy of weights and optimizer state, which is released before the next step starts, and a check of all trainable
+    weights after each step (0.3 to 0.6 ms per step of a small model on a CPU).
 
     Args:
-        raise_error: Whether to raise a RuntimeError instead of ending `fit` in the ordinary way. Defaults to False.
-        explain: Whether to find out why. Defaults to False.
-        filepath: Where `explain=True` writes the batch and the state before it, an `.npz` file of plain arrays: `x`,
-            `y` and `sample_weight` (with keys behind the names where there are several, `x['left']`),
-            `variables/0/PATH` and so on, `epoch`, `batch` and `rows`, the number of rows that count (-1: all).
-            `utils.find_nan` runs the step in it again. None writes nothing. Defaults to `"nan_batch.npz"`.
+        raise_error: whether to raise a RuntimeError instead of ending `fit` normally. Defaults to False.
+        explain: whether to find the cause. Defaults to False.
+        filepath: path to which `explain=True` saves the batch and the preceding state, an `.npz` file of plain arrays:
+            `x`, `y` and `sample_weight` (with keys appended to the names if there are several, `x['left']`),
+            `variables/0/PATH` and so on, `epoch`, `batch` and `rows`, the number of valid rows (-1: all).
+            `utils.find_nan` repeats the step in it. None writes nothing. Defaults to `"nan_batch.npz"`.
 
     Attributes:
-        report: What was found (`epoch`, `batch`, `stage`, `layer`, `rows`, `data_rows`, `gradients`, `filepath`), which
-            as text says so in sentences; None where nothing was.
+        report: the findings (`epoch`, `batch`, `stage`, `layer`, `rows`, `data_rows`, `gradients`, `filepath`), which
+            describe themselves in sentences as text; None if there are none.
 
     Example:
         guard = cornu.callbacks.TerminateOnNaN(explain=True)
@@ -50,18 +50,18 @@ class TerminateOnNaN(Callback):
         self.explain = explain
         self.filepath = None if filepath is None else os.fspath(filepath)
         if self.filepath == "":
-            raise ValueError("TerminateOnNaN: filepath must name a file, or be None for none. Received: ''.")
+            raise ValueError("TerminateOnNaN: filepath must be a path, or None for no file. Received: ''.")
         self.report: Any = None
         self.search: Any = None
-        """What `fit` lets it look for the cause with, while it runs."""
+        """The search for the cause, set by `fit` while it runs."""
 
     def on_train_begin(self, logs: HookLogs = None) -> None:
-        """Forget what was found in an earlier training."""
+        """Discard the findings of an earlier run."""
         self.report = None
 
     def on_batch_end(self, batch: int, logs: HookLogs = None) -> None:
-        """Stop if the loss, or with `explain=True` a weight, is not finite."""
-        finite = self.search is None or self.search.finite_weights()  # found out while the loss is waited for
+        """Stop if the loss or, with `explain=True`, a weight is not finite."""
+        finite = self.search is None or self.search.finite_weights()  # checked while waiting for the loss
         loss = (logs or {}).get("loss")
         if loss is not None and not math.isfinite(loss):
             self._stop(f"the loss of batch {batch} is {loss}", f"Batch {batch}: Invalid loss")

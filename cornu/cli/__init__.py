@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from cornu._version import __version__
 
 COMMANDS = {
-    "bench": "time cornu on this machine",
+    "bench": "benchmark cornu on this machine",
     "demo": "train a small convolutional network on real handwritten digits",
-    "inspect": "show what a file of a model holds, without running any of it",
-    "launch": "start a script in several processes on this machine, which train one model",
-    "run": "run a Keras script untouched, on cornu",
-    "runs": "list recorded trainings, or say what sets two of them apart",
+    "inspect": "show the contents of a model file, without running any of it",
+    "launch": "start a script in several processes on this machine that train one model",
+    "run": "run an unmodified Keras script on cornu",
+    "runs": "list recorded training runs, or compare two of them",
 }
 
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status = modules[options.command].run(options)
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return status

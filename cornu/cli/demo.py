@@ -1,4 +1,4 @@
-"""Train a small convolutional network on the 1,797 handwritten digits of scikit-learn, and show what came of it."""
+"""Train a small convolutional network on the 1,797 handwritten digits of scikit-learn, and show the results."""
 
 import argparse
 import sys
@@ -17,13 +17,13 @@ _SEED = 7
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What `cornu demo` takes."""
-    parser.add_argument("--epochs", type=int, default=30, help="how many times to go through the training images (30)")
-    parser.add_argument("--out", type=Path, default=Path("cornu-demo"), help="folder for the files (cornu-demo)")
+    """The arguments of `cornu demo`."""
+    parser.add_argument("--epochs", type=int, default=30, help="number of passes over the training images (30)")
+    parser.add_argument("--out", type=Path, default=Path("cornu-demo"), help="directory for the files (cornu-demo)")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train, save, load back, check, and draw."""
+    """Train, save, load back, compare, and draw."""
     try:
         for package in ("sklearn", "matplotlib"):
             validate.optional_import(package, extra="demo", purpose="cornu demo")
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
         return 1
     cornu.utils.set_random_seed(_SEED)
     (x_train, y_train), (x_test, y_test) = digits()
-    print(f"{len(x_train)} images to train on, {len(x_test)} held out, each of {x_train.shape[1]}×{x_train.shape[2]}.")
+    print(f"{len(x_train)} training images, {len(x_test)} held out, each of {x_train.shape[1]}×{x_train.shape[2]}.")
     model = network()
     model.summary()
     started = time.perf_counter()
@@ -47,18 +47,18 @@ def run(options: argparse.Namespace) -> int:
     picture = options.out / "digits.png"
     draw(history.history, x_test, y_test, predicted.argmax(axis=-1), picture)
     print(f"\nTrained in {seconds:.1f} s. Held-out images: accuracy {accuracy:.2%}, loss {loss:.4f}.")
-    print(f"Saved, loaded back: {'predicts the same to the last bit.' if same else 'predictions DIFFER.'}")
+    print(f"Saved and loaded: {'predictions are bit-identical.' if same else 'predictions DIFFER.'}")
     print(f"Model:   {file.resolve()}\nPicture: {picture.resolve()}")
     print(
-        f"\nNext: `cornu inspect {file}` shows what is in the file, and `cornu run train.py` runs a Keras script of "
-        "yours as it is.\nThe network and its training are written in "
+        f"\nNext: `cornu inspect {file}` shows the contents of the file, and `cornu run train.py` runs your own "
+        "Keras script unmodified.\nThe network and its training are defined in "
         f"{Path(__file__).resolve()}: change a layer, and run it again."
     )
     return 0 if same else 1
 
 
 def digits() -> tuple[tuple, tuple]:
-    """((images, labels) to train on, the same held out): every third image is held out."""
+    """((images, labels) for training, the same held out): every third image is held out."""
     from sklearn.datasets import load_digits
 
     data = load_digits()
@@ -90,7 +90,7 @@ def network() -> Sequential:
 
 
 def draw(history: dict, images: np.ndarray, labels: np.ndarray, predicted: np.ndarray, file: Path) -> None:
-    """Training curves, the confusion matrix and some mistaken digits, as one PNG."""
+    """Training curves, the confusion matrix and some misclassified digits, as one PNG."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -127,7 +127,7 @@ def _draw_confusion(axes: Any, labels: np.ndarray, predicted: np.ndarray) -> Non
 def _draw_mistakes(figure: Any, images: np.ndarray, labels: np.ndarray, predicted: np.ndarray) -> None:
     wrong = np.flatnonzero(labels != predicted)
     shown = wrong[:12]
-    figure.suptitle(f"{len(wrong)} of {len(labels)} held-out digits are mistaken" + (":" if len(shown) else "."))
+    figure.suptitle(f"{len(wrong)} of {len(labels)} held-out digits are misclassified" + (":" if len(shown) else "."))
     for axes, index in zip(figure.subplots(1, max(len(shown), 1), squeeze=False)[0], shown, strict=False):
         axes.imshow(images[index, ..., 0], cmap="gray_r")
         axes.set_title(f"{labels[index]} read as {predicted[index]}", fontsize=9)

@@ -1,11 +1,11 @@
-"""Show what a file of a model or of weights holds and whether it would load, without running any of it.
+"""Show the contents of a model or weights file and whether it would load, without running any of it.
 
-The exit status is 0 if the file would load, 1 if not, 2 if there is no such file.
+The exit status is 0 if the file would load, 1 if not, 2 if the file does not exist.
 
 `--json` prints one object. Its keys are the attributes of the report of `load_model(path, report=True)`: `path`,
 `format`, `bytes`, `loads`, `written_by`, `model`, `layers`, `classes`, `compiled`, `optimizer_state`, `weights`,
 `assets` and `findings`. Each finding has a `kind` ("maps", "changes", "ignores", "misses", "refuses" or "note"), a
-`where`, a `what`, and `stops`, which says whether the load fails for it.
+`where`, a `what`, and `stops`, which tells whether it prevents loading.
 """
 
 import argparse
@@ -24,9 +24,9 @@ else:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What `cornu inspect` takes."""
-    parser.epilog = "The exit status is 0 if the file would load, 1 if not, 2 if there is no such file."
-    parser.add_argument("file", help="a .keras file or folder, or a file of weights")
+    """The arguments of `cornu inspect`."""
+    parser.epilog = "The exit status is 0 if the file would load, 1 if not, 2 if the file does not exist."
+    parser.add_argument("file", help="a .keras file or directory, or a weights file")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 

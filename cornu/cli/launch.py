@@ -1,13 +1,13 @@
-"""Start one script in several processes on this machine, which train one model together.
+"""Start one script in several processes on this machine that train one model together.
 
     cornu launch -n 4 train.py --epochs 3
     cornu launch -n 4 -m package.train -- --epochs 3
     cornu launch -n 4 -m cornu run keras_script.py
 
-Each process is told by its environment where the others are, so `keras.distribution.initialize()` needs no arguments.
-What the first process prints is shown, and what each prints is in a file of its own. As soon as one process fails, and
-on Ctrl-C or SIGTERM, all are ended. The exit status is that of the process that failed first, 128 and the signal's
-number where a signal ended it, and 0 where none failed.
+The environment tells each process where the others are, so `keras.distribution.initialize()` needs no arguments. The
+output of the first process is shown, and the output of each is written to its own file. As soon as one process fails,
+and on Ctrl-C or SIGTERM, all are terminated. The exit status is that of the process that failed first, 128 plus the
+signal number if it was killed by a signal, and 0 if none failed.
 """
 
 import argparse
@@ -28,19 +28,19 @@ from typing import IO, Any, NamedTuple
 
 from cornu.core.progress import LOST
 
-_LAST_LINES = 15  # of a log that are shown
+_LAST_LINES = 15  # number of log lines to show
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL
-_LOOKS = 0.05  # seconds between two looks at the processes
-_AFTER_LOSS = 2.0  # seconds in which the process shows itself whose end the others have noticed
+_LOOKS = 0.05  # polling interval in seconds
+_AFTER_LOSS = 2.0  # seconds to wait for the process whose end the others have noticed
 
 
 class Started(NamedTuple):
     """One of the processes.
 
     Attributes:
-        rank: its number.
+        rank: its index.
         process: the process.
-        log: the file with what it prints.
+        log: the file with its output.
     """
 
     rank: int
@@ -49,19 +49,19 @@ class Started(NamedTuple):
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What `cornu launch` takes."""
+    """The arguments of `cornu launch`."""
     parser.usage = "cornu launch [-h] -n N [--logs DIR] [--port PORT] (SCRIPT | -m MODULE) [--] [ARGS ...]"
-    parser.add_argument("-n", "--processes", type=_positive, required=True, metavar="N", help="how many processes")
-    parser.add_argument("--logs", metavar="DIR", help="folder for the logs; a new one in the system's if not given")
-    parser.add_argument("--port", type=int, help="port at which the processes meet; a free one if not given")
-    parser.add_argument("-m", "--module", action="store_true", help="run a module, as python -m does")
+    parser.add_argument("-n", "--processes", type=_positive, required=True, metavar="N", help="number of processes")
+    parser.add_argument("--logs", metavar="DIR", help="directory for the logs; a temporary one by default")
+    parser.add_argument("--port", type=int, help="port for the processes to connect; a free one by default")
+    parser.add_argument("-m", "--module", action="store_true", help="run a module, like python -m")
     parser.add_argument("target", metavar="SCRIPT", help="the Python file to run, or with -m the module")
     parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="ARGS", help="arguments for the script")
 
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be an integer of 1 or more. Received: {text!r}.")
+        raise argparse.ArgumentTypeError(f"must be a positive integer. Received: {text!r}.")
     return int(text)
 
 
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     command = [sys.executable, *(["-m"] if options.module else []), options.target, *rest]
     logs = Path(options.logs or tempfile.mkdtemp(prefix="cornu-launch-"))
     logs.mkdir(parents=True, exist_ok=True)
-    print(f"cornu launch: {options.processes} processes, whose logs are in {logs}.", file=sys.stderr, flush=True)
+    print(f"cornu launch: {options.processes} processes, with logs in {logs}.", file=sys.stderr, flush=True)
     address = f"127.0.0.1:{options.port or _free_port()}"
     with _stopped() as stopped, contextlib.ExitStack() as running:
         started = [
@@ -92,23 +92,23 @@ def run(options: argparse.Namespace) -> int:
 
 
 def environment(rank: int, count: int, address: str) -> dict[str, str]:
-    """What a process is told: by Keras's variables and JAX's, and that Python is not to hold its output back."""
+    """The environment of a process: Keras's and JAX's variables, and unbuffered output."""
     return {
         "KERAS_DISTRIBUTION_JOB_ADDRESSES": address,
         "KERAS_DISTRIBUTION_NUM_PROCESSES": str(count),
         "KERAS_DISTRIBUTION_PROCESS_ID": str(rank),
         "JAX_COORDINATOR_ADDRESS": address,
-        "JAX_COORDINATOR_BIND_ADDRESS": address,  # nobody from outside is to join
+        "JAX_COORDINATOR_BIND_ADDRESS": address,  # no connections from outside
         "JAX_CPU_COLLECTIVES_IMPLEMENTATION": os.environ.get("JAX_CPU_COLLECTIVES_IMPLEMENTATION", "gloo"),
         "PYTHONUNBUFFERED": "1",
     }
 
 
 def shares(count: int) -> list[dict[str, str]]:
-    """For each process the variable that gives it its share of the machine's NVIDIA GPUs; nothing where there are none.
+    """For each process the variable that assigns its share of the machine's NVIDIA GPUs; empty if there are none.
 
     Raises:
-        ValueError: where they do not fall into equal parts.
+        ValueError: if they cannot be divided equally.
     """
     if "cpu" in os.environ.get("JAX_PLATFORMS", "").split(",")[:1]:
         return [{}] * count
@@ -117,8 +117,9 @@ def shares(count: int) -> list[dict[str, str]]:
     found = chosen.split(",") if chosen else here if chosen is None else []
     if len(found) % count:
         raise ValueError(
-            f"{len(found)} GPUs do not fall into {count} equal parts. Choose some by CUDA_VISIBLE_DEVICES, another -n, "
-            "or the processor by JAX_PLATFORMS=cpu."
+            f"{len(found)} GPUs cannot be divided into {count} equal parts. Select some with CUDA_VISIBLE_DEVICES, use "
+            "another -n, "
+            "or use the CPU with JAX_PLATFORMS=cpu."
         )
     each = len(found) // count
     return [
@@ -134,7 +135,7 @@ def _free_port() -> int:
 
 
 def _start(command: Sequence[str], told: dict[str, str], logs: Path, rank: int) -> Started:
-    """Start one process, in a session of its own, so that what it starts itself is ended with it."""
+    """Start one process, in its own session, so that its children are terminated with it."""
     shown = subprocess.PIPE if rank == 0 else None
     with open(logs / f"rank-{rank}.log", "wb") as log:
         process = subprocess.Popen(
@@ -150,7 +151,7 @@ def _start(command: Sequence[str], told: dict[str, str], logs: Path, rank: int) 
 
 
 def _show(first: Started, running: contextlib.ExitStack) -> None:
-    """Show what a process prints, which goes into its log as well."""
+    """Show the output of a process, and write it to its log."""
     for source, target in ((first.process.stdout, sys.stdout), (first.process.stderr, sys.stderr)):
         thread = threading.Thread(target=_copy, args=(source, target, first.log), daemon=True)
         thread.start()
@@ -158,7 +159,7 @@ def _show(first: Started, running: contextlib.ExitStack) -> None:
 
 
 def _dies_with_parent() -> None:
-    """Have Linux end this process when the one that started it is no more, even if that was killed."""
+    """Let Linux kill this process when its parent dies, even if that was killed."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
@@ -173,7 +174,7 @@ def _copy(source: Any, target: IO[str], log: Path) -> None:
 
 @contextlib.contextmanager
 def _stopped() -> Iterator[list[int]]:
-    """The signals that asked to stop, while this scope lasts."""
+    """The signals received that ask to stop, while this scope lasts."""
     asked: list[int] = []
     signals = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, lambda got, _: asked.append(got)) for number in signals]
@@ -185,7 +186,7 @@ def _stopped() -> Iterator[list[int]]:
 
 
 def _watch(started: Sequence[Started], stopped: Sequence[int]) -> int:
-    """Wait until all have ended well, or one has not, and say which."""
+    """Wait until all have succeeded or one has failed, and return which."""
     noticed = None
     while not stopped:
         failed = [one for one in started if one.process.poll()]
@@ -196,7 +197,7 @@ def _watch(started: Sequence[Started], stopped: Sequence[int]) -> int:
         if all(one.process.poll() == 0 for one in started):
             return 0
         time.sleep(_LOOKS)
-    print(f"cornu launch: {_name(stopped[0])}: all processes are ended.", file=sys.stderr)
+    print(f"cornu launch: {_name(stopped[0])}: all processes are terminated.", file=sys.stderr)
     return 128 + stopped[0]
 
 
@@ -207,13 +208,13 @@ def _is_victim(one: Started) -> bool:
 
 
 def _report(one: Started, count: int) -> int:
-    """Say which process failed, how, and what it printed last; returns the exit status."""
+    """Report which process failed, how, and its last output; returns the exit status."""
     status = one.process.returncode
-    how = f"was ended by {_name(-status)}" if status < 0 else f"failed with exit status {status}"
-    how = f"has lost another one (exit status {LOST})" if status == LOST else how
+    how = f"was killed by {_name(-status)}" if status < 0 else f"failed with exit status {status}"
+    how = f"lost another process (exit status {LOST})" if status == LOST else how
     print(
-        f"\ncornu launch: process {one.rank} of {count} {how}, so the others are ended too. Its last lines:\n\n"
-        f"{_tail(one.log)}\nAll of it: {one.log}",
+        f"\ncornu launch: process {one.rank} of {count} {how}, so the others are terminated too. Its last lines:\n\n"
+        f"{_tail(one.log)}\nFull log: {one.log}",
         file=sys.stderr,
     )
     return status if status > 0 else 128 - status
@@ -232,7 +233,7 @@ def _name(number: int) -> str:
 
 
 def _end_all(started: Sequence[Started]) -> None:
-    """End the processes and what they have started: by SIGTERM, and who stays by SIGKILL."""
+    """Terminate the processes and their children: with SIGTERM, and SIGKILL for those that remain."""
     until = time.monotonic() + _GRACE
     _signal(started, signal.SIGTERM)
     while any(one.process.poll() is None for one in started) and time.monotonic() < until:

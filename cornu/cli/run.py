@@ -1,7 +1,7 @@
-"""Run a Keras script untouched: `import keras` and `tensorflow.keras` are served by cornu.
+"""Run an unmodified Keras script: `import keras` and `tensorflow.keras` are provided by cornu.
 
-On Linux the script also gets large pages for large blocks of memory, which glibc asks for if it is told before the
-process starts. XLA takes the memory of a call anew in each call, and large pages come twenty times as fast.
+On Linux the script also uses huge pages for large blocks of memory, which glibc requests if configured before the
+process starts. XLA allocates the memory of a call anew each time, and huge pages are mapped twenty times faster.
 """
 
 import argparse
@@ -19,16 +19,16 @@ _SYSTEM = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What `cornu run` takes."""
+    """The arguments of `cornu run`."""
     parser.usage = "cornu run [-h] (SCRIPT | -m MODULE) [ARGS ...]"
-    parser.add_argument("-m", "--module", action="store_true", help="run a module, as python -m does")
+    parser.add_argument("-m", "--module", action="store_true", help="run a module, like python -m")
     parser.add_argument("script", metavar="SCRIPT", help="the Python file to run, or with -m the module")
     parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="ARGS", help="arguments for the script")
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the script as `python SCRIPT ARGS` would, or the module as `python -m MODULE ARGS`."""
-    if options.script in sys.orig_argv:  # and this process is all the command's own
+    if options.script in sys.orig_argv:  # and this process belongs to the command
         _start_again_with_large_pages()
     import_hook.install()  # before a package is imported to find its module
     folder = os.getcwd() if options.module else str(Path(options.script).resolve().parent)
@@ -62,7 +62,7 @@ def _file_of_module(name: str) -> str | None:
 
 
 def _from_script_on(traceback: types.TracebackType | None, script: str) -> types.TracebackType | None:
-    """The traceback without the frames that lead to the script; none where the script cannot be parsed."""
+    """The traceback without the frames that lead to the script; empty if the script cannot be parsed."""
     step = traceback
     while step is not None and step.tb_frame.f_code.co_filename != script:
         step = step.tb_next
@@ -70,7 +70,7 @@ def _from_script_on(traceback: types.TracebackType | None, script: str) -> types
 
 
 def _start_again_with_large_pages() -> None:
-    """Replace this process by one whose memory comes in large pages, where the system gives them to who asks."""
+    """Replace this process by one that uses huge pages, if the system provides them on request."""
     tunables = os.environ.get("GLIBC_TUNABLES", "")
     if _LARGE_PAGES in tunables or not gives_large_pages():
         return
@@ -79,5 +79,5 @@ def _start_again_with_large_pages() -> None:
 
 
 def gives_large_pages() -> bool:
-    """Whether the system gives large pages to programs that ask, and to no others."""
+    """Whether the system provides huge pages to programs on request, and only then."""
     return _SYSTEM.exists() and "[madvise]" in _SYSTEM.read_text()

@@ -1,4 +1,4 @@
-"""Constraints: what a weight must fulfil after every update."""
+"""Constraints: conditions that a weight must satisfy after every update."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -49,7 +49,7 @@ catalogue = Catalogue(
 
 
 def get(identifier: object) -> Any:
-    """The constraint that a name, a config, a class or a callable stands for; None is None.
+    """The constraint for a name, a config, a class or a callable; None for None.
 
     Example:
 
@@ -64,7 +64,7 @@ def serialize(constraint: Constraint) -> ConfigDict:
 
 
 def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
-    """The constraint that `serialize` wrote down as `config`."""
+    """The constraint described by `config`, the result of `serialize`."""
     return catalogue.deserialize(config, custom_objects)
 
 

@@ -27,7 +27,7 @@ Axes = int | Sequence[int]
 class Constraint(Configurable):
     """Base of all constraints: `constraint(w)` is the nearest allowed value, here `w` itself.
 
-    Subclass it and write `__call__`; arguments kept as attributes of the same name make up the config.
+    Subclass it and implement `__call__`; arguments stored as attributes of the same name form the config.
 
     Example:
 
@@ -37,16 +37,17 @@ class Constraint(Configurable):
     """
 
     def __call__(self, w: object) -> jax.Array:
-        """The allowed value that takes the place of `w`."""
+        """The allowed value that replaces `w`."""
         return _array(w)
 
 
 class MaxNorm(Constraint):
-    """Scale down every weight vector that is longer than `max_value`.
+    """Scales down every weight vector whose norm exceeds `max_value`.
 
     Args:
-        max_value: longest norm allowed. Defaults to 2.
+        max_value: maximum norm. Defaults to 2.
         axis: axis or axes of one vector: 0 for a Dense kernel `(inputs, units)`, `[0, 1, 2]` for a Conv2D kernel.
+        Defaults to 0.
 
     Example:
 
@@ -67,12 +68,12 @@ class MaxNorm(Constraint):
 
 
 class MinMaxNorm(Constraint):
-    """Bring the length of every weight vector between two bounds, at once or by degrees.
+    """Constrains the norm of every weight vector between two bounds, immediately or gradually.
 
     Args:
-        min_value: shortest norm allowed. Defaults to 0.0.
-        max_value: longest norm allowed. Defaults to 1.0.
-        rate: share of the way to the bound that one update goes, from 0 to 1. Defaults to 1.0.
+        min_value: minimum norm. Defaults to 0.0.
+        max_value: maximum norm. Defaults to 1.0.
+        rate: fraction of the distance to the bound covered by one update, from 0 to 1. Defaults to 1.0.
         axis: axis or axes of one vector, as in `MaxNorm`.
 
     Example:
@@ -95,7 +96,7 @@ class MinMaxNorm(Constraint):
 
 
 class NonNeg(Constraint):
-    """Replace negative weights by zero.
+    """Replaces negative weights by zero.
 
     Example:
 
@@ -104,11 +105,11 @@ class NonNeg(Constraint):
 
     def __call__(self, w: object) -> jax.Array:
         w = _array(w)
-        return jnp.where(w < 0, jnp.zeros((), w.dtype), w)  # NaN stays to be seen
+        return jnp.where(w < 0, jnp.zeros((), w.dtype), w)  # NaN is preserved
 
 
 class UnitNorm(Constraint):
-    """Scale every weight vector to length 1.
+    """Scales every weight vector to norm 1.
 
     Args:
         axis: axis or axes of one vector, as in `MaxNorm`.
@@ -133,7 +134,7 @@ unit_norm = UnitNorm
 
 
 def _norm(w: jax.Array, axis: Axes) -> jax.Array:
-    """Euclidean length along `axis`, which stays as a dimension of 1."""
+    """Euclidean norm along `axis`, which is kept with size 1."""
     axis = tuple(axis) if isinstance(axis, Sequence) else axis
     return jnp.sqrt(jnp.sum(jnp.square(w), axis=axis, keepdims=True))
 

@@ -1,4 +1,4 @@
-"""What everything else is made of: variables, symbolic tensors, operations, and objects that know their config."""
+"""The foundation: variables, symbolic tensors, operations, and objects that can describe their own config."""
 
 from cornu.core.forks import register
 

@@ -1,9 +1,9 @@
 """Where the arrays of variables come from.
 
-A variable asks the ambient allocator for its first array, and for the array of each value that it is assigned. As a
-rule both are made at once. While a model is made from a file, first arrays are `Pending`: most often the file's come
-before anybody asks for them. While a file is only looked at, all arrays are `Absent`: they have a shape and a dtype,
-and take no memory whatever size is declared.
+A variable asks the ambient allocator for its initial array, and for the array of each value assigned to it. Normally
+both are created immediately. While a model is being loaded, initial arrays are `Pending`: usually the values in the
+file arrive before anyone reads them. While a file is only being inspected, all arrays are `Absent`: they have a shape
+and a dtype, and take no memory whatever size is declared.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,29 +19,29 @@ from cornu.core.typing import DTypeLike, Tensor
 
 
 def placeholder(shape: Sequence[int], dtype: DTypeLike) -> np.ndarray:
-    """An array that stands for one of this shape, and takes no memory however large it is."""
+    """An array that stands in for one of this shape and takes no memory, however large the shape is."""
     return np.broadcast_to(np.zeros((), dtype), tuple(shape))
 
 
 class Absent:
-    """An array of which only the shape and the dtype are there."""
+    """An array of which only the shape and the dtype exist."""
 
     __slots__ = ("dtype", "nbytes", "ndim", "shape", "size")
 
     def __init__(self, shape: tuple[int, ...], dtype: str):
-        twin = placeholder(shape, jnp.dtype(dtype))  # which refuses impossible shapes
+        twin = placeholder(shape, jnp.dtype(dtype))  # rejects impossible shapes
         self.shape, self.dtype, self.ndim, self.size, self.nbytes = shape, twin.dtype, twin.ndim, twin.size, twin.nbytes
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def stand_in(self) -> jax.Array:
-        """Zeros in its place, for functions that are traced."""
+        """Zeros used in its place when functions are traced."""
         return jnp.zeros(self.shape, self.dtype)
 
 
 class Pending(Absent):
-    """A first array that is made when it is asked for."""
+    """An initial array that is created when it is first read."""
 
     __slots__ = ("_make",)
 
@@ -50,23 +50,23 @@ class Pending(Absent):
         self._make = make
 
     def make(self) -> jax.Array | Absent:
-        """The array, if the load that is going on has room for it."""
+        """The array, provided the current load has budget for it."""
         budget.take("values", self.nbytes, f"A variable of shape {self.shape}, for which the file has no values,")
         return self._make()
 
 
 class Allocator:
-    """Makes every array at once."""
+    """Creates every array immediately."""
 
     has_values = True
-    """Whether there are values at all, rather than shapes and dtypes alone."""
+    """Whether arrays have values at all, rather than only shapes and dtypes."""
 
     def first(self, shape: tuple[int, ...], dtype: str, make: Callable[[], jax.Array], owner: object) -> Any:
-        """The first array of the variable `owner`, an `Absent` one perhaps; `make` makes it."""
+        """The initial array of the variable `owner`, possibly `Absent`; `make` creates it."""
         return make()
 
     def given(self, value: object, dtype: str) -> jax.Array:
-        """The array of a value that somebody gives."""
+        """The array for an assigned value."""
         value = _unshared(value)
         if isinstance(value, jax.Array):
             return jnp.asarray(value, dtype=dtype)
@@ -74,7 +74,7 @@ class Allocator:
 
 
 class ShapesAlone(Allocator):
-    """Makes no array. Only while a function is traced, so that zeros in the place of values take no memory either."""
+    """Creates no arrays. Used only while tracing, so that the zeros standing in for values take no memory either."""
 
     has_values = False
 
@@ -83,35 +83,35 @@ class ShapesAlone(Allocator):
         return Absent(shape, dtype)
 
     def given(self, value: Tensor, dtype: str) -> jax.Array:
-        """Zeros of the value's shape."""
+        """Zeros with the value's shape."""
         return jnp.zeros(np.shape(value), dtype)
 
 
 class Deferred(Allocator):
-    """Makes first arrays when they are asked for.
+    """Creates initial arrays when they are first read.
 
     Args:
-        around: the allocator that makes them then.
+        around: the enclosing allocator, which creates them then.
     """
 
     def __init__(self, around: Allocator):
         self._around: Allocator = around._around if isinstance(around, Deferred) else around
         self.has_values = self._around.has_values
-        self.owners: list[Any] = []  # the variables whose first arrays were put off
+        self.owners: list[Any] = []  # the variables whose initial arrays are deferred
 
     def first(self, shape: tuple[int, ...], dtype: str, make: Callable[[], jax.Array], owner: object) -> Any:
-        """An array that is yet to be made."""
+        """An array that has yet to be created."""
         self.owners.append(owner)
 
         def made() -> Any:
             if not self.has_values:
-                make()  # traced: what would go wrong when the array is made goes wrong here too
+                make()  # traced, so that errors in creating the array are raised here
             return self._around.first(shape, dtype, make, owner)
 
         return Pending(shape, dtype, made)
 
     def given(self, value: object, dtype: str) -> jax.Array:
-        """The array, at once: the value is there anyway."""
+        """The array, immediately: the value already exists."""
         return self._around.given(value, dtype)
 
 
@@ -124,16 +124,16 @@ def current() -> Allocator:
 
 
 def at_once() -> AbstractContextManager:
-    """Scope in which arrays get their values at once, also while a function is traced, if they get any."""
+    """Scope in which arrays are created immediately, even while tracing, provided they get values at all."""
     return jax.ensure_compile_time_eval() if current().has_values else nullcontext()
 
 
 def without_values(fn: Callable[[], object]) -> Any:
-    """What `fn` returns when the variables that it makes have shapes and dtypes alone, which take no memory.
+    """The result of `fn`, run with variables that have only shapes and dtypes and take no memory.
 
     Args:
-        fn: function without arguments. It may build models, ask for shapes and assign: what is assigned is held
-            against the variable's shape and dropped. What it returns may hold no variables.
+        fn: function without arguments. It may build models, query shapes and assign: an assigned value is checked
+            against the variable's shape and dropped. The result must not contain variables.
 
     Example:
 
@@ -155,9 +155,9 @@ def without_values(fn: Callable[[], object]) -> Any:
 
 
 def _unshared(value: object) -> jax.Array | np.ndarray:
-    """`value`, or a copy of a NumPy array: XLA takes over the memory of some, and the caller may write to it later.
+    """`value`, or a copy if it is a writable NumPy array: XLA takes over some buffers, and the caller may write later.
 
-    An array that nobody can write to, such as those read from files, is taken as it is.
+    Read-only arrays, such as those read from files, are used without a copy.
     """
     if isinstance(value, jax.Array):
         return value

@@ -1,11 +1,12 @@
-"""The border of the API: arrays of every kind come in, copies that belong to the caller go out.
+"""The API boundary: arrays of every kind come in, copies owned by the caller go out.
 
-Inside cornu there are JAX arrays, and NumPy arrays where data waits on the host. `to_tensor` and `to_numpy` make them
-from whatever holds numbers: lists, torch and TensorFlow tensors, pandas and polars frames, SciPy's sparse matrices,
-anything with `__array__` or `__dlpack__`, in any byte order and layout. Other libraries are recognised by the module
-of an object's type and never imported. What they make is a copy: writing to the original later changes nothing.
+Inside cornu there are only JAX arrays, and NumPy arrays where data waits on the host. `to_tensor` and `to_numpy` make
+them from anything that contains numbers: lists, torch and TensorFlow tensors, pandas and polars data frames, SciPy
+sparse matrices, anything with `__array__` or `__dlpack__`, in any byte order and memory layout. Other libraries are
+recognized by the module of an object's type and never imported. The result is a copy: writing to the original later
+changes nothing.
 
-`to_host` is the one way out: NumPy arrays that the caller may write to.
+`to_host` is the only way out: NumPy arrays that the caller may write to.
 """
 
 import time
@@ -28,11 +29,11 @@ AS_THEY_ARE: set[type] = {bool, int, float, complex, type(None)}
 
 
 def to_tensor(value: Tensor, owner: str = "convert_to_tensor", name: str = "x") -> Tensor:
-    """`value` as a JAX array; Python numbers, NumPy's scalars and None are left as they are.
+    """`value` as a JAX array; Python numbers, NumPy scalars and None are returned unchanged.
 
     Args:
-        value: anything that holds numbers.
-        owner, name: who takes it, and as what: for messages.
+        value: anything that contains numbers.
+        owner, name: the caller and the name of its argument, for error messages.
     """
     kind = type(value)
     if kind in AS_THEY_ARE or isinstance(value, np.generic):
@@ -46,15 +47,15 @@ def to_tensor(value: Tensor, owner: str = "convert_to_tensor", name: str = "x") 
         return jnp.asarray([to_tensor(item, owner, name) for item in value])
     array = to_numpy(value, owner, name)
     if is_text(array):
-        raise TypeError(f"{owner}: {name} must hold numbers. Received: text, such as {array.flat[0]!r}.")
+        raise TypeError(f"{owner}: {name} must contain numbers. Received: text, such as {array.flat[0]!r}.")
     narrow = narrowed(array, owner, name)
     return on_device(array.copy() if narrow is array else narrow)
 
 
 def on_device(array: np.ndarray) -> jax.Array:
-    """A NumPy array of a type that JAX computes with as a JAX array, which may take its memory over.
+    """A NumPy array of a dtype that JAX supports, as a JAX array, which may take over its memory.
 
-    JAX compiles a program for each shape of the arrays whose type is not said, for nothing.
+    The dtype is given explicitly because otherwise JAX compiles a program for each array shape.
     """
     return jnp.asarray(array, dtype=array.dtype)
 
@@ -68,8 +69,8 @@ def to_numpy(value: object, owner: str = "convert_to_tensor", name: str = "x") -
     """`value` as a NumPy array of numbers, booleans or text, which may share memory with `value`.
 
     Raises:
-        ValueError: for ragged lists, dates, structured and masked arrays, objects that are not numbers.
-        TypeError: for what is not an array at all.
+        ValueError: for ragged lists, dates, structured and masked arrays, and objects that are not numbers.
+        TypeError: for values that are not arrays at all.
     """
     reader = _reader(type(value))
     if reader is None:
@@ -109,19 +110,19 @@ def _is_array_type(kind: type) -> bool:
 
 
 def comes_from(value: object, package: str) -> bool:
-    """Whether the type of `value`, or a base of it, is defined in `package`."""
+    """Whether the type of `value`, or one of its base classes, is defined in `package`."""
     return package in _packages(type(value))
 
 
 @recently_cached
 def _packages(kind: type) -> frozenset[str]:
-    """The packages that define a type and its bases."""
+    """The packages that define a type and its base classes."""
     return frozenset(base.__module__.partition(".")[0] for base in kind.__mro__)
 
 
 @recently_cached
 def _reader(kind: type) -> Callable | None:
-    """What makes a NumPy array of values of this type; None where nothing does."""
+    """The function that converts values of this type to NumPy arrays; None if there is none."""
     for package, reader in _READERS.items():
         if package in _packages(kind):
             return reader
@@ -160,7 +161,9 @@ def _from_scipy(value: Tensor) -> np.ndarray:
 
 def _from_tensorflow(value: object) -> np.ndarray:
     if not hasattr(value, "numpy"):
-        raise ValueError(f"A TensorFlow {type(value).__name__} is not a dense array. Make one: tf.sparse.to_dense.")
+        raise ValueError(
+            f"A TensorFlow {type(value).__name__} is not a dense array. Convert it first: tf.sparse.to_dense(x)."
+        )
     return value.numpy()
 
 
@@ -182,7 +185,7 @@ _READERS: dict[str, Callable[[object], np.ndarray]] = {
 
 
 def is_text(array: np.ndarray) -> bool:
-    """Whether an array that `to_numpy` made holds text."""
+    """Whether an array returned by `to_numpy` contains text."""
     return array.dtype.kind in "OUS"
 
 
@@ -191,20 +194,20 @@ def _plain(array: np.ndarray, owner: str, name: str) -> np.ndarray:
     kind = array.dtype.kind
     if kind == "O":
         array = _from_objects(array, owner, name)
-    elif kind == "T":  # NumPy's text of any length
+    elif kind == "T":  # NumPy's variable-width strings
         array = array.astype(object)
     elif kind in "mM":
-        raise ValueError(f"{owner}: {name} holds dates or times ({array.dtype}). Turn them into numbers first.")
+        raise ValueError(f"{owner}: {name} contains dates or times ({array.dtype}). Convert them to numbers first.")
     elif array.dtype.names is not None:
         raise ValueError(
-            f"{owner}: {name} is a structured array with the fields {', '.join(array.dtype.names)}. Make one column of "
-            "each first: numpy.lib.recfunctions.structured_to_unstructured(x)."
+            f"{owner}: {name} is a structured array with the fields {', '.join(array.dtype.names)}. Convert each "
+            "to a column first: numpy.lib.recfunctions.structured_to_unstructured(x)."
         )
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def _refuse_text_columns(value: object, array: np.ndarray, owner: str, name: str) -> None:
-    """Name the columns of a frame that hold text or other objects beside columns of numbers."""
+    """Raise an error naming the columns of a data frame that contain text or other objects among numeric columns."""
     if array.dtype.kind != "O" or array.ndim != 2 or not hasattr(value, "columns"):
         return
     odd = [(column, cells) for column, cells in zip(value.columns, array.T, strict=True) if not _are_numbers(cells)]
@@ -212,9 +215,9 @@ def _refuse_text_columns(value: object, array: np.ndarray, owner: str, name: str
         column, cells = odd[0]
         example = next(cell for cell in cells if not _are_numbers([cell]))
         raise ValueError(
-            f"{owner}: {name} must hold numbers. Received: a frame whose column {column!r} holds {example!r}"
+            f"{owner}: {name} must contain numbers. Received: a data frame whose column {column!r} contains {example!r}"
             + (f" (and {len(odd) - 1} more such columns)" if len(odd) > 1 else "")
-            + f". Leave it out, x.drop(columns=[{column!r}]), or turn it into numbers: pandas.get_dummies(x), or a "
+            + f". Drop it, x.drop(columns=[{column!r}]), or convert it to numbers: pandas.get_dummies(x) or a "
             "StringLookup layer."
         )
 
@@ -224,24 +227,24 @@ def _are_numbers(cells: Any) -> bool:
 
 
 def _from_objects(array: np.ndarray, owner: str, name: str) -> np.ndarray:
-    """An array of Python objects: text stays, numbers become floats, anything else is refused."""
+    """An array of Python objects: strings are kept, numbers become floats, anything else is rejected."""
     if all(isinstance(item, (str, bytes)) for item in array.flat):
         return array
     if not _are_numbers(array.flat):
         kinds = sorted({type(item).__name__ for item in array.flat})
-        advice = " Fill the gaps (None) first." if "NoneType" in kinds else ""
+        advice = " Replace missing values (None) first." if "NoneType" in kinds else ""
         raise ValueError(
-            f"{owner}: {name} must hold numbers, or nothing but text. Received: objects of type {', '.join(kinds)}."
+            f"{owner}: {name} must contain only numbers or only text. Received: objects of type {', '.join(kinds)}."
             + advice
         )
     return array.astype(settings.floatx())
 
 
 def narrowed(array: np.ndarray, owner: str = "convert_to_tensor", name: str = "x") -> np.ndarray:
-    """`array` in a type that JAX computes with: 64 bits become 32, unless JAX's 64-bit mode is on.
+    """`array` in a dtype that JAX computes with: 64 bits become 32, unless JAX's 64-bit mode is on.
 
     Raises:
-        ValueError: if integers do not fit into 32 bits.
+        ValueError: if integers do not fit in 32 bits.
     """
     kind = array.dtype.kind
     if kind == "f" and array.dtype.itemsize > 8:
@@ -258,13 +261,13 @@ def _check_range(array: np.ndarray, limits: np.iinfo, owner: str, name: str) -> 
     low, high = array.min(), array.max()
     if low < limits.min or high > limits.max:
         raise ValueError(
-            f"{owner}: {name} holds integers from {low} to {high}, which do not fit into {limits.dtype}. "
-            f'Use smaller numbers, or compute in 64 bits with config.set_floatx("float64").'
+            f"{owner}: {name} contains integers from {low} to {high}, which do not fit in {limits.dtype}. "
+            f'Use smaller numbers, or switch to 64 bits with config.set_floatx("float64").'
         )
 
 
 def shortened(value: object, longest: int = 80) -> str:
-    """What a message shows of a value."""
+    """A value shortened for use in a message."""
     text = repr(value)
     return text if len(text) <= longest else text[: longest - 3] + "..."
 
@@ -273,14 +276,14 @@ def shortened(value: object, longest: int = 80) -> str:
 
 
 def to_host(x: object) -> np.ndarray:
-    """The numbers of a tensor in a NumPy array of the caller's own, which may be written to."""
+    """The tensor's values as a NumPy array that the caller owns and may write to."""
     return np.array(fetched(x) if isinstance(x, jax.Array) else to_numpy(x, "convert_to_numpy"))
 
 
 def fetched(x: object) -> np.ndarray:
-    """The numbers of a tensor once they are computed, to be read within cornu: nobody may write to them.
+    """The tensor's values once computed, for reading within cornu: the array must not be written to.
 
-    For a moment they are waited for with open eyes: a thread that sleeps is woken later than a small model is done.
+    Waits by polling for a moment first: for a small model, waking a sleeping thread takes longer than the computation.
     """
     is_ready = getattr(x, "is_ready", None)
     if is_ready is not None:

@@ -1,10 +1,10 @@
-"""What loading a file may take: one budget for all that comes of it, counted from the bytes of the file itself.
+"""Limits on what loading a file may consume: one budget for the whole load, proportional to the file's size.
 
-A file can be packed in layers, gzip in HDF5 in a zip archive, each a thousand times smaller than what is in it, and a
-few bytes of text can stand for many objects or for many calls. So nothing is judged alone. Whoever opens a file adds
-its bytes to the budget of the load around (`opened`), and those of a config in it (`described`); whoever takes memory
-or time for what it holds asks for it first (`take`). An honest file is far inside: numbers may be packed as well as
-zeros are, once.
+A file can be compressed in layers, gzip in HDF5 in a zip archive, each with a ratio of a thousand, and a few bytes of
+text can describe many objects or many calls. So nothing is judged in isolation. Code that opens a file adds its size to
+the budget of the current load (`opened`), and the size of a config in it (`described`); code that takes memory or time
+for its contents asks first (`take`). Legitimate files stay far below the limits, which allow for one level of
+compression of all zeros.
 """
 
 from collections.abc import Iterator
@@ -13,20 +13,20 @@ from contextlib import contextmanager
 from cornu.core import context
 from cornu.errors import LoadLimitError
 
-# What may be taken for each byte of the file; calls, for each byte of the config, which weights do not make longer.
+# Allowance per byte of the file; for calls, per byte of the config, whose size does not depend on the weights.
 _RATES = {
-    "numbers": 1100,  # bytes of arrays: as many as one byte can stand for when zeros are packed once
-    "objects": 100,  # bytes of texts and of what they are parsed into
-    "values": 8,  # bytes of weights that the file has no numbers for: slots, metrics, seeds
-    "calls": 0.02,  # operations that are called to find shapes
+    "numbers": 1100,  # bytes of arrays: the highest compression ratio of zeros, applied once
+    "objects": 100,  # bytes of text and of the objects it is parsed into
+    "values": 8,  # bytes of variables without values in the file: slots, metrics, seeds
+    "calls": 0.02,  # operations called to infer shapes
 }
-_WORTH = {"calls": 2**15}  # bytes that one of a kind stands for beyond its rate
-_ANYWAY = 2**26  # bytes beyond their rates that all kinds together may take in any load
-_LISTS, _DICTIONARIES, _ITEMS, _TEXT = 90, 400, 60, 3  # bytes that Python takes for what JSON writes with one sign
+_WORTH = {"calls": 2**15}  # cost in bytes of one unit beyond its allowance
+_ANYWAY = 2**26  # bytes that any load may take beyond the allowances, all kinds together
+_LISTS, _DICTIONARIES, _ITEMS, _TEXT = 90, 400, 60, 3  # bytes that Python needs for one character of JSON
 
 
 class Budget:
-    """What one load has been given, and what it has taken."""
+    """The allowance of one load and what it has used so far."""
 
     def __init__(self, stored: int = 0, values: int = 0, described: int = 0):
         self.stored, self.described = stored, described
@@ -34,13 +34,13 @@ class Budget:
         self._taken = dict.fromkeys(_RATES, 0)
 
     def take(self, kind: str, amount: int, what: str) -> None:
-        """Take some of what there is, or refuse."""
+        """Take from the budget, or raise ValueError."""
         self._taken[kind] += amount
         beyond = sum(map(self._beyond, _RATES))
         if beyond > _ANYWAY:
             raise LoadLimitError(
-                f"{what} asks for more than its bytes account for: {self._taken[kind]:,} {_UNITS[kind]} of "
-                f"{self.stored:,} bytes. It was not read further."
+                f"{what} needs more than the size of the file allows: {self._taken[kind]:,} {_UNITS[kind]} of "
+                f"{self.stored:,} bytes. Reading was stopped."
             )
 
     def _beyond(self, kind: str) -> float:
@@ -57,8 +57,8 @@ def load(stored: int = 0, values: int = 0) -> Iterator[None]:
     """Scope of one load.
 
     Args:
-        stored: bytes of what is read, as far as no file is opened for it.
-        values: bytes of weights without numbers that it may have in any case.
+        stored: bytes of the data that is read without opening a file.
+        values: bytes of variables without stored values that are allowed in any case.
     """
     with context.scope(budget=Budget(stored, values)):
         yield
@@ -66,7 +66,7 @@ def load(stored: int = 0, values: int = 0) -> Iterator[None]:
 
 @contextmanager
 def again() -> Iterator[None]:
-    """Scope in which the same files are read once more."""
+    """Scope in which the same files are read a second time."""
     budget = context.current().budget
     fresh = Budget() if budget is None else Budget(budget.stored, described=budget.described)
     with context.scope(budget=fresh):
@@ -74,29 +74,29 @@ def again() -> Iterator[None]:
 
 
 def opened(size: int) -> None:
-    """Add the bytes of a file to the budget of the load around."""
+    """Add the size of a file to the budget of the current load."""
     budget = context.current().budget
     if budget is not None:
         budget.stored += size
 
 
 def described(size: int) -> None:
-    """Add the bytes of a config to what the load around knows of its file."""
+    """Add the size of a config to the budget of the current load."""
     budget = context.current().budget
     if budget is not None:
         budget.described += size
 
 
 def take(kind: str, amount: int, what: str = "The file") -> None:
-    """Take some of the budget of the load around.
+    """Take from the budget of the current load.
 
     Args:
         kind: "numbers", "objects", "values" or "calls".
-        amount: bytes, or how many calls.
-        what: what asks for it, in messages.
+        amount: bytes, or number of calls.
+        what: what needs it, for error messages.
 
     Raises:
-        ValueError: when there is not so much.
+        ValueError: if the budget is exceeded.
     """
     budget = context.current().budget
     if budget is not None:
@@ -104,6 +104,6 @@ def take(kind: str, amount: int, what: str = "The file") -> None:
 
 
 def cost_of_json(text: bytes) -> int:
-    """About how many bytes of objects a text in JSON is parsed into."""
+    """Approximate number of bytes of the objects that a JSON text is parsed into."""
     objects = _LISTS * text.count(b"[") + _DICTIONARIES * text.count(b"{") + _ITEMS * text.count(b",")
     return _TEXT * len(text) + objects

@@ -1,14 +1,14 @@
-"""Compiled code kept on disk, so that a program that ran before starts without compiling.
+"""Compiled code kept on disk, so that a program that has run before starts without compiling.
 
-JAX's persistent cache does the keeping; this module says where, and switches it on when the first variable is made or
-the first step compiled, never at import. A folder that the user gave JAX is left alone, and so is one that cannot be
-written. `CORNU_COMPILATION_CACHE` is "off" or the path of another folder; `cornu.config.set_compilation_cache` says
-the same in a program.
+This uses JAX's persistent cache; the module chooses the directory, and enables the cache when the first variable is
+created or the first step compiled, never at import. A directory that the user configured in JAX is left alone, and so
+is one that is not writable. `CORNU_COMPILATION_CACHE` is "off" or the path of another directory;
+`cornu.config.set_compilation_cache` does the same from a program.
 
-A folder is bounded without locks: at its end, a process that added to it removes what was used longest ago. Processes
-may share it: an entry that is missing, half written or damaged is compiled again. Entries are code, so a folder, named
-or not, is used only where nobody but the user can write to it, whose group counts as the user where it has no other
-member; of one that others can write to a warning says once that it is not used.
+The size is bounded without locks: at exit, a process that added entries removes the least recently used ones. Processes
+may share a directory: an entry that is missing, incomplete or damaged is compiled again. Entries are executable code,
+so a directory is used only if nobody but the user can write to it (a group with no other members counts as the user); a
+warning is issued once if others can write to it.
 """
 
 import atexit
@@ -38,31 +38,31 @@ _DAMAGED = "Error (reading|writing) persistent compilation cache entry"
 
 
 class _Wanted(NamedTuple):
-    """What was asked for: a folder, None for the default one, or False for none; and its size in bytes."""
+    """The requested directory, None for the default one or False for none; and its maximum size in bytes."""
 
     folder: str | bool | None
     maximum: int
 
 
 class _Running(NamedTuple):
-    """The folder in use, and JAX's options as they were before."""
+    """The directory in use, and JAX's options as they were before."""
 
     folder: Path
     options: dict
 
 
 class _Now:
-    """What holds in this process."""
+    """The state in this process."""
 
-    wanted: _Wanted | None = None  # None: as the environment says
+    wanted: _Wanted | None = None  # None: as set in the environment
     running: _Running | None = None
     looked = False
 
 
 def start() -> None:
-    """Switch the cache on at the first call; let go of it at a later one where the user has given JAX a folder since.
+    """Enable the cache on the first call; give it up on a later one if the user has since given JAX a directory.
 
-    A folder that JAX has already, or `jax_enable_compilation_cache` off, stays as it is.
+    An existing JAX cache directory, or `jax_enable_compilation_cache` being off, is respected.
     """
     if _Now.looked:
         if _Now.running is not None and _jax("jax_compilation_cache_dir") != str(_Now.running.folder):
@@ -79,23 +79,23 @@ def start() -> None:
 
 
 def current_folder() -> str | None:
-    """The folder in which JAX keeps compiled code, the user's own or cornu's; None while there is none."""
+    """The directory in which JAX keeps compiled code, the user's own or cornu's; None if there is none."""
     start()
     return _jax("jax_compilation_cache_dir") if _jax("jax_enable_compilation_cache") else None
 
 
 def choose(folder: str | os.PathLike | bool | None, maximum: int = DEFAULT_MAXIMUM) -> None:
-    """Use `folder` from now on; None is the default folder, False none. A named one goes before JAX's own."""
+    """Use `folder` from now on; None is the default, False none. A given directory takes precedence over JAX's own."""
     _switch_off(_Now.running)
     if folder is not None and folder is not False:
         jax.config.update("jax_compilation_cache_dir", None)
-        folder = os.fspath(cast(str | os.PathLike[str], folder))  # which refuses True
+        folder = os.fspath(cast(str | os.PathLike[str], folder))  # rejects True
     _Now.wanted = _Wanted(folder, maximum)
     _Now.looked = False
 
 
 def _jax(option: str) -> Any:
-    """JAX's option of this name, which its types do not know."""
+    """JAX's option of this name, which is missing from its type annotations."""
     return getattr(jax.config, option)
 
 
@@ -118,7 +118,7 @@ def _switch_on(folder: Path, maximum: int) -> None:
 
 
 def _switch_off(running: _Running | None) -> None:
-    """Take the folder and the options back where JAX still has cornu's."""
+    """Restore the directory and the options, unless they were changed since."""
     if running is not None:
         for name, value in {**running.options, "jax_compilation_cache_dir": None}.items():
             if _jax(name) == {**_OPTIONS, "jax_compilation_cache_dir": str(running.folder)}[name]:
@@ -131,12 +131,12 @@ def _switch_off(running: _Running | None) -> None:
 
 
 def _prepared_folder(said: str | None) -> Path | None:
-    """The folder for this version of JAX's compiler and this kind of processor, made where needed; None if unusable."""
+    """The directory for this JAX compiler version and this kind of processor, created if needed; None if unusable."""
     root = default_folder() if said is None else Path(said).expanduser().absolute()
     folder = root / f"jaxlib-{jaxlib.version.__version__}-{_processor()}"
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
-        for place in (root, folder):  # each by itself: the umask counts for what mkdir makes on the way
+        for place in (root, folder):  # one at a time: mkdir applies the umask to the parents it creates
             place.mkdir(mode=0o700, exist_ok=True)
         open_to_others = next((place for place in (root, folder) if _others_may_write(place, place is folder)), None)
         if open_to_others is None:
@@ -144,16 +144,16 @@ def _prepared_folder(said: str | None) -> Path | None:
     except OSError:
         return None
     warnings.warn(
-        f"Compiled code is not kept on disk: other users can write to {str(open_to_others)!r}, so they could put code "
-        f"into it. Take their rights away (chmod go-w {open_to_others}), or set CORNU_COMPILATION_CACHE to another "
-        "folder, or to 'off'.",
+        f"Compiled code is not cached on disk: other users can write to {str(open_to_others)!r} and could put code "
+        f"in it. Remove their permission (chmod go-w {open_to_others}), or set CORNU_COMPILATION_CACHE to another "
+        "directory or to 'off'.",
         stacklevel=2,
     )
     return None
 
 
 def default_folder() -> Path:
-    """The user's folder for caches, where this system keeps such."""
+    """The user's cache directory, if this system has one."""
     if os.environ.get("XDG_CACHE_HOME"):
         return Path(os.environ["XDG_CACHE_HOME"]) / "cornu"
     if sys.platform == "win32":
@@ -164,9 +164,9 @@ def default_folder() -> Path:
 
 
 def _others_may_write(folder: Path, holds_code: bool) -> bool:
-    """Whether others than this user can put code into the folder, or change what is in it.
+    """Whether users other than this one can add or change code in the directory.
 
-    A folder around the one that holds the code may be the system's, or one in which everybody keeps what is theirs.
+    A parent of the directory may belong to the system, or be one where everybody has files, such as /tmp.
     """
     if not hasattr(os, "getuid"):
         return False
@@ -180,7 +180,7 @@ def _others_may_write(folder: Path, holds_code: bool) -> bool:
 
 
 def _is_alone_in(group: int) -> bool:
-    """Whether this is the group that a system makes for the user alone, as where the umask is 002."""
+    """Whether this is the user's private group, as created on systems with a umask of 002."""
     try:
         user, members = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(group)
     except KeyError:
@@ -189,7 +189,7 @@ def _is_alone_in(group: int) -> bool:
 
 
 def _processor() -> str:
-    """A tag that differs between processors with different instructions, which a shared home folder may meet."""
+    """A tag that differs between processors with different instruction sets, which may share a home directory."""
     features = platform.processor()
     try:
         with open("/proc/cpuinfo") as lines:
@@ -200,7 +200,7 @@ def _processor() -> str:
 
 
 def _changed_at(folder: Path) -> int:
-    """When an entry was last added to or removed from the folder; 0 where it is gone."""
+    """When an entry was last added or removed; 0 if the directory does not exist."""
     try:
         return folder.stat().st_mtime_ns
     except OSError:
@@ -213,9 +213,9 @@ def _bound_if_changed(folder: Path, maximum: int, before: int) -> None:
 
 
 def bound(root: Path, maximum: int) -> None:
-    """Remove the entries below `root` that were used longest ago, until three quarters of `maximum` bytes are left.
+    """Remove the least recently used entries below `root`, until at most three quarters of `maximum` bytes are left.
 
-    Empty files, which a full disk leaves, go in any case. Nothing is removed while all entries fit.
+    Empty files, which a full disk leaves behind, are always removed. Otherwise nothing happens while all entries fit.
     """
     entries = []
     for path in root.glob("jaxlib-*/**/*"):

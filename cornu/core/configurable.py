@@ -1,10 +1,10 @@
 """Constructor -> config -> object.
 
-The constructor's signature is the config: each parameter is an attribute of the same name, and `get_config` writes
-those attributes down. Parameters passed on by `**kwargs` are followed up the chain of base classes. A class writes
-`get_config` itself only when its parameters are not all there is to it.
+The constructor's signature is the config: each parameter is an attribute of the same name, and `get_config` collects
+those attributes. Parameters passed on through `**kwargs` are looked up in the base classes. A class overrides
+`get_config` only if its parameters do not describe it completely.
 
-A config is data. Reading one finds classes by `cornu.registry` alone, never by importing what the config names.
+A config is data. Reading one looks classes up in `cornu.registry` and never imports what the config names.
 """
 
 import inspect
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 @cached
 def constructor_parameters(cls: type) -> tuple[str, ...]:
-    """The names of the constructor's parameters, those behind `**kwargs` included, outermost base first."""
+    """The names of the constructor's parameters, including those passed through `**kwargs`, outermost base class
+    first."""
     own: list[str] = []
     names: list[str] = []
     for base in cls.__mro__:
@@ -46,15 +47,15 @@ def constructor_parameters(cls: type) -> tuple[str, ...]:
     return tuple(names)
 
 
-_DOORS = {"__init__", "__call__", "update_state", "apply"}  # through which errors reach users
+_DOORS = {"__init__", "__call__", "update_state", "apply"}  # entry points, where tracebacks are filtered
 
 
 class Configurable:
-    """An object that its own constructor's arguments describe completely."""
+    """An object that is completely described by the arguments of its constructor."""
 
-    config_optional: tuple[str, ...] = ()  # left out of the config while None
+    config_optional: tuple[str, ...] = ()  # omitted from the config while None
     config_skip: tuple[str, ...] = ()  # never in the config
-    _noted_arguments: Config = types.MappingProxyType({})  # arguments that are plain data, of classes that note them
+    _noted_arguments: Config = types.MappingProxyType({})  # plain-data arguments, for classes that record them
 
     def __init_subclass__(cls, **kwargs: object):
         super().__init_subclass__(**kwargs)
@@ -75,8 +76,9 @@ class Configurable:
                 continue
             if value is _MISSING:
                 raise AttributeError(
-                    f"{validate.describe(self)}: the constructor's argument {name!r} is neither plain data nor kept as "
-                    f"an attribute of the same name. Keep it (self.{name} = {name}) or write get_config()."
+                    f"{validate.describe(self)}: the constructor's argument {name!r} is neither plain data nor stored "
+                    "as "
+                    f"an attribute of the same name. Store it (self.{name} = {name}) or write get_config()."
                 )
             if not (value is None and name in self.config_optional):
                 config[name] = _config_value(value)
@@ -84,7 +86,7 @@ class Configurable:
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
-        """An object equal to the one whose `get_config` gave `config`."""
+        """An object equal to the one whose `get_config` returned `config`."""
         return cls(**{key: _from_config_value(value) for key, value in config.items()})
 
 
@@ -93,7 +95,7 @@ _MISSING = object()
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether a value is plain data: text, numbers, and lists, tuples and dictionaries of them."""
+    """Whether a value is plain data: strings, numbers, and lists, tuples and dictionaries of them."""
     if type(value) in (list, tuple):
         return all(map(_is_plain, value))
     if type(value) is dict:
@@ -102,10 +104,10 @@ def _is_plain(value: Any) -> bool:
 
 
 def plain_arguments(cls: type, args: tuple, kwargs: Config) -> ConfigDict:
-    """The arguments of a call of the constructor, its defaults included, that are plain data."""
+    """The constructor arguments that are plain data, including defaults."""
     try:
         bound = _constructor(cls).bind(None, *args, **kwargs)
-    except TypeError:  # the constructor will say so
+    except TypeError:  # the constructor will raise the error
         return {}
     bound.apply_defaults()
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -120,7 +122,7 @@ def _constructor(cls: type) -> inspect.Signature:
 
 @cached
 def _written_by_user(cls: type) -> frozenset[str]:
-    """The arguments that classes of the user's add in a `get_config` of their own to what the base class says."""
+    """The entries that a user's classes add to the base class's config in their own `get_config`."""
     base = next(base for base in cls.__mro__ if registry.is_builtin(base))
     writers = [c for c in cls.__mro__ if "get_config" in c.__dict__ and not registry.is_builtin(c)]
     names = {name for writer in writers for name in constructor_parameters(writer)}
@@ -128,7 +130,7 @@ def _written_by_user(cls: type) -> frozenset[str]:
 
 
 def _writes_own_config(cls: type) -> bool:
-    """Whether a class of the user's has a `get_config`, which then adds what it needs to the base class's."""
+    """Whether a user's class overrides `get_config`, and so adds what it needs to the base class's config."""
     owner = next(base for base in cls.__mro__ if "get_config" in base.__dict__)
     return not registry.is_builtin(owner)
 
@@ -185,11 +187,11 @@ def serialize_keras_object(obj: object) -> Any:
         return _write_tensor(obj)
     if callable(obj):
         return _write_function(obj)
-    raise TypeError(f"Cannot write an object of type {type(obj).__name__} as config: it has no get_config().")
+    raise TypeError(f"Cannot serialize an object of type {type(obj).__name__}: it has no get_config().")
 
 
 def _write_tuple(obj: tuple) -> tuple:
-    return tuple(serialize_keras_object(item) for item in obj)  # a list in a file
+    return tuple(serialize_keras_object(item) for item in obj)  # becomes a list in a file
 
 
 def _write_list(obj: list) -> list:
@@ -224,7 +226,7 @@ def _write_function(obj: Callable) -> str | dict:
         return obj.__name__
     if getattr(obj, "__name__", "<lambda>") == "<lambda>":
         raise ValueError(
-            "A lambda cannot be written into a config: a file holds data, not code. Give the function a name with def "
+            "A lambda cannot be serialized: a file contains data, not code. Define the function by name with def "
             "and register it: @cornu.saving.register_keras_serializable()."
         )
     name = registry.get_registered_name(obj)
@@ -243,7 +245,7 @@ _SHARED = "shared_object_id"
 
 
 def with_shared_ids(write: Callable[[], dict]) -> dict:
-    """The config that `write` gives, in which a layer that is there several times has a number to be known by."""
+    """The config returned by `write`, in which a layer that occurs several times gets a number that identifies it."""
     if context.current().written is not None:
         return write()
     with context.scope(written={}):
@@ -256,7 +258,7 @@ def with_shared_ids(write: Callable[[], dict]) -> dict:
 
 
 def _numbered(config: object) -> Iterator[dict]:
-    """The entries in a config that have a number."""
+    """The config entries that have a number."""
     if isinstance(config, dict) and _SHARED in config:
         yield config
     for item in config.values() if isinstance(config, dict) else config if isinstance(config, (list, tuple)) else ():
@@ -283,17 +285,17 @@ def _entry(obj: Any) -> dict:
 
 
 def _in_scope(numbers: dict | None) -> dict:
-    """The layers of the config that is being written or read, of which there is one wherever this is asked."""
+    """The layers of the config that is being written or read; one mapping per config."""
     return cast(dict, numbers)
 
 
 def compile_config(model: "Trainer") -> dict:
-    """The arguments of `compile`; none, with a warning, where one of them is code that no file can hold."""
+    """The arguments of `compile`; none, with a warning, if one of them is code that cannot be saved."""
     try:
         return serialize_keras_object(model.get_compile_config())
     except (TypeError, ValueError) as error:
         warnings.warn(
-            f"{validate.describe(model)} is written without the arguments of compile(): compile it again after "
+            f"{validate.describe(model)} is saved without the arguments of compile(): compile it again after "
             f"loading or copying it. {error}",
             stacklevel=2,
         )
@@ -327,21 +329,21 @@ def deserialize_keras_object(
     module_objects: Config | None = None,
     printable_module_name: str = "object",
 ) -> Any:
-    """The object that `serialize_keras_object` wrote down as `config`.
+    """The object that `serialize_keras_object` serialized as `config`.
 
-    Only cornu's own classes and those in `custom_objects`, in a `custom_object_scope` or registered can be named.
+    Only cornu's own classes and those in `custom_objects`, in a `custom_object_scope` or registered are found.
 
     Args:
         config: plain data.
-        custom_objects: dictionary from name to class or function.
-        safe_mode: only False itself lets the code of functions in the config be run. Within a load, what its caller
-            said counts, and this does not.
-        module_objects: more of `custom_objects`, as older code passes them; a `config` that is a name of one of them
-            stands for it, a class for an instance of it.
-        printable_module_name: what an unknown name was to be the name of, for the error.
+        custom_objects: dictionary from names to classes or functions.
+        safe_mode: code of functions in the config is run only if this is False. Within a load, the setting of that load
+            applies instead.
+        module_objects: more `custom_objects`, as older code passes them; if `config` is a name in it, the result is
+            that object, or an instance if it is a class.
+        printable_module_name: the kind of object expected, for error messages.
 
     Raises:
-        ValueError: when a name stands for nothing known, or the config holds code, or cannot be read.
+        ValueError: if a name is unknown, or the config contains code or is malformed.
     """
     if isinstance(config, str) and config in (module_objects or {}):
         named = cast(dict, module_objects)[config]
@@ -351,13 +353,13 @@ def deserialize_keras_object(
         try:
             return _read(config)
         except UnknownClassError as error:
-            error.add_note(f"It was to be the name of this kind: {printable_module_name}.")
+            error.add_note(f"Expected the name of a {printable_module_name}.")
             raise
 
 
 @contextmanager
 def shared_objects() -> Iterator[None]:
-    """Scope of one config: entries in it that have the same number are one layer."""
+    """Scope of one config: entries in it with the same number are the same layer."""
     known = context.current().shared
     with context.scope(shared={} if known is None else known):
         yield
@@ -377,22 +379,24 @@ def _read(config: object) -> Any:
 
 
 def _read_array(config: Config) -> np.ndarray:
-    """An array from its numbers; texts are objects, for an array of texts has room for the longest in each place."""
+    """An array from its values; strings get dtype object, since a string dtype pads every item to the longest."""
     name, value = config["dtype"], config["value"]
     if isinstance(name, str) and (name == "string" or _TEXTS.fullmatch(name)):
         return np.array(value, dtype=object)
     if not isinstance(name, str) or name not in dtypes.NAMES:
-        raise ValueError(f"The config has an array of dtype {name!r:.100}. Known are {', '.join(dtypes.NAMES)}.")
+        raise ValueError(
+            f"The config contains an array of dtype {name!r:.100}. Known dtypes: {', '.join(dtypes.NAMES)}."
+        )
     return np.array(value, dtype=name)
 
 
 def _read_tensor(config: Config) -> jax.Array | np.ndarray:
-    """A tensor; an array where a file is only looked at: that is done in a trace, where no tensor can be compared."""
+    """A tensor; a NumPy array if a file is only being inspected, which runs under tracing, where values are unknown."""
     array = _read_array(config)
     return jax.numpy.asarray(array) if allocation.current().has_values else array
 
 
-_TEXTS = re.compile(r"str\d*|[<>]?U\d*")  # dtypes of texts, as NumPy calls them
+_TEXTS = re.compile(r"str\d*|[<>]?U\d*")  # NumPy's string dtypes
 
 _READERS: dict[Any, Callable[[dict], Any]] = {
     "__tuple__": lambda c: tuple(_read(item) for item in c["items"]),
@@ -408,25 +412,25 @@ _READERS: dict[Any, Callable[[dict], Any]] = {
 _PLAIN_READERS = _READERS.keys() - {"function", function_code.CLASS_NAME}
 
 
-# Classes of Keras that are in files and have no equal here, and what they hold.
+# Keras classes that occur in files but have no counterpart here, and what they refer to.
 _ELSEWHERE = {
-    "TFSMLayer": "a program of TensorFlow in a folder elsewhere",
+    "TFSMLayer": "a TensorFlow program in a separate directory",
 }
 
 
 def find_object(module: str | None, name: str, registered_name: str | None = None) -> Any:
-    """The class or function called `name`, among custom objects first, then cornu's own."""
+    """The class or function called `name`: custom objects first, then cornu's own."""
     for candidate in (registered_name, name):
         found = registry.get_registered_object(candidate) if candidate else None
         if found is not None:
             return found
     found = registry.find_builtin(module or "keras", name)
     if found is None and name in _ELSEWHERE:
-        raise UnknownClassError(f"The config has a {name} of Keras: {_ELSEWHERE[name]}. cornu has no such class.")
+        raise UnknownClassError(f"The config contains Keras's {name}: {_ELSEWHERE[name]}. cornu has no such class.")
     if found is None:
         place = f" of module {module!r}" if module else ""
         raise UnknownClassError(
-            f"Unknown {name!r}{place}. A file can name cornu's own classes and the ones given to it: "
+            f"Unknown {name!r}{place}. A file can refer to cornu's own classes and to custom objects: "
             f"pass custom_objects={{{name!r}: ...}}, or register it with @cornu.saving.register_keras_serializable()."
         )
     return found
@@ -438,7 +442,7 @@ def _read_object(config: dict) -> Any:
     if not isinstance(cls, type):
         return cls
     if not hasattr(cls, "from_config"):
-        raise ValueError(f"{cls.__name__} has no from_config(), so it cannot be made from a config.")
+        raise ValueError(f"{cls.__name__} has no from_config(), so it cannot be created from a config.")
     key = (cls, str(config.get(_SHARED)))
     known = _in_scope(context.current().shared)
     if key in known:
@@ -456,7 +460,7 @@ def _read_object(config: dict) -> Any:
 
 
 def _plain_tuples(config: object) -> Any:
-    """Read the wrapped tuples, slices and arrays of a config, but leave its objects to the class."""
+    """Read the wrapped tuples, slices and arrays of a config, but leave nested objects to the class."""
     if isinstance(config, list):
         return [_plain_tuples(item) for item in config]
     if not isinstance(config, dict):
@@ -472,10 +476,10 @@ def _plain_tuples(config: object) -> Any:
 
 
 class Catalogue:
-    """The objects of one kind that strings may name: `losses.get("mse")`.
+    """The objects of one kind that strings may refer to: `losses.get("mse")`.
 
     Args:
-        kind: what they are, for messages ("loss").
+        kind: the kind of object, for messages ("loss").
         objects: dictionary from every accepted name to a class or a function.
     """
 
@@ -484,7 +488,7 @@ class Catalogue:
         self.objects = dict(objects)
 
     def get(self, identifier: object) -> Any:
-        """The object that a name, a config, a class or an object stands for; None is None."""
+        """The object for a name, a config, a class or an object; None for None."""
         if identifier is None:
             return None
         if isinstance(identifier, dict):
@@ -496,8 +500,7 @@ class Catalogue:
             return found
         article = "An" if self.kind[0] in "aeiou" else "A"
         raise ValueError(
-            f"{article} {self.kind} must be a name, a config, or something callable. "
-            f"Received: {validate.shown(identifier)}."
+            f"{article} {self.kind} must be a name, a config, or a callable. Received: {validate.shown(identifier)}."
         )
 
     def _find(self, name: str) -> Any:
@@ -514,7 +517,7 @@ class Catalogue:
         return serialize_keras_object(obj)
 
     def deserialize(self, config: object, custom_objects: CustomObjects | None = None) -> Any:
-        """The object that `config`, a dictionary or a name, stands for."""
+        """The object described by `config`, a dictionary or a name."""
         with registry.custom_objects(custom_objects):
             if isinstance(config, str):
                 found = self._find(config)

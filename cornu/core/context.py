@@ -1,8 +1,8 @@
 """Every ambient value in one place.
 
-Code deep inside a model must know whether it is training, which dtype to compute in, under which name a weight is
-being created, where losses are collected. Those values are the fields of one frozen `Context` held by one
-`ContextVar`: a `with` block sets some of them and puts the old ones back, in every thread and task by itself.
+Code deep inside a model must know whether it is training, which dtype to compute in, under which name a weight is being
+created, and where losses are collected. Those values are the fields of one frozen `Context` in one `ContextVar`: a
+`with` block sets some of them and restores the old ones, independently in every thread and task.
 """
 
 from collections.abc import Callable, Iterator, MutableMapping
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The ambient values; None everywhere means "nobody said"."""
+    """The ambient values; None always means "not set"."""
 
-    training: bool | None = None  # the mode of the nearest layer call that named one
+    training: bool | None = None  # the mode of the innermost layer call that specified one
     callers: tuple = ()  # the layers whose calls are running, outermost first
-    autocast: str | None = None  # the dtype in which float variables are read
-    path: tuple[str, ...] = ()  # names of the layers and scopes around, outermost first
+    autocast: str | None = None  # the dtype that float variables are cast to when read
+    path: tuple[str, ...] = ()  # names of the enclosing layers and scopes, outermost first
     states: tuple[MutableMapping, ...] = ()  # variable -> value, innermost first
-    losses: list | None = None  # where add_loss puts losses
-    remat: Any = None  # which of the layers that are made are to recompute activations
-    recomputed: bool = False  # whether what is computed is kept for no gradient, since a layer around recomputes it
-    allocator: "Allocator | None" = None  # what gives new variables their arrays; None: each is made at once
-    budget: Any = None  # what the load that is going on may take
-    written: dict | None = None  # the layers in the config that is being written, by identity
-    shared: dict | None = None  # the layers made from the config that is being read, by class and number
-    safe_mode: bool | None = None  # whether code in a config is refused; None where no config is being read
-    specs: dict | None = None  # what models give for symbolic inputs, within the call that asks
+    losses: list | None = None  # where add_loss collects losses
+    remat: Any = None  # which newly created layers recompute activations
+    recomputed: bool = False  # whether an enclosing layer recomputes, so no activations are kept
+    allocator: "Allocator | None" = None  # creates the arrays of variables; None: immediately
+    budget: Any = None  # the limits of the current load
+    written: dict | None = None  # the layers in the config being written, by identity
+    shared: dict | None = None  # the layers created from the config being read, by class and number
+    safe_mode: bool | None = None  # whether code in a config is rejected; None while no config is being read
+    specs: dict | None = None  # output specs of models for symbolic inputs, within one call
     symbolic: bool = False  # whether a layer is being called on symbolic tensors
-    scope_caller: Any = None  # whose the innermost name is
-    watch: Callable | None = None  # (operation, function, *args): calls the function, for whoever looks at each call
-    rows: Any = None  # which rows of the batch are real, where a last batch was padded; shape (batch,), bool
+    scope_caller: Any = None  # the owner of the innermost name
+    watch: Callable | None = None  # (operation, function, *args): calls the function; used to observe each call
+    rows: Any = None  # which rows are real, if the last batch was padded; shape (batch,), bool
 
 
 _CLEAR = Context()
@@ -45,7 +45,7 @@ current: Callable[[], Context] = _current.get
 
 
 def is_clear() -> bool:
-    """Whether nobody set any ambient value."""
+    """Whether no ambient value is set."""
     return _current.get() is _CLEAR
 
 
@@ -60,17 +60,17 @@ def scope(**values: Any) -> Iterator[None]:
 
 
 def training() -> bool | None:
-    """The training mode of the layer call that is running."""
+    """The training mode of the current layer call."""
     return current().training
 
 
 def compute_dtype() -> str | None:
-    """The dtype in which float variables are read now, or None for their own."""
+    """The dtype that float variables are currently cast to when read, or None for their own."""
     return current().autocast
 
 
 def state(mapping: MutableMapping) -> Any:
-    """Scope in which variables in `mapping` are read from it, and assignments go to it."""
+    """Scope in which the variables in `mapping` are read from it, and assignments go to it."""
     return scope(states=(mapping, *current().states))
 
 
@@ -80,13 +80,14 @@ def path(name: str) -> Any:
 
 
 class name_scope:  # noqa: N801 - Keras's public name
-    """Scope under whose name variables are created.
+    """Scope that prefixes the names of variables created in it.
 
     Args:
         name: the name, which may not contain "/".
         caller: the object that opens the scope.
-        deduplicate: whether a scope of the same name that the same caller opens directly inside its own adds nothing.
-        override_parent: the path to put the name below, in the place of the scopes around.
+        deduplicate: if True, a scope that its caller reopens directly inside its own scope of the same name adds
+        nothing.
+        override_parent: path that replaces that of the enclosing scopes.
 
     Example:
 
@@ -120,7 +121,7 @@ _uids: dict[str, int] = {}
 
 
 def get_uid(prefix: str = "") -> int:
-    """How many times `prefix` was asked for, this time included."""
+    """How many times `prefix` was requested, including this time."""
     _uids[prefix] = _uids.get(prefix, 0) + 1
     return _uids[prefix]
 
@@ -132,13 +133,13 @@ def auto_name(prefix: str) -> str:
 
 
 def reset_uids() -> None:
-    """Start automatic names afresh."""
+    """Restart automatic names."""
     _uids.clear()
 
 
 @contextmanager
 def uids_kept() -> Iterator[None]:
-    """Scope after which automatic names go on as if nothing had been named in it."""
+    """Scope after which automatic names continue as if nothing had been named in it."""
     before = dict(_uids)
     try:
         yield

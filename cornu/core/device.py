@@ -1,4 +1,4 @@
-"""Which device new arrays are made on."""
+"""The device on which new arrays are created."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,10 +8,10 @@ import jax
 
 @contextmanager
 def device(device_name: str) -> Iterator[None]:
-    """Scope in which arrays are made on the named device.
+    """Scope in which arrays are created on the given device.
 
     Args:
-        device_name: such as `"cpu:0"` or `"gpu:1"`; `"cuda"` means `"gpu"`, and no number means 0.
+        device_name: such as `"cpu:0"` or `"gpu:1"`; `"cuda"` is an alias of `"gpu"`, and the number defaults to 0.
 
     Example:
 
@@ -24,6 +24,8 @@ def device(device_name: str) -> Iterator[None]:
         chosen = jax.devices(kind)[int(number or 0)]
     except (RuntimeError, IndexError, ValueError):
         found = [f"{d.platform}:{d.id}" for d in jax.devices()]
-        raise ValueError(f"device: no device is called {device_name!r}. Devices here: {', '.join(found)}.") from None
+        raise ValueError(
+            f"device: there is no device {device_name!r}. Available devices: {', '.join(found)}."
+        ) from None
     with jax.default_device(chosen):
         yield

@@ -1,7 +1,7 @@
-"""Names of number types, and what type two of them make together.
+"""Names of dtypes, and type promotion.
 
-A dtype is a string everywhere in cornu (`"float32"`). Promotion is JAX's lattice, in which Python numbers are weak:
-they take the type of the array beside them.
+A dtype is a string everywhere in cornu (`"float32"`). Promotion follows JAX's lattice, in which Python numbers are
+weakly typed: they take the dtype of the array they are combined with.
 """
 
 from typing import Any
@@ -36,12 +36,12 @@ def standardize_dtype(dtype: object) -> str:
 
 
 def as_computed(dtype: str) -> np.dtype:
-    """What JAX computes in where `dtype` is asked for: 32 bits in the place of 64, unless 64 are turned on."""
+    """The dtype JAX computes in when `dtype` is requested: 32 bits instead of 64, unless 64-bit mode is on."""
     return jax.dtypes.canonicalize_dtype(dtype)
 
 
 def _foreign_name(dtype: Any) -> str:
-    """The name of a dtype object of NumPy, JAX, TensorFlow or torch."""
+    """The name of a NumPy, JAX, TensorFlow or torch dtype object."""
     if "torch" in str(dtype):
         return str(dtype).split(".")[-1]
     try:
@@ -62,9 +62,9 @@ def is_int(dtype: object) -> bool:
 
 
 def result_type(*dtypes: object) -> str:
-    """The dtype that an operation on values of these dtypes gives; Python's `int` and `float` stay weak.
+    """The dtype of an operation on values of these dtypes; Python's `int` and `float` stay weakly typed.
 
-    64-bit types count as what JAX makes of them, 32-bit ones unless its 64-bit mode is on.
+    64-bit dtypes are treated as JAX treats them: as 32-bit ones unless its 64-bit mode is on.
 
     Example:
 
@@ -74,18 +74,18 @@ def result_type(*dtypes: object) -> str:
         return settings.floatx()
     examples = list(map(_example, dtypes))
     if "uint64" in dtypes and any(str(example).startswith("int") for example in examples):
-        examples.append(0.0)  # no integer type holds both
+        examples.append(0.0)  # no integer type can represent both
     return jnp.result_type(*examples).name
 
 
 def _example(dtype: Any) -> Any:
-    """What stands for a dtype in JAX's promotion: a Python number for the weak types, which compare equal to strong
-    ones but are others."""
+    """A value with this dtype for JAX's promotion: a Python number for the weak types, which compare equal to the
+    strong ones but promote differently."""
     if any(dtype is weak for weak in (int, float, complex)):
         return dtype(0)
     name = standardize_dtype(dtype)
     if name == "string" or name.startswith("float8"):
-        raise ValueError(f"result_type: {name!r} is never converted by itself. Cast it first.")
+        raise ValueError(f"result_type: {name!r} is never converted implicitly. Cast it first.")
     return jnp.dtype(storage_dtype(name))
 
 
@@ -99,6 +99,6 @@ _NARROW = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex1
 
 
 def storage_dtype(dtype: object = None) -> str:
-    """The name of the type in which JAX keeps `dtype` (None is floatx): 64-bit types only in JAX's 64-bit mode."""
+    """The dtype in which JAX stores `dtype` (None is floatx): 64-bit types only in JAX's 64-bit mode."""
     name = standardize_dtype(dtype)
     return name if jax.config.jax_enable_x64 else _NARROW.get(name, name)  # type: ignore[attr-defined]

@@ -1,10 +1,10 @@
-"""A forked process says that it cannot compute, where JAX alone would hang.
+"""A forked process raises an error instead of hanging, as JAX alone would.
 
 A fork copies the memory of a process and one of its threads. JAX computes and compiles in threads of its own, which the
-child has not got, so its first computation would wait for ever, and in some of XLA's parts a new start is not possible.
-So a child of a process in which JAX had started is given a backend that only says so, by JAX's public door for
-backends: whatever computes fails at once, with the ways that work. What the parent had computed can still be read:
-weights, `save`, `summary`. A process that forks before JAX has started, or never forks, notices nothing.
+child lacks, so its first computation would wait forever, and parts of XLA cannot be restarted. So the child of a
+process in which JAX was initialized gets a backend whose only purpose is to raise an error, through JAX's public API
+for backends: every computation fails immediately with advice on what works. Results the parent had computed can still
+be read: weights, `save`, `summary`. A process that forks before JAX is initialized, or never forks, is unaffected.
 """
 
 import contextlib
@@ -24,33 +24,35 @@ else:
 
 _BACKEND = "forked"
 _MESSAGE = (
-    "this process was forked after JAX had started, and JAX's threads do not survive a fork: nothing can be computed "
+    "this process was forked after JAX was initialized, and JAX's threads do not survive a fork: nothing can be "
+    "computed "
     "here. Start workers with multiprocessing.get_context('spawn') or 'forkserver' (gunicorn: without --preload), or "
-    "fork first and make or load the model in each worker. Weights can still be read and saved here"
+    "fork first and create or load the model in each worker. Weights can still be read and saved here"
 )
 
 
 def register() -> None:
-    """Prepare for forks; once a process."""
-    if hasattr(os, "register_at_fork"):  # there are no forks on Windows
+    """Install the fork handlers; once per process."""
+    if hasattr(os, "register_at_fork"):  # Windows has no fork
         os.register_at_fork(before=_finish_computing, after_in_child=_refuse_to_compute)
 
 
 def _started() -> bool:
-    """Whether JAX has a backend, which it says nowhere in public; asking for one would make it."""
+    """Whether JAX has a backend; JAX has no public API for this, and asking for a backend would create one."""
     bridge: Any = sys.modules.get("jax._src.xla_bridge")
     return bridge is not None and bridge.backends_are_initialized()
 
 
 def _finish_computing() -> None:
-    """Wait for what is being computed, so that the child can read it."""
+    """Wait for pending computations, so that the child can read their results."""
     if _started():
-        with contextlib.suppress(RuntimeError):  # a computation that failed, or an array that another thread donated
+        with contextlib.suppress(RuntimeError):  # a failed computation, or an array donated by another thread
             jax.block_until_ready(jax.live_arrays())
 
 
 def _refuse_to_compute() -> None:
-    """Put the backend that says no in the place of those that hang, which are kept: their ends wait for threads too."""
+    """Install the failing backend in place of those that hang, which are kept: their destructors wait for threads
+    too."""
     if not _started():
         return
     from_parent = [*jax.live_arrays(), *backend.backends().values()]
@@ -62,7 +64,7 @@ def _refuse_to_compute() -> None:
 
 
 def is_forked() -> bool:
-    """Whether this process was forked after JAX had started, so that nothing can be computed here."""
+    """Whether this process was forked after JAX was initialized, so that nothing can be computed here."""
     return jax.config.jax_platforms == _BACKEND  # type: ignore[attr-defined]
 
 

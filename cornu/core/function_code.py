@@ -1,9 +1,9 @@
-"""The code of a Python function, as Keras's files hold it: the one place where what a file holds can be run.
+"""The bytecode of Python functions, as Keras's files contain it: the only place where code from a file can be run.
 
-A `Lambda` layer of a `lambda` has no name by which a file could call its function, so the file holds its byte code,
-which only the release of Python that wrote it understands. Whoever runs code from a file gives the file all rights of
-the program. That is for a person to decide: by `safe_mode=False` to the function that loads, or for the whole process
-by `cornu.config.enable_unsafe_deserialization()`. No word in a file has a say.
+A `Lambda` layer of a `lambda` has no name by which a file could refer to its function, so the file contains its
+bytecode, which only the Python release that wrote it understands. Running code from a file gives the file all the
+permissions of the program. That is for a person to decide: by passing `safe_mode=False` to the loading function, or for
+the whole process with `cornu.config.enable_unsafe_deserialization()`. Nothing in a file can influence it.
 """
 
 import base64
@@ -28,7 +28,8 @@ _PYTHON = ".".join(map(str, sys.version_info[:2]))
 
 
 class Written(dict):
-    """A function's code as plain data; within the program that wrote it also the function, so that copies run none."""
+    """A function's bytecode as plain data; in the program that created it also the function, so that copying runs no
+    code."""
 
     def __init__(self, function: types.FunctionType):
         code = base64.encodebytes(marshal.dumps(function.__code__)).decode("ascii")
@@ -39,16 +40,16 @@ class Written(dict):
 
 
 def is_unnamed(function: Callable) -> bool:
-    """Whether `function` is one that only its code describes."""
+    """Whether `function` can be described only by its code."""
     return isinstance(function, types.FunctionType) and function.__name__ == "<lambda>"
 
 
 @contextmanager
 def reading(safe_mode: object, what: str = "The config") -> Iterator[None]:
-    """Scope of reading what a stranger may have written.
+    """Scope for reading untrusted data.
 
-    The outermost scope says whether code is let in: only for `safe_mode=False` itself. What goes wrong inside comes
-    out of it as a ValueError.
+    The outermost scope decides whether code is allowed: only if its `safe_mode` is False. Errors inside it are raised
+    as ValueError.
     """
     if context.current().safe_mode is not None:
         yield
@@ -64,28 +65,29 @@ def reading(safe_mode: object, what: str = "The config") -> Iterator[None]:
 
 
 def read(config: object, what: str = "a function", values: Callable[[Any], Any] = lambda value: value) -> Callable:
-    """The function whose code `config` holds, for a caller who said that it may be run.
+    """The function whose code is in `config`, for a caller who explicitly allowed it to run.
 
     Args:
-        config: what stands beside the class name, in one of the forms of Keras's files.
-        what: what the code is for, in messages.
-        values: how defaults and the values of variables around the function are read.
+        config: the entry next to the class name, in one of the forms in Keras's files.
+        what: the purpose of the code, for error messages.
+        values: function that reads defaults and closure values.
     """
     allowed = context.current().safe_mode is False or settings.read("unsafe_deserialization")
     if not allowed or not allocation.current().has_values:
         raise ValueError(
-            f"The config holds Python code as {what}, which was refused: it could do whatever this program may. If you "
-            "trust the file as you trust a program, pass safe_mode=False to the function that loads it. Otherwise "
-            "write the function in your program, register it with @cornu.saving.register_keras_serializable(), and "
-            "save the model anew."
+            f"The config contains Python code as {what}, which was not run: it could do anything this program may. If "
+            "you "
+            "trust the file as you would a program, pass safe_mode=False to the function that loads it. Otherwise, "
+            "define the function in your program, register it with @cornu.saving.register_keras_serializable(), and "
+            "save the model again."
         )
     try:
         return _made(config, values)
     except (ValueError, EOFError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(
-            f"The config holds Python code as {what}, as a Lambda layer does, which this Python, {_PYTHON}, cannot "
-            f"read: code is readable by the release of Python that wrote it alone. ({type(error).__name__}: {error}) "
-            "Load the file with that one, or write the function in your program and give it by custom_objects."
+            f"The config contains Python code as {what}, as for a Lambda layer, which this Python, {_PYTHON}, cannot "
+            f"read: bytecode can be read only by the Python release that wrote it. ({type(error).__name__}: {error}) "
+            "Load the file with that release, or define the function in your program and pass it in custom_objects."
         ) from error
 
 
@@ -101,6 +103,6 @@ def _made(config: Any, values: Callable[[Any], Any]) -> types.FunctionType:
 
 
 def _known_names() -> ConfigDict:
-    """The names that a function from a file finds: Python's own, the libraries that models use, custom objects."""
+    """The globals of a function from a file: Python's builtins, libraries that models use, and custom objects."""
     libraries = {"keras": cornu, "cornu": cornu, "ops": cornu.ops, "np": np, "numpy": np, "jnp": jnp}
     return {"__builtins__": builtins, **libraries, **registry.custom_objects_in_scope()}

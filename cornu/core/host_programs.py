@@ -1,9 +1,9 @@
-"""Compiled code in NumPy: what a layer does to one image, without compiling anew for each size of an image.
+"""Programs run by NumPy: applying a layer to a single image without recompiling for each image size.
 
-XLA compiles a program for each shape, which takes a hundred times longer than to change one picture. Where the images
-of a data set come one by one, in all sizes, JAX only writes the program down (`jax.make_jaxpr`, some milliseconds a
-size), and NumPy runs it, operation by operation. An operation that is not in the table below runs on JAX by itself;
-those of random numbers do, whose shapes seldom follow the image's.
+XLA compiles a program for each shape, which takes a hundred times longer than processing one image. When the images of
+a dataset come one at a time in all sizes, JAX only traces the program (`jax.make_jaxpr`, a few milliseconds per size),
+and NumPy runs it, operation by operation. An operation that is missing from the table below runs on JAX; so do random
+numbers, whose shapes seldom depend on the image's.
 """
 
 import functools
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 _preferred: ContextVar[bool] = ContextVar("cornu_host", default=False)
 _IMAGE_AXES = 3
-_MOST = 256  # programs that are kept for a layer
-_one_at_a_time = threading.RLock()  # between reading a variable and moving it on, no other thread may read it
+_MOST = 256  # programs cached per layer
+_one_at_a_time = threading.RLock()  # no other thread may read a variable between its read and its update
 
 
 def preferring(function: Callable, *args: object) -> jax.Array:
-    """`function(*args)`, within which layers that change images run on NumPy where they are given one image."""
+    """`function(*args)`, in which image layers that receive a single image run on NumPy."""
     token = _preferred.set(True)
     try:
         return function(*args)
@@ -41,7 +41,7 @@ def preferring(function: Callable, *args: object) -> jax.Array:
 
 
 def fits(args: tuple) -> bool:
-    """Whether a call's first argument is one image, or a dictionary of one, within what prefers NumPy."""
+    """Whether the first argument of the call is a single image, or a dictionary of one, while NumPy is preferred."""
     if not _preferred.get() or not args:
         return False
     image = args[0].get("images") if isinstance(args[0], dict) else args[0]
@@ -51,11 +51,11 @@ def fits(args: tuple) -> bool:
 
 
 class Programs:
-    """The programs of one layer, by the shapes that it is given.
+    """The programs of one layer, keyed by the shapes of its inputs.
 
     Args:
-        function: what is written down.
-        variables: those that it reads and assigns.
+        function: the function to trace.
+        variables: the variables it reads and assigns.
     """
 
     def __init__(self, function: Callable, variables: Sequence):
@@ -63,7 +63,7 @@ class Programs:
         self._kept: dict[tuple, Any] = {}
 
     def run(self, args: tuple, kwargs: dict) -> Nested:
-        """What the function gives, as NumPy arrays; variables are assigned."""
+        """The function's result as NumPy arrays; variables are assigned."""
         leaves = [border.narrowed(np.asarray(x)) if _is_array(x) else x for x in tree.flatten((args, kwargs))]
         key = tuple((leaf.shape, leaf.dtype) if _is_array(leaf) else leaf for leaf in leaves)
         arrays = [leaf for leaf in leaves if _is_array(leaf)]
@@ -103,7 +103,8 @@ class Programs:
         return functools.partial(run, closed.jaxpr, closed.consts), self._update(closed, count), forms[0], count
 
     def _update(self, closed: Any, count: int) -> Callable[[list], list]:
-        """What alone gives the new values of the variables; None for one that stays."""
+        """The part of the program that computes the new values of the variables; None for a variable that is
+        unchanged."""
         jaxpr = closed.jaxpr
         after, before = jaxpr.outvars[count:], jaxpr.invars
         changed = [new for new, old in zip(after, before, strict=False) if new is not old]
@@ -152,7 +153,7 @@ def run(
     equations: Sequence | None = None,
     outputs: Sequence | None = None,
 ) -> list:
-    """The outputs of a jaxpr, or some of them by the equations that they need."""
+    """The outputs of a jaxpr, or some of them, evaluating only the equations they need."""
     values: dict = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*map(_on_host, consts), *arguments], strict=True))
 
     def read(atom: Any) -> Any:
@@ -178,7 +179,7 @@ def _on_device(value: object) -> object:
 
 
 def _on_host(value: object) -> jax.Array | np.ndarray:
-    """A NumPy array; keys of random numbers stay JAX's."""
+    """A NumPy array; PRNG keys remain JAX arrays."""
     return (
         value
         if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
@@ -207,7 +208,7 @@ def _reduced(function: Callable) -> Callable:
 def _divided(x: Tensor, y: Tensor, **params: object) -> jax.Array:
     if x.dtype.kind not in "iu":
         return np.divide(x, y)
-    return np.abs(x) // np.abs(y) * np.sign(x) * np.sign(y)  # whole numbers are cut off towards zero
+    return np.abs(x) // np.abs(y) * np.sign(x) * np.sign(y)  # integer division truncates toward zero
 
 
 def _rounded(x: Tensor, rounding_method: Any, **params: object) -> jax.Array:
@@ -261,7 +262,7 @@ def _selected(which: Tensor, *cases: Tensor, **params: object) -> Tensor:
 def _gathered(
     x: Tensor, indices: Tensor, dimension_numbers: Any, slice_sizes: tuple, mode: str | None, **params: object
 ) -> Nested:
-    """Slices that start where indices say, one axis of the index array after another."""
+    """Slices that start where the indices say, one axis of the index array after another."""
     if str(mode).endswith("FILL_OR_DROP"):
         return None
     numbers = dimension_numbers

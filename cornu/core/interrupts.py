@@ -1,9 +1,10 @@
-"""Ctrl-C that is never lost.
+"""A Ctrl-C that is never lost.
 
-Python raises KeyboardInterrupt wherever it happens to be. Where no error can be raised, as in the callbacks of weak
-references that h5py keeps for every object in a file, or those that JAX adds to the garbage collector, it prints it and
-forgets it: a training would go on. So a file is written with Ctrl-C `held` back, and in a training, where it must act
-at once, one that was forgotten is noticed (`kept`) and raised at the end of the step (`raise_forgotten`).
+Python raises KeyboardInterrupt wherever it happens to be. Where no exception can propagate, as in the weak-reference
+callbacks that h5py keeps for every object in a file, or in those that JAX adds to the garbage collector, Python prints
+it and forgets it: training would continue. So Ctrl-C is deferred while a file is written (`held`), and during training,
+where it must act immediately, a forgotten one is detected (`kept`) and raised at the end of the step
+(`raise_forgotten`).
 """
 
 import signal
@@ -22,7 +23,7 @@ _forgotten = _Forgotten()
 
 
 def raise_forgotten() -> None:
-    """Raise the KeyboardInterrupt that Python forgot in the present scope of `kept`, if there was one."""
+    """Raise the KeyboardInterrupt that Python forgot in the current scope of `kept`, if any."""
     if _forgotten.came:
         _forgotten.came = False
         raise KeyboardInterrupt
@@ -30,9 +31,9 @@ def raise_forgotten() -> None:
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Scope that notices when Python forgets a KeyboardInterrupt, and raises it at its end at the latest.
+    """Scope that detects when Python forgets a KeyboardInterrupt, and raises it at the end of the scope at the latest.
 
-    Other threads, which get no signals, are left alone.
+    Has no effect in other threads, which get no signals.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -56,9 +57,9 @@ def kept() -> Iterator[None]:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Scope at whose end a Ctrl-C is raised that came in it; a second one is raised at once.
+    """Scope that defers a Ctrl-C to its end; a second one is raised immediately.
 
-    Handlers of the program's own, and other threads, which get no signals, are left alone.
+    The program's own handlers are left alone, and so are other threads, which get no signals.
     """
     came: list[int] = []
     try:
@@ -71,14 +72,14 @@ def held() -> Iterator[None]:
 
 @contextmanager
 def noted(note: Callable[[int], object], numbers: Sequence[int], replaced: Sequence[object]) -> Iterator[None]:
-    """Scope in which the first of some signals is noted, and a second one acts as it did before.
+    """Scope that records the first of the given signals; a second one acts as before.
 
     Other threads get no signals.
 
     Args:
-        note: told the number of the first signal.
+        note: called with the number of the first signal.
         numbers: the signals.
-        replaced: the handlers that are replaced; others, those of the program's own, are left alone.
+        replaced: handlers that may be replaced; others, such as the program's own, are left alone.
     """
     is_main = threading.current_thread() is threading.main_thread()
     before = {n: signal.getsignal(n) for n in numbers if is_main and signal.getsignal(n) in replaced}

@@ -1,7 +1,7 @@
 """Which time steps of an array are real: masks travel beside arrays, not inside them.
 
-An array keeps its mask in the attribute `_keras_mask`, as Keras's users read and set it. Tracers take no attributes:
-their masks live in one table keyed by the identity of the tracer, and an entry goes when its tracer does.
+An array keeps its mask in the attribute `_keras_mask`, as Keras users read and set it. Tracers accept no attributes:
+their masks are kept in one table keyed by the identity of the tracer, and an entry is removed along with its tracer.
 """
 
 import weakref
@@ -24,7 +24,7 @@ def in_table(x: object) -> Tensor:
 
 
 def set_mask(x: Nested, mask: Nested) -> None:
-    """Make `mask` the mask of `x`; None takes the mask away."""
+    """Make `mask` the mask of `x`; None removes it."""
     if mask is None and get_mask(x) is None:
         return
     try:
@@ -34,14 +34,14 @@ def set_mask(x: Nested, mask: Nested) -> None:
 
 
 def set_in_table(x: object, mask: object) -> None:
-    """Make `mask` the mask of a tracer; None takes the mask away."""
+    """Make `mask` the mask of a tracer; None removes it."""
     key = id(x)
     if mask is None:
         _masks.pop(key, None)
         return
     try:
         reference = weakref.ref(x, lambda _: _masks.pop(key, None))
-    except TypeError:  # a plain number or list: nothing that could be masked
+    except TypeError:  # a plain number or list cannot be masked
         return
     _masks[key] = (reference, mask)
 
@@ -51,6 +51,6 @@ def require_steps(mask: Nested, steps: tuple, owner: str) -> None:
     shape = tuple(mask.shape)
     if len(shape) != len(steps) or any(size not in (1, wanted) for size, wanted in zip(shape, steps, strict=True)):
         raise ValueError(
-            f"{owner}: the mask must have the shape {tuple(steps)}, (batch, time): one value for each step of the "
+            f"{owner}: the mask must have shape {tuple(steps)}, (batch, time): one value for each step of the "
             f"inputs. Received: mask.shape={shape}."
         )

@@ -1,6 +1,6 @@
-"""HTML for notebooks: tables that fit a light page and a dark one, since they take the page's own colours.
+"""HTML for notebooks: tables that work in light and dark themes, since they inherit the page's colors.
 
-All text is escaped, whatever signs are in it, and nothing is loaded from elsewhere: no script, no font, no picture.
+All text is escaped, and nothing is loaded from elsewhere: no scripts, fonts or images.
 """
 
 import base64
@@ -21,22 +21,22 @@ background:transparent;color:inherit;white-space:nowrap}
 
 
 def fragment(title: str, *parts: str) -> str:
-    """A heading and what follows it, with the style that they need.
+    """A heading and its content, together with the style sheet.
 
     Args:
         title: plain text.
-        parts: HTML that `table`, `line` and `picture` made.
+        parts: HTML made by `table`, `line` and `picture`.
     """
     return f'<div class="cornu"><style>{_STYLE}</style><div><b>{html.escape(title)}</b></div>{"".join(parts)}</div>'
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[str] = ()) -> str:
-    """A table of plain texts, which scrolls where it is long.
+    """A table of plain text, which scrolls if it is long.
 
     Args:
         columns: the headings.
         rows: the cells of each row.
-        numbers: headings of the columns that hold numbers, which are set flush right.
+        numbers: headings of the numeric columns, which are right-aligned.
     """
     kinds = [' class="number"' if name in set(numbers) else "" for name in columns]
 
@@ -54,10 +54,10 @@ def line(text: str) -> str:
 
 
 def picture(png: bytes, description: str) -> str:
-    """A picture within the page.
+    """An image embedded in the page.
 
     Args:
         png: the bytes of a PNG.
-        description: plain text in its place, for whoever cannot see it.
+        description: alternative text.
     """
     return f'<img alt="{html.escape(description)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'

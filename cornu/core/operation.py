@@ -1,8 +1,9 @@
-"""Operations: what can be called on values and on symbolic tensors alike.
+"""Operations: functions that accept values and symbolic tensors alike.
 
 `Operation` is the base of layers and models. `@op` turns a plain function of arrays into one: on arrays the function
-runs as it is; on symbolic tensors its shape is inferred and a node recorded; saved graphs name it as Keras does
-(`Mean` for `mean`). Parameters annotated `Tensor`, `Tensors` or `Nested` flow, all others configure.
+runs as it is; on symbolic tensors its output shape is inferred and a node recorded; saved graphs name it as Keras does
+(`Mean` for `mean`). Parameters annotated `Tensor`, `Tensors` or `Nested` are the tensors of the graph, all others are
+settings.
 """
 
 import functools
@@ -35,10 +36,10 @@ def snake_case(name: str) -> str:
 
 
 class Operation(Explained, Configurable):
-    """Something that maps tensors to tensors, on values or symbolically.
+    """A function from tensors to tensors, on values or symbolically.
 
     Args:
-        name: name without "/"; None makes one from the class's name.
+        name: name without "/"; None derives one from the class name.
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -64,7 +65,7 @@ class Operation(Explained, Configurable):
         return self.call(*args, **kwargs) if watch is None else watch(self, self.call, *args, **kwargs)
 
     def call(self, *args: Any, **kwargs: Any) -> Nested:
-        """The computation on arrays; subclasses write it."""
+        """The computation on arrays; implemented by subclasses."""
         raise NotImplementedError(f"{type(self).__name__} must define call().")
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Nested:
@@ -74,15 +75,15 @@ class Operation(Explained, Configurable):
         return outputs
 
     def unrecorded_call(self, *args: Any, **kwargs: Any) -> Nested:
-        """The outputs of a call on symbolic tensors that becomes no part of a graph."""
+        """The outputs of a call on symbolic tensors that is not recorded in a graph."""
         return self.compute_output_spec(*args, **kwargs)
 
     def rematerialized_call(self, fn: Callable, *args: Any, **kwargs: Any) -> Nested:
-        """Run `fn` so that its intermediate values are computed again for the gradient."""
+        """Run `fn`, recomputing its intermediate values for the gradient."""
         return jax.checkpoint(fn)(*args, **kwargs)
 
     def quantized_call(self, *args: Any, **kwargs: Any) -> Nested:
-        """Refuse: an operation without weights has nothing that could be kept in few bits."""
+        """Raise ValueError: an operation without weights has nothing to quantize."""
         raise ValueError(f'{type(self).__name__} "{self.name}" has no quantized form.')
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Nested:
@@ -109,12 +110,12 @@ class Operation(Explained, Configurable):
 
 
 def _class_name_of(function_name: str) -> str:
-    """The name in files of the operation behind a function, as a rule: `ExpandDims` for `expand_dims`."""
+    """The default name in files of the operation for a function: `ExpandDims` for `expand_dims`."""
     return "".join(part.capitalize() for part in function_name.split("_"))
 
 
 class OpFunction(Protocol):
-    """A function marked `@op`: what it is called in files, how its outputs are told, and which arguments flow."""
+    """A function marked `@op`: its name in files, its output spec, and which arguments are tensors."""
 
     __name__: str
     class_name: str
@@ -125,7 +126,7 @@ class OpFunction(Protocol):
 
 
 class FunctionOperation(Operation):
-    """A node's operation made from a function marked `@op`, its configuring arguments fixed."""
+    """A node's operation made from a function marked `@op`, with its settings fixed."""
 
     def __init__(self, function: OpFunction, name: str | None = None, /, **settings: object):
         self.function = function
@@ -142,19 +143,19 @@ class FunctionOperation(Operation):
         return self.function(*args, **kwargs, **self.settings)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Nested:
-        """Infer the outputs by the function's own spec, else abstractly."""
+        """Infer the outputs with the function's own spec, or abstractly."""
         spec = self.function.spec
         if spec is not None:
             return spec(*args, **kwargs, **self.settings)
         return output_spec(self.call, *args, **kwargs)
 
     def get_config(self) -> ConfigDict:
-        """The name and the configuring arguments."""
+        """The name and the settings."""
         return {"name": self.name, **self.settings}
 
 
 class _Flow:
-    """Which parameters of a function are tensors; splits a call's arguments into those and the settings."""
+    """Which parameters of a function are tensors; splits a call's arguments into tensors and settings."""
 
     def __init__(self, function: Callable):
         self.owner = function.__name__
@@ -169,11 +170,11 @@ class _Flow:
         self.positions = tuple(i for i, p in enumerate(self.parameters) if p.name in self.kinds and i not in variadic)
 
     def name_at(self, position: int) -> str:
-        """The parameter that takes the argument at `position`."""
+        """The name of the parameter at `position`."""
         return self.parameters[position if self.variadic is None else min(position, self.variadic)].name
 
     def any_symbolic(self, args: tuple, kwargs: dict) -> bool:
-        """Whether a symbolic tensor is among the arguments, also inside lists."""
+        """Whether any argument is a symbolic tensor, also inside lists."""
         for x in (*args, *kwargs.values()):
             kind = type(x)
             if kind is KerasTensor or ((kind is list or kind is tuple or kind is dict) and any_symbolic(x)):
@@ -181,19 +182,21 @@ class _Flow:
         return False
 
     def refuse_symbolic(self, settings: dict) -> None:
-        """Refuse symbolic tensors where values are needed."""
+        """Raise TypeError for symbolic tensors where values are needed."""
         for name, value in settings.items():
             if any_symbolic(value):
-                raise TypeError(f"{self.owner}: {name} needs values, which a symbolic tensor lacks. Received: {value}.")
+                raise TypeError(
+                    f"{self.owner}: {name} needs values, which a symbolic tensor does not have. Received: {value}."
+                )
 
     def convert(self, name: str, value: object) -> Nested:
-        """The value for parameter `name`, as a JAX array where a tensor is expected."""
+        """The value for parameter `name`, as a JAX array if a tensor is expected."""
         kind = self.kinds.get(name)
         if kind is None:
             return value
         if kind == "many" and isinstance(value, (list, tuple)):
             return [border.to_tensor(item, self.owner, name) for item in value]
-        if kind == "nested":  # what goes round in a loop must not change its type, so numbers become arrays too
+        if kind == "nested":  # a loop's state must not change its type, so numbers become arrays too
             return tree.map_structure(lambda x: x if x is None else jnp.asarray(border.to_tensor(x)), value)
         return border.to_tensor(value, self.owner, name)
 
@@ -216,12 +219,13 @@ def op(function: Function) -> Function: ...
 @overload
 def op(*, spec: Callable | None = None, class_name: str | None = None) -> Callable[[Function], Function]: ...
 def op(function: Any = None, *, spec: Callable | None = None, class_name: str | None = None) -> Any:
-    """Make a plain function of arrays serve concrete arrays, symbolic tensors and saved graphs.
+    """Make a plain function of arrays work on arrays, symbolic tensors and in saved graphs.
 
     Args:
-        function: its parameters annotated `Tensor`, `Tensors` or `Nested` are the ones that flow.
-        spec: a function of the same arguments that returns the symbolic output, where it depends on values.
-        class_name: its name in files, where that does not follow from the function's.
+        function: its parameters annotated `Tensor`, `Tensors` or `Nested` are the tensors of the graph.
+        spec: a function of the same arguments that returns the symbolic output, for output shapes that depend on
+        values.
+        class_name: its name in files, if that does not follow from the function's name.
     """
     if function is None:
         return functools.partial(op, spec=spec, class_name=class_name)
@@ -260,6 +264,6 @@ def op(function: Any = None, *, spec: Callable | None = None, class_name: str | 
 
 
 def _kind(annotation: object) -> str | None:
-    """Whether a parameter with this annotation is one tensor, many, a structure of them, or none (None)."""
+    """The kind of a parameter with this annotation: one tensor, many, a nested structure, or none (None)."""
     parts = (annotation, *typing.get_args(annotation))
     return next((kind for part, kind in _KINDS.items() if part in parts), None)

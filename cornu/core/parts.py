@@ -1,8 +1,8 @@
-"""What an object holds: its attributes, and whatever is in the containers in them, however deep.
+"""The contents of an object: its attributes, and the items of containers in them, at any depth.
 
-Layers, metrics and optimizers find their variables and parts by `find`; files and inspection go through all of them by
-`walk`, under the names that each kind of file gives. So what trains is what is saved. Keras's files name a part by the
-attribute that holds it, and what is in a container by its class, numbered when a class comes again.
+Layers, metrics and optimizers find their variables and parts with `find`; saving and inspection traverse all of them
+with `walk`, under the names that each file format gives them. So what is trained is what is saved. Keras's files name a
+part after its attribute, and an item of a container after its class, with a number if the class occurs again.
 """
 
 import functools
@@ -17,13 +17,13 @@ from cornu.core.operation import snake_case
 
 CONTAINERS = (dict, list, tuple, set, frozenset, deque)
 _SETS = (set, frozenset)
-_NAMED_CONTAINER = (dict, list, tuple)  # what Keras's files call a container; they have no others
+_NAMED_CONTAINER = (dict, list, tuple)  # the only containers in Keras's files
 
 Named: TypeAlias = list[tuple[str, Any]]
 
 
 def find(value: object, kind: type | tuple[type, ...]) -> Iterator[Any]:
-    """The objects of `kind` in a value and in all containers in it."""
+    """The objects of `kind` in a value and in all containers inside it."""
     if isinstance(value, kind):
         yield value
     elif isinstance(value, CONTAINERS):
@@ -40,7 +40,7 @@ def _find_within(container: object, kind: type | tuple[type, ...], seen: dict[in
 
 
 def contents(container: Any) -> list:
-    """What is in a container; a set in the order of the names in it, which another run gives again."""
+    """The items of a container; for a set, in the order of their names, so that it is reproducible."""
     if isinstance(container, dict):
         return list(container.values())
     return sorted(container, key=_name_in_order) if isinstance(container, _SETS) else list(container)
@@ -51,20 +51,20 @@ def _name_in_order(item: object) -> str:
 
 
 def in_order(name: str) -> str:
-    """A key that sorts names by the alphabet, but the numbers in them by their value."""
+    """A sort key that orders names alphabetically, and the numbers in them by value."""
     return re.sub(r"\d+", lambda digits: digits[0].zfill(20), name)
 
 
-# ---------------------------------------------------------------- parts under the names that files give them
+# ---------------------------------------------------------------- parts under their names in files
 
 
 def keeps_variables(value: object) -> bool:
-    """Whether a value is a part that has something to save."""
+    """Whether a value is a part with something to save."""
     return hasattr(value, "save_own_variables") and not isinstance(value, type)
 
 
 def _kind(item: object) -> str | None:
-    """What Keras's files call an item of a container: its class, or None where it holds nothing to save."""
+    """The name of a container's item in Keras's files: its class, or None if it has nothing to save."""
     if keeps_variables(item):
         return snake_case(type(item).__name__)
     if isinstance(item, _NAMED_CONTAINER):
@@ -73,7 +73,7 @@ def _kind(item: object) -> str | None:
 
 
 def _items(container: object) -> Named:
-    """What is in a container, each item under its kind, numbered where a kind comes again."""
+    """The items of a container, each under its kind, numbered if a kind occurs again."""
     used: dict[str, int] = {}
     named = []
     for item in contents(container):
@@ -85,10 +85,10 @@ def _items(container: object) -> Named:
 
 
 def attributes(part: Any) -> Named:
-    """A part's attributes in the order of files: by name, private ones last. A model's layers are called `layers`.
+    """A part's attributes in file order: by name, private ones last. A model's layers are under `layers`.
 
-    They come first where a graph or a list says what they are, whatever attributes a subclass keeps some of them under.
-    What a class of the user's gives by a property, or has itself, counts as well, as it does in Keras.
+    These come first if a graph or a list defines them, whatever other attributes of a subclass refer to them.
+    Properties and class attributes of a user's class count as well, as in Keras.
     """
     hidden: frozenset[str] = getattr(type(part), "_hidden", frozenset())
     found = _of_classes(part) | {name: value for name, value in vars(part).items() if name not in hidden}
@@ -108,14 +108,14 @@ def _of_classes(part: object) -> dict[str, object]:
     found = {}
     cls: type = type(part)
     for name in _given_by_classes(cls):
-        with suppress(Exception):  # a property may be for other times than this one
+        with suppress(Exception):  # a property may not be readable at this time
             found[name] = getattr(part, name)
     return found
 
 
 @functools.cache
 def _given_by_classes(cls: type) -> tuple[str, ...]:
-    """The names of properties, parts and containers that the user's own classes have, and no class of cornu's."""
+    """The names of properties, parts and containers that the user's own classes define and cornu's do not."""
     kinds = (property, functools.cached_property, *CONTAINERS)
     own = [base for base in cls.__mro__ if not registry.is_builtin(base) and base is not object]
     names = {n for base in own for n, value in vars(base).items() if isinstance(value, kinds) or keeps_variables(value)}
@@ -124,7 +124,7 @@ def _given_by_classes(cls: type) -> tuple[str, ...]:
 
 
 class Naming(NamedTuple):
-    """Which parts a kind of file enters, and what it calls what they hold. The default is that of Keras's files."""
+    """Which parts a file format enters, and what it calls their contents. The default is Keras's format."""
 
     enters: Callable[[object], bool] = keeps_variables
     of_attributes: Callable[[object], Named] = attributes
@@ -136,7 +136,7 @@ def walk(
     naming: Naming = Naming(),  # noqa: B008 - nothing changes it
     skip: Iterable[object] = (),
 ) -> Iterator[tuple[str, Any]]:
-    """(path, part) for `root` and everything inside it that keeps variables, each once, but for what is in `skip`."""
+    """(path, part) for `root` and everything inside it that has variables, each once, except for `skip`."""
     return _walk(root, "", naming, {id(part): part for part in skip})
 
 
@@ -150,6 +150,6 @@ def _walk(value: object, path: str, naming: Naming, seen: dict[int, object]) -> 
         names = naming.of_items
     else:
         return
-    seen[id(value)] = value  # held, so that no identity is used twice
+    seen[id(value)] = value  # keeps a reference, so that no id is reused
     for name, inner in names(value):
         yield from _walk(inner, f"{path}/{name}" if path else name, naming, seen)

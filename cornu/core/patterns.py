@@ -1,23 +1,23 @@
-"""Regular expressions on names, which may come from a file: those that could take ages to be matched are refused.
+"""Regular expressions for names, which may come from a file: patterns that could take very long are rejected.
 
-Python tries every way of matching. A repetition inside another one, or behind many others, makes so many that a short
-pattern and a short name keep it busy for years.
+Python's matcher backtracks. A repetition inside another one, or many in a row, can keep it busy for years even for a
+short pattern and a short name.
 """
 
 import functools
 import re
 
 _MOST_STEPS = 10**7
-_LONGEST = 2000  # signs of a pattern
-# An escaped sign, or a set of signs, which may lack its end: what looks for one in a pattern reads no sign twice.
+_LONGEST = 2000  # characters in a pattern
+# An escaped character, or a character set, possibly unterminated: the scan is linear in the pattern.
 _SIMPLE = re.compile(r"\\[^1-9]|\[\^?\]?(?:\\.|[^\]\\])*+\\?(?:\]|\Z)", re.DOTALL)
-_HARD = re.compile(r"\\[1-9]|\(\?P=|\)[*+{]")  # a group that comes again
+_HARD = re.compile(r"\\[1-9]|\(\?P=|\)[*+{]")  # back references and repeated groups
 _REPEATED = re.compile(r"[*+][?+]?|\{[^{}]*\}[?+]?")
 _CHOICE = re.compile(r"(?<!\()\?|\|")
 
 
 def found(pattern: object, name: str, how: str = "search") -> bool:
-    """Whether a pattern is found in a name.
+    """Whether a pattern matches a name.
 
     Args:
         pattern: a regular expression.
@@ -25,17 +25,19 @@ def found(pattern: object, name: str, how: str = "search") -> bool:
         how: "search", "match" or "fullmatch", as the functions of `re`.
 
     Raises:
-        ValueError: when it is not a pattern, or could take too long.
+        ValueError: if the pattern is invalid or could take too long.
     """
     if isinstance(pattern, re.Pattern):
         return getattr(pattern, how)(name) is not None
     if not isinstance(pattern, str):
-        raise ValueError(f"A pattern of names must be a string. Received: {pattern!r:.100}.")
+        raise ValueError(f"A name pattern must be a string. Received: {pattern!r:.100}.")
     if len(pattern) > _LONGEST:
-        raise ValueError(f"A pattern of names may have {_LONGEST} signs. Received {len(pattern)}: {pattern[:50]!r}...")
+        raise ValueError(
+            f"A name pattern may have at most {_LONGEST} characters. Received {len(pattern)}: {pattern[:50]!r}..."
+        )
     if _steps(pattern, len(name), how == "search") > _MOST_STEPS:
         raise ValueError(
-            f"The pattern {pattern!r:.100} could take too long to be found in {name!r:.100}. Repeat no group, and use "
+            f"The pattern {pattern!r:.100} could take too long to match {name!r:.100}. Do not repeat groups, and use "
             "fewer of '*', '+', '?' and '|'."
         )
     return getattr(_compiled(pattern), how)(name) is not None
@@ -50,7 +52,7 @@ def _compiled(pattern: str) -> re.Pattern:
 
 
 def _steps(pattern: str, length: int, anywhere: bool) -> float:
-    """How many steps matching could take at the most, roughly."""
+    """A rough upper bound on the number of matching steps."""
     bare = _SIMPLE.sub("x", pattern)
     if _HARD.search(bare):
         return float("inf")

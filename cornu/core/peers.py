@@ -1,11 +1,11 @@
-"""Processes that compute together: what each must know of the others, and how they agree. All of it is JAX's own.
+"""Processes that compute together: what each must know of the others, and how they agree. It all relies on JAX.
 
-They run one program: each starts the same computations in the same order, or all of them wait for ever. So whatever one
-process alone sees (its clock, its signals) and what decides about computations goes through `highest`, and all that is
-here is called by all processes, in one order, in their main threads.
+They run one program: each must start the same computations in the same order, or all of them wait forever. So anything
+that only one process sees (its clock, its signals) but that affects computations goes through `highest`, and all
+functions here are called by all processes, in the same order, in their main threads.
 
-Where one of them may not come, because it has failed or has nothing left to compute, they meet without a computation:
-by notes that they leave with JAX's coordinator.
+If one of them may not arrive, because it has failed or has nothing left to compute, they synchronize without a
+computation, through the key-value store of JAX's coordinator.
 """
 
 import json
@@ -26,56 +26,58 @@ from cornu.core.typing import Tensor
 
 multihost_utils = lazy.module("jax.experimental.multihost_utils")
 
-_KEPT = 16  # meetings whose notes stay for those who come late
+_KEPT = 16  # meetings whose entries are kept for latecomers
 
 
 def count() -> int:
-    """How many processes JAX has joined; 1 where it has joined none."""
+    """The number of processes that JAX has connected; 1 if there is only this one."""
     return jax.process_count()
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes files and speaks for all."""
+    """Whether this is the process that writes files and prints."""
     return jax.process_index() == 0
 
 
 def highest(*numbers: int) -> list[int]:
-    """For each number, of 32 bits, the highest that a process says."""
+    """The elementwise maximum, over all processes, of some 32-bit numbers."""
     progress.here.started += 1
     found = multihost_utils.process_allgather(np.array(numbers, "int32"))
     return np.max(np.reshape(found, (-1, len(numbers))), axis=0).tolist()
 
 
 def are_one(*numbers: int) -> bool:
-    """Whether all processes say the same numbers, of 32 bits."""
+    """Whether all processes have the same 32-bit numbers."""
     found = highest(*numbers, *(-number for number in numbers))
     return found == [*numbers, *(-number for number in numbers)]
 
 
 def client() -> Any:
-    """JAX's connection to the coordinator, with which processes leave notes for each other; None where it has none."""
+    """JAX's client of the coordinator, through whose key-value store processes exchange entries; None if there is
+    none."""
     return distributed.global_state.client
 
 
 def notes(connection: Any, folder: str) -> dict[int, str]:
-    """What each process has left under a name that ends in its number."""
+    """The entries that the processes stored under a name that ends in their rank."""
     return {int(key.rpartition("/")[2]): text for key, text in connection.key_value_dir_get(folder)}
 
 
 def beats(connection: Any) -> dict[int, progress.Beat]:
-    """What each process last said of itself."""
+    """What each process last reported about itself."""
     return {rank: progress.Beat(*json.loads(text)) for rank, text in notes(connection, progress.BEATS).items()}
 
 
 def meet(number: int, complaint: str) -> None:
-    """Wait until all processes come here, each with the same number.
+    """Wait until all processes arrive here, each with the same number.
 
     Args:
-        number: what must be the same.
-        complaint: what is said where it is not.
+        number: must be equal in all processes.
+        complaint: start of the error message if it is not.
 
     Raises:
-        ValueError: where another process brings another number, or has started a computation that this one will not.
+        ValueError: if another process has a different number, or has started a computation that this one will not
+        start.
     """
 
     def check(said: dict[int, Any]) -> None:
@@ -88,26 +90,27 @@ def meet(number: int, complaint: str) -> None:
 
 
 def of_first(text: str) -> str:
-    """What the first process gives here, in all of them."""
+    """The first process's value, in all of them."""
     _say(text)
     return _wait_for_all()[0]
 
 
 @contextmanager
 def failing_together(may_wait: bool) -> Iterator[None]:
-    """Scope that all processes leave together; where it fails in one of them, it fails in all.
+    """Scope that all processes leave together; if it fails in one of them, it fails in all.
 
     Args:
-        may_wait: whether others may wait in the scope for a computation of all, which this process then never starts.
+        may_wait: whether others may be waiting in the scope for a collective computation that this process never
+        starts.
 
     Raises:
-        OSError: where another process has failed in it.
+        OSError: if another process failed in it.
     """
 
     def check(said: dict[int, Any]) -> None:
         for rank, trouble in said.items():
             if trouble:
-                raise OSError(f"process {rank} of {count()}, with which this one computes, has failed: {trouble}")
+                raise OSError(f"process {rank} of {count()} failed: {trouble}")
 
     try:
         yield
@@ -119,7 +122,7 @@ def failing_together(may_wait: bool) -> Iterator[None]:
     else:
         _say("")
     finally:
-        progress.here.started += 1  # whoever is late is waited for
+        progress.here.started += 1  # latecomers are waited for
     _wait_for_all(check)
 
 
@@ -134,7 +137,7 @@ def _note(meeting: int) -> str:
 
 
 def _wait_for_all(check: Callable[[dict[int, Any]], None] = lambda said: None) -> dict[int, Any]:
-    """What all have to say at this meeting, once they have said it; `check` hears what is known so far."""
+    """The entries of all processes at this meeting, once all have arrived; `check` is called on those known so far."""
     pause, folder = 0.001, f"{progress.MEETINGS}{progress.here.met}/"
     while True:
         said = {rank: json.loads(text) for rank, text in notes(client(), folder).items()}
@@ -146,7 +149,7 @@ def _wait_for_all(check: Callable[[dict[int, Any]], None] = lambda said: None) -
 
 
 def is_parted(array: Tensor) -> bool:
-    """Whether other processes have parts of an array."""
+    """Whether parts of an array are in other processes."""
     if not isinstance(array, jax.Array) or isinstance(array, jax.core.Tracer):
         return False
     here = array.is_fully_addressable or array.is_fully_replicated
@@ -154,20 +157,21 @@ def is_parted(array: Tensor) -> bool:
 
 
 def whole(array: jax.Array) -> jax.Array:
-    """An array whose parts other processes have, gathered so that each has all of it; any other as it is."""
+    """An array with parts in other processes, gathered so that each process has all of it; any other array
+    unchanged."""
     if not is_parted(array):
         return array
     return resharded(array, NamedSharding(cast(NamedSharding, array.sharding).mesh, PartitionSpec()))
 
 
 def on_host(array: Tensor) -> Any:
-    """An array whose parts other processes have, on the host; any other as it is."""
+    """An array with parts in other processes, on the host; any other array unchanged."""
     gathered = whole(array)
     return array if gathered is array else np.asarray(gathered)
 
 
 def resharded(array: jax.Array, sharding: Sharding) -> jax.Array:
-    """An array that all processes have part of, with its parts elsewhere."""
+    """An array distributed over all processes, with its parts laid out differently."""
     progress.here.started += 1
     return jax.jit(_same, out_shardings=sharding)(array)
 
@@ -179,14 +183,14 @@ def _same(array: jax.Array) -> jax.Array:
 def from_parts(
     shape: tuple[int, ...], sharding: Sharding, part: np.ndarray, first: int = 0, axis: int = 0
 ) -> jax.Array:
-    """An array over the devices of several processes, to which each brings what its own devices hold.
+    """An array over the devices of several processes, each of which provides the parts on its own devices.
 
     Args:
-        shape: of the whole array.
-        sharding: where its parts go.
-        part: the rows that this process brings; all of them where they are needed everywhere.
-        first: which row of the whole the part begins with.
-        axis: of the rows.
+        shape: shape of the whole array.
+        sharding: the layout of its parts.
+        part: the rows from this process; all rows if they are needed everywhere.
+        first: index, within the whole array, of the first row of `part`.
+        axis: the axis of the rows.
     """
     return jax.make_array_from_callback(shape, sharding, partial(_cut, part, first, shape, axis))
 
@@ -199,7 +203,7 @@ def _cut(part: np.ndarray, first: int, shape: tuple[int, ...], axis: int, index:
 
 
 def own_rows(sharding: NamedSharding, rows: int) -> range | None:
-    """The rows that this process's devices hold of arrays whose first axis is split so; None where there are gaps."""
+    """The range of rows on this process's devices, for arrays whose first axis is split; None if it has gaps."""
     one_axis = NamedSharding(sharding.mesh, PartitionSpec(*sharding.spec[:1]))
     held = one_axis.addressable_devices_indices_map((rows,))
     found = {index[0].indices(rows)[:2] for index in held.values() if index}

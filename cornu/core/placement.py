@@ -1,8 +1,8 @@
-"""Where arrays go: the one hook by which a distribution lays variables and batches out over several devices.
+"""Where arrays are placed: the one hook by which a distribution lays out variables and batches over several devices.
 
-A distribution (see `cornu.distribution`) says which layout a variable, a batch or a layer's output has; JAX and XLA do
-the rest. A variable takes its layout when it is made, and keeps it; a batch gets its own as it goes to a compiled step.
-Where no distribution is set, nothing of this runs.
+A distribution (see `cornu.distribution`) defines the layout of a variable, a batch or a layer's output; JAX and XLA do
+the rest. A variable gets its layout when it is created, and keeps it; a batch gets its own when it is passed to a
+compiled step. Without a distribution, none of this runs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -31,14 +31,14 @@ class Layout(Protocol):
 
 
 class DeviceMesh(Protocol):
-    """Devices with names."""
+    """A named mesh of devices."""
 
     @property
     def backend_mesh(self) -> Mesh: ...
 
 
 class Distribution(Protocol):
-    """What says how arrays are laid out."""
+    """Defines how arrays are laid out."""
 
     @property
     def device_mesh(self) -> "DeviceMesh": ...
@@ -54,12 +54,12 @@ _chosen: dict[str, Distribution] = {}
 
 
 def current() -> Distribution | None:
-    """The distribution that is set for this process."""
+    """The distribution set for this process."""
     return _chosen.get("distribution")
 
 
 def choose(distribution: Distribution | None) -> None:
-    """Set the distribution for this process; None for none."""
+    """Set the distribution for this process; None removes it."""
     if distribution is None:
         _chosen.clear()
     else:
@@ -68,7 +68,7 @@ def choose(distribution: Distribution | None) -> None:
 
 @contextmanager
 def chosen(distribution: Distribution | None) -> Iterator[None]:
-    """Scope in which a distribution is set for this process, or none."""
+    """Scope in which a distribution, or None, is set for this process."""
     before = current()
     choose(distribution)
     try:
@@ -78,25 +78,25 @@ def chosen(distribution: Distribution | None) -> Iterator[None]:
 
 
 def is_shared() -> bool:
-    """Whether the distribution that is set has devices of several processes, which then compute together."""
+    """Whether the current distribution spans the devices of several processes, which then compute together."""
     distribution = current()
     return distribution is not None and jax.process_count() > 1 and _mesh(distribution).is_multi_process
 
 
 def is_split() -> bool:
-    """Whether the distribution that is set has several devices, which have parts of one array each."""
+    """Whether the current distribution has several devices, each with parts of an array."""
     distribution = current()
     return distribution is not None and _mesh(distribution).size > 1
 
 
 def writes() -> bool:
-    """Whether this process writes files and speaks: each that computes by itself, the first of those that share."""
+    """Whether this process writes files and prints: every independent process, or the first of those that cooperate."""
     return not is_shared() or peers.is_first()
 
 
 @contextmanager
 def failing_together(may_wait: bool = False) -> Iterator[None]:
-    """Scope that the processes that share a computation leave together, as `peers.failing_together` has it."""
+    """Scope that cooperating processes leave together, see `peers.failing_together`."""
     with peers.failing_together(may_wait) if is_shared() else nullcontext():
         yield
 
@@ -106,10 +106,10 @@ def _mesh(distribution: Distribution) -> Mesh:
 
 
 def require_all_processes(owner: str) -> None:
-    """Refuse a distribution over the devices of some processes but not all.
+    """Reject a distribution over the devices of some processes but not all.
 
     Args:
-        owner: what it is for, for messages.
+        owner: the caller, for error messages.
     """
     distribution = current()
     if distribution is None or not is_shared():
@@ -117,22 +117,22 @@ def require_all_processes(owner: str) -> None:
     there = {device.process_index for device in _mesh(distribution).devices.flat}
     if len(there) < jax.process_count():
         raise ValueError(
-            f"{owner}: a distribution has the devices of one process, or some of each. Received: {distribution!r}, "
-            f"which has none of {jax.process_count() - len(there)} of the {jax.process_count()} processes."
+            f"{owner}: a distribution must use devices of one process only, or of every process. Received: "
+            f"{distribution!r}, "
+            f"without devices of {jax.process_count() - len(there)} of the {jax.process_count()} processes."
         )
 
 
 def sharding_of(layout: object) -> Any:
-    """What JAX takes for a layout: a sharding or a device is that already."""
+    """The JAX sharding for a layout; shardings and devices are returned unchanged."""
     sharding = getattr(layout, "backend_layout", layout)
     return _as_computed(sharding) if isinstance(sharding, NamedSharding) else sharding
 
 
 @lru_cache(maxsize=4096)
 def _as_computed(sharding: NamedSharding) -> Sharding:
-    """The same without the axes at the end that are not split, as compiled functions tell it: they are compiled anew
-    for what they take for another layout. That of one device is the device, as without a mesh, which costs no more.
-    """
+    """The same sharding without trailing unsplit axes, as compiled functions report it: otherwise they would recompile.
+    On one device it is the device itself, as without a mesh, which adds no overhead."""
     if sharding.mesh.size == 1:
         return SingleDeviceSharding(sharding.mesh.devices.item(), memory_kind=sharding.memory_kind)
     axes = list(sharding.spec)
@@ -142,7 +142,7 @@ def _as_computed(sharding: NamedSharding) -> Sharding:
 
 
 def put(value: Tensor, layout: object) -> jax.Array:
-    """An array laid out; the same object where it is so already."""
+    """An array laid out as given; the same object if it already is."""
     target = sharding_of(layout)
     committed = isinstance(value, jax.Array) and value.committed
     if committed and value.sharding == target:
@@ -154,7 +154,7 @@ def put(value: Tensor, layout: object) -> jax.Array:
 
 
 def _put_together(value: object, target: Sharding) -> jax.Array:
-    """An array over the devices of several processes, each of which has the whole value or, of a global one, a part."""
+    """An array over the devices of several processes, each of which has the whole value or, with `Rows`, a part."""
     if isinstance(value, jax.Array) and not value.is_fully_addressable:
         return peers.resharded(value, target)
     array = np.asarray(value)
@@ -162,24 +162,24 @@ def _put_together(value: object, target: Sharding) -> jax.Array:
 
 
 def pinned(value: jax.Array, layout: object) -> jax.Array:
-    """A value in a function that is traced, where XLA is told to lay it out so."""
+    """A value in a traced function, with a constraint telling XLA how to lay it out."""
     target = getattr(layout, "backend_layout", layout)
-    if isinstance(target, NamedSharding) and target.mesh.size == 1:  # where else
+    if isinstance(target, NamedSharding) and target.mesh.size == 1:  # there is only one place
         return value
-    if isinstance(target, NamedSharding):  # an axis that it leaves out would be split as XLA likes
+    if isinstance(target, NamedSharding):  # XLA would be free to split an axis that is left out
         target = NamedSharding(target.mesh, PartitionSpec(*target.spec, *[None] * (value.ndim - len(target.spec))))
     return jax.lax.with_sharding_constraint(value, target) if isinstance(target, Sharding) else value
 
 
 def laid_out(value: jax.Array, layout: object) -> jax.Array:
-    """A value, traced or not, laid out so; as it is where there is no layout."""
+    """A value, traced or not, with the given layout; unchanged if the layout is None."""
     if layout is None:
         return value
     return pinned(value, layout) if isinstance(value, jax.core.Tracer) else put(value, layout)
 
 
 def gathered(value: jax.Array, layout: object) -> jax.Array:
-    """A variable's value where a layer that is traced uses it: of one that is kept in parts, all of them."""
+    """A variable's value as used in a traced layer: gathered if the variable is sharded."""
     used = getattr(layout, "used", None)
     if used is None or current() is None or not isinstance(value, jax.core.Tracer):
         return value
@@ -187,30 +187,30 @@ def gathered(value: jax.Array, layout: object) -> jax.Array:
 
 
 def are_gathered(variables: Sequence[Any]) -> bool:
-    """Whether any of the variables is kept in parts, and gathered where it is used."""
+    """Whether any of the variables is sharded and gathered where it is used."""
     return any(hasattr(variable._layout, "used") for variable in variables)
 
 
 def gathering_again(function: Callable, variables: Sequence[object]) -> Callable:
-    """`function`, which for its gradient gathers once more what `gathered` has gathered, instead of keeping it."""
+    """`function`, which for its gradient gathers again what `gathered` gathered, instead of keeping it."""
     return jax.checkpoint(function, policy=_is_no_layout) if are_gathered(variables) else function
 
 
 def _is_no_layout(primitive: Any, *args: object, **params: object) -> bool:
-    """Whether a value is kept for the gradient: all but those that are only laid out anew, or seen in another shape.
+    """Whether a value is saved for the gradient: all except those that only change layout or shape.
 
-    A gathered kernel of attention, for one, is made a matrix; kept as that, it would be kept whole.
+    For example, a gathered attention kernel is reshaped to a matrix; saving that would save all of it.
     """
     return primitive.name not in ("sharding_constraint", "reshape", "transpose", "squeeze")
 
 
 def batch(data: object, stacked: bool = False) -> Any:
-    """A batch, or several `stacked` in a first axis, laid out as the distribution says.
+    """A batch, or several `stacked` along a first axis, laid out by the distribution.
 
-    What does not divide evenly, such as a last batch of few rows, goes whole to each device.
+    Arrays that do not divide evenly, such as a small last batch, are replicated on each device.
     """
     distribution = current()
-    if distribution is None or not is_split():  # then a step finds the device by its weights
+    if distribution is None or not is_split():  # the step then runs on the device of its weights
         return data
     if isinstance(data, Rows):
         return jax.tree.map(lambda leaf: _joined(leaf, data, distribution, stacked), data.data)
@@ -235,12 +235,12 @@ def _behind_steps(sharding: NamedSharding) -> NamedSharding:
 @partial(jax.tree_util.register_dataclass, data_fields=["data"], meta_fields=["first", "count"])
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a batch that this process has read, of those that all processes have together.
+    """The rows of a batch that this process has read, out of those that all processes have together.
 
     Attributes:
-        data: the batch's arrays, with these rows alone.
-        first: which row of the batch they begin with.
-        count: how many rows the batch has.
+        data: the batch's arrays, with only these rows.
+        first: index of the first row in the batch.
+        count: number of rows in the batch.
     """
 
     data: Any
@@ -249,7 +249,7 @@ class Rows:
 
 
 def share_of(rows: int) -> range | None:
-    """Which of a batch's rows this process is to read; None for all of them."""
+    """Which rows of a batch this process should read; None for all of them."""
     distribution = current()
     if distribution is None or not is_shared():
         return None
@@ -259,7 +259,7 @@ def share_of(rows: int) -> range | None:
 
 
 def cut(batch: object) -> Nested:
-    """A batch as each process reads it whole, without the rows that are for others."""
+    """A batch that each process has read completely, without the rows for others."""
     rows = len(jax.tree.leaves(batch)[0])
     share = share_of(rows)
     if share is None:
@@ -268,28 +268,29 @@ def cut(batch: object) -> Nested:
 
 
 def part(batch: object, owner: str) -> Rows:
-    """A batch of which this process was given its part alone.
+    """A batch of which this process was given only its own part.
 
     Args:
         batch: the part.
-        owner: who asks, for messages.
+        owner: the caller, for error messages.
 
     Raises:
-        ValueError: where its rows do not divide evenly by this process's parts of a batch.
+        ValueError: if its rows do not divide evenly by the number of this process's parts of a batch.
     """
     rows = len(jax.tree.leaves(batch)[0])
     parts = cast(Any, current()).num_model_replicas
     own = share_of(parts) or range(parts)
     if rows % len(own):
         raise ValueError(
-            f"{owner}: a process's part of a batch must divide evenly by its {len(own)} parts of the mesh. Received: "
-            f"{rows} rows. Leave a last batch out that is not full (drop_remainder), or pad it."
+            f"{owner}: the rows in a process's part of a batch must be a multiple of its {len(own)} mesh parts. "
+            "Received: "
+            f"{rows} rows. Drop an incomplete last batch (drop_remainder), or pad it."
         )
     return Rows(batch, own.start * rows // len(own), parts * rows // len(own))
 
 
 def _joined(leaf: Nested, rows: Rows, distribution: Distribution, stacked: bool) -> jax.Array:
-    """The array of a batch of which each process has some rows."""
+    """The array of a batch of which each process has some of the rows."""
     shape = (*leaf.shape[:stacked], rows.count, *leaf.shape[stacked + 1 :])
     sharding = distribution.get_data_layout(shape[stacked:]).backend_layout
     sharding = _behind_steps(sharding) if stacked else sharding
@@ -297,7 +298,7 @@ def _joined(leaf: Nested, rows: Rows, distribution: Distribution, stacked: bool)
 
 
 def readable(results: object) -> Any:
-    """What a step that is traced gives back, where several processes share it: whole in each of them."""
+    """The results of a traced step, if several processes share it: replicated, so that each can read them."""
     if not is_shared():
         return results
     everywhere = NamedSharding(_mesh(cast(Distribution, current())), PartitionSpec())
@@ -305,10 +306,10 @@ def readable(results: object) -> Any:
 
 
 def output(distribution: Distribution, path: str, outputs: object) -> Nested:
-    """What the layer of this path returns, laid out as the distribution says; what does not divide evenly is left.
+    """A layer's output, laid out by the distribution's layout for this path; left alone if it does not divide evenly.
 
     Raises:
-        ValueError: for a layout with more axes than there are.
+        ValueError: if the layout has more axes than the output.
     """
     layout = distribution.get_tensor_layout(f"{path}/output") if is_split() else None
     return outputs if layout is None else jax.tree.map(lambda x: _placed_output(x, sharding_of(layout), path), outputs)
@@ -330,7 +331,7 @@ def _placed_output(value: object, sharding: NamedSharding, path: str) -> object:
 
 
 def divides(sharding: NamedSharding, shape: Sequence[int]) -> bool:
-    """Whether arrays of this shape fall into equal parts."""
+    """Whether arrays of this shape split into equal parts."""
     try:
         sharding.shard_shape(tuple(shape))
     except ValueError:

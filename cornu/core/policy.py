@@ -1,7 +1,7 @@
-"""Dtype policies: in which type a layer computes and in which it keeps its weights.
+"""Dtype policies: the dtype a layer computes in and the dtype of its weights.
 
-`mixed_bfloat16` computes in bfloat16 on weights kept in float32; every other name of a dtype computes and keeps in one
-type. Before `_from_` a name may say in how few bits the large weights are kept: `int8_from_mixed_bfloat16`.
+`mixed_bfloat16` computes in bfloat16 with float32 weights; the name of a dtype uses that dtype for both. A prefix
+before `_from_` specifies the quantization of the large weights: `int8_from_mixed_bfloat16`.
 """
 
 import re
@@ -21,10 +21,10 @@ _MIXED = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
 
 
 class DTypePolicy(Configurable):
-    """How a layer computes (`compute_dtype`) and keeps its weights (`variable_dtype`).
+    """The dtype a layer computes in (`compute_dtype`) and that of its weights (`variable_dtype`).
 
     Args:
-        name: a dtype such as `"float32"`, or `"mixed_bfloat16"` or `"mixed_float16"`. None takes the global policy.
+        name: a dtype such as `"float32"`, or `"mixed_bfloat16"` or `"mixed_float16"`. None uses the global policy.
 
     Example:
 
@@ -73,7 +73,7 @@ class DTypePolicy(Configurable):
         return x.astype(dtype) if autocast and dtypes.is_float(x.dtype) and x.dtype != dtype else x
 
     def get_config(self) -> dict:
-        """The name, which is all there is."""
+        """The name, which is the whole config."""
         return {"name": self.name}
 
     def __eq__(self, other: object) -> bool:
@@ -90,11 +90,11 @@ FloatDTypePolicy = DTypePolicy
 
 
 class QuantizedDTypePolicy(DTypePolicy):
-    """How a layer computes whose large weights are kept in few bits.
+    """The policy of a layer with quantized weights.
 
     Args:
-        mode: how the weights are kept: `"int8"`, `"int4"` or `"float8"`.
-        source_name: name of the policy without that, such as `"mixed_bfloat16"`. None takes the global policy.
+        mode: how the weights are quantized: `"int8"`, `"int4"` or `"float8"`.
+        source_name: name of the underlying policy, such as `"mixed_bfloat16"`. None uses the global policy.
 
     Example:
 
@@ -103,8 +103,8 @@ class QuantizedDTypePolicy(DTypePolicy):
     """
 
     _in_files = InFiles("keras.dtype_policies")
-    _numbers: tuple[str, ...] = ()  # what stands behind the mode's name, as attributes
-    _named: str | None = None  # the one mode of a class
+    _numbers: tuple[str, ...] = ()  # the attributes for the numbers after the mode's name
+    _named: str | None = None  # the only mode of a class
 
     def __init__(self, mode: str, source_name: str | None = None):
         ambient = dtype_policy()
@@ -114,7 +114,7 @@ class QuantizedDTypePolicy(DTypePolicy):
         self.quantization_mode, *numbers = self._parsed(mode)
         if self.quantization_mode == "int8" and self.compute_dtype == "float16":
             raise ValueError(
-                f"{type(self).__name__}: products of 8-bit integers go beyond what float16 holds. Use bfloat16 or "
+                f"{type(self).__name__}: products of 8-bit integers exceed the range of float16. Use bfloat16 or "
                 f"float32 with mode='int8'. Received: source_name={validate.shown(self.source_name)}."
             )
         for name, number in zip(self._numbers, numbers, strict=True):
@@ -122,7 +122,7 @@ class QuantizedDTypePolicy(DTypePolicy):
 
     @classmethod
     def _parsed(cls, mode: object) -> tuple[Any, ...]:
-        """The mode's name, and the numbers behind it."""
+        """The mode's name and the numbers that follow it."""
         name, *numbers = mode.split("/") if isinstance(mode, str) else ("",)
         form = "/".join([cls._named or "int8", *(f"<{number}>" for number in cls._numbers)])
         if len(numbers) != len(cls._numbers) or not all(map(_INTEGER.fullmatch, numbers)):
@@ -148,11 +148,11 @@ _ALLOWED = {("gptq", "weight_bits"): (2, 3, 4, 8), ("awq", "weight_bits"): (4,)}
 
 
 class Int4DTypePolicy(QuantizedDTypePolicy):
-    """Weights of 4 bits, with a scale for each block of a column.
+    """4-bit weights with one scale per block of a column.
 
     Args:
-        mode: `"int4/<block_size>"`, such as `"int4/128"`; a size of -1 is one scale for each column.
-        source_name: name of the policy that the layer computes by. None takes the global policy.
+        mode: `"int4/<block_size>"`, such as `"int4/128"`; a size of -1 is one scale per column.
+        source_name: name of the policy used for computation. None uses the global policy.
     """
 
     _in_files = InFiles("keras.dtype_policies")
@@ -161,12 +161,12 @@ class Int4DTypePolicy(QuantizedDTypePolicy):
 
 
 class GPTQDTypePolicy(QuantizedDTypePolicy):
-    """Weights that GPTQ rounded (Frantar et al., 2022).
+    """Weights quantized by GPTQ (Frantar et al., 2022).
 
     Args:
-        mode: `"gptq/<weight_bits>/<group_size>"`, such as `"gptq/4/128"`: 2, 3, 4 or 8 bits, and how many rows of a
-            column have one scale; -1 is all of them.
-        source_name: name of the policy that the layer computes by. None takes the global policy.
+        mode: `"gptq/<weight_bits>/<group_size>"`, such as `"gptq/4/128"`: 2, 3, 4 or 8 bits, and the number of rows of
+            a column that share a scale; -1 is all of them.
+        source_name: name of the policy used for computation. None uses the global policy.
     """
 
     _in_files = InFiles("keras.dtype_policies")
@@ -176,11 +176,12 @@ class GPTQDTypePolicy(QuantizedDTypePolicy):
 
 
 class AWQDTypePolicy(GPTQDTypePolicy):
-    """Weights that AWQ scaled and rounded (Lin et al., 2023).
+    """Weights scaled and quantized by AWQ (Lin et al., 2023).
 
     Args:
-        mode: `"awq/4/<group_size>"`, such as `"awq/4/128"`: how many rows of a column have one scale; -1 is all.
-        source_name: name of the policy that the layer computes by. None takes the global policy.
+        mode: `"awq/4/<group_size>"`, such as `"awq/4/128"`: the number of rows of a column that share a scale; -1 is
+            all of them.
+        source_name: name of the policy used for computation. None uses the global policy.
     """
 
     _in_files = InFiles("keras.dtype_policies")
@@ -188,12 +189,12 @@ class AWQDTypePolicy(GPTQDTypePolicy):
 
 
 class QuantizedFloat8DTypePolicy(QuantizedDTypePolicy):
-    """Products of numbers of 8 bits with a point, whose scales follow the largest numbers seen lately.
+    """Products of 8-bit floating-point numbers, scaled by the largest absolute values seen recently.
 
     Args:
         mode: `"float8"`.
-        source_name: name of the policy that the layer computes by. None takes the global policy.
-        amax_history_length: how many training steps the largest numbers are remembered for. Defaults to 1024.
+        source_name: name of the policy used for computation. None uses the global policy.
+        amax_history_length: number of training steps for which the largest absolute values are kept. Defaults to 1024.
     """
 
     _in_files = InFiles("keras.dtype_policies")
@@ -205,7 +206,7 @@ class QuantizedFloat8DTypePolicy(QuantizedDTypePolicy):
         self.amax_history_length = validate.positive_int(amax_history_length, "amax_history_length", self)
 
     def get_config(self) -> dict:
-        """The mode, the source's name, and the length of the history."""
+        """The mode, the source name, and the length of the history."""
         return super().get_config() | {"amax_history_length": self.amax_history_length}
 
     def __eq__(self, other: object) -> bool:
@@ -223,18 +224,18 @@ _BY_NAME: dict[str, type[QuantizedDTypePolicy]] = {
 
 
 def quantized(mode: str, source_name: str | None = None) -> QuantizedDTypePolicy:
-    """The policy of a mode such as `"int8"` or `"int4/128"`, computing by the policy called `source_name`."""
-    plain = mode == "int4"  # one scale for each column, as `"int4/-1"`
+    """The policy of a mode such as `"int8"` or `"int4/128"`, computing with the policy called `source_name`."""
+    plain = mode == "int4"  # one scale per column, like `"int4/-1"`
     cls = QuantizedDTypePolicy if plain else _BY_NAME.get(mode.partition("/")[0], QuantizedDTypePolicy)
     return cls(mode, source_name)
 
 
 class DTypePolicyMap(Configurable, MutableMapping):
-    """Policies by the path of a layer; a key may be a regular expression that matches the path's beginning.
+    """Policies by layer path; a key may be a regular expression that matches the beginning of the path.
 
     Args:
-        default_policy: the policy where no key fits; None takes the global policy.
-        policy_map: dictionary from path to policy.
+        default_policy: the policy if no key matches; None uses the global policy.
+        policy_map: dictionary from paths to policies.
     """
 
     _in_files = InFiles("keras.dtype_policies")
@@ -252,7 +253,7 @@ class DTypePolicyMap(Configurable, MutableMapping):
 
     @property
     def default_policy(self) -> "DTypePolicy | DTypePolicyMap":
-        """The policy of layers that no key names."""
+        """The policy of layers that no key matches."""
         return get(self._default_policy)
 
     @property
@@ -267,11 +268,11 @@ class DTypePolicyMap(Configurable, MutableMapping):
 
     @property
     def quantization_mode(self) -> str | None:
-        """The default policy's mode of quantization."""
+        """The default policy's quantization mode."""
         return self.default_policy.quantization_mode
 
     def convert_input(self, x: Tensor, autocast: bool, dtype: str) -> jax.Array:
-        """What the default policy makes of an input."""
+        """An input converted by the default policy."""
         return self.default_policy.convert_input(x, autocast, dtype)
 
     def __getitem__(self, path: str) -> "DTypePolicy | DTypePolicyMap":
@@ -284,8 +285,8 @@ class DTypePolicyMap(Configurable, MutableMapping):
 
     def __setitem__(self, path: str, policy: "PolicyLike") -> None:
         if path in self._policy_map:
-            raise ValueError(f"DTypePolicyMap: {path!r} is in the map already. Delete it first.")
-        patterns.found(path, "", "match")  # refuses what is not a pattern, here rather than at the first layer
+            raise ValueError(f"DTypePolicyMap: {path!r} is already in the map. Delete it first.")
+        patterns.found(path, "", "match")  # rejects an invalid pattern now rather than at the first layer
         self._policy_map[path] = get(policy)
 
     def __delitem__(self, path: str) -> None:
@@ -298,7 +299,7 @@ class DTypePolicyMap(Configurable, MutableMapping):
         return iter(self._policy_map)
 
     def get_config(self) -> dict:
-        """The default policy and the map, serialised."""
+        """The default policy and the map, serialized."""
         default = self._default_policy
         return {
             "default_policy": default if isinstance(default, str | None) else serialize_keras_object(default),
@@ -307,12 +308,12 @@ class DTypePolicyMap(Configurable, MutableMapping):
 
 
 def dtype_policy() -> DTypePolicy:
-    """The policy of layers that are given none."""
+    """The policy of layers that are not given one."""
     return settings.read("dtype_policy") or DTypePolicy(settings.floatx())
 
 
 def set_dtype_policy(policy: object) -> None:
-    """Set the policy of layers that are given none.
+    """Set the policy of layers that are not given one.
 
     Args:
         policy: a name such as `"mixed_bfloat16"` or a `DTypePolicy`.
@@ -329,11 +330,11 @@ def set_dtype_policy(policy: object) -> None:
 
 
 PolicyLike: TypeAlias = DTypeLike | DTypePolicy | DTypePolicyMap | Config
-"""What stands for a policy: the policy itself, its name, a dtype, or a config."""
+"""A policy, its name, a dtype, or a config."""
 
 
 def get(identifier: PolicyLike | None) -> DTypePolicy | DTypePolicyMap:
-    """The policy that a name, config, dtype or policy stands for; None is the global one."""
+    """The policy for a name, config, dtype or policy; None is the global one."""
     if identifier is None:
         return dtype_policy()
     if isinstance(identifier, (DTypePolicy, DTypePolicyMap)):
@@ -341,7 +342,7 @@ def get(identifier: PolicyLike | None) -> DTypePolicy | DTypePolicyMap:
     if isinstance(identifier, dict):
         found = deserialize_keras_object(identifier)
         if not isinstance(found, (DTypePolicy, DTypePolicyMap)):
-            raise ValueError(f"The config of a dtype policy names none. Received: {identifier!r:.200}.")
+            raise ValueError(f"The config of a dtype policy has no name. Received: {identifier!r:.200}.")
         return found
     if isinstance(identifier, str):
         mode, apart, source_name = identifier.partition("_from_")

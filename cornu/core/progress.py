@@ -1,7 +1,7 @@
-"""How far this process has come, for those who watch several processes that compute together.
+"""The progress of this process, for those that monitor several processes computing together.
 
-All of them start the same computations in the same order, so whoever has started fewer than the others is behind.
-They leave notes of that for each other with JAX's coordinator, under the names that are here.
+All of them start the same computations in the same order, so a process that has started fewer than the others is
+behind. They share this through the key-value store of JAX's coordinator, under the names defined here.
 """
 
 from typing import NamedTuple
@@ -9,15 +9,15 @@ from typing import NamedTuple
 BEATS = "cornu/beat/"
 FAILURES = "cornu/failed/"
 MEETINGS = "cornu/met/"
-LOST = 75  # the exit status of a process that ends because another one is lost: `EX_TEMPFAIL` of sysexits.h
+LOST = 75  # the exit status of a process that ends because another one was lost: `EX_TEMPFAIL` of sysexits.h
 
 
 class Progress:
-    """What this process has done.
+    """The progress of this process.
 
     Attributes:
-        started: how many computations that need the other processes it has started.
-        met: how often it has met the others without a computation.
+        started: number of collective computations that it has started.
+        met: number of times it has synchronized with the others without a computation.
     """
 
     __slots__ = ("met", "started")
@@ -27,12 +27,12 @@ class Progress:
 
 
 class Beat(NamedTuple):
-    """What a process says of itself.
+    """What a process reports about itself.
 
     Attributes:
-        number: how often it has said so.
-        started: how many computations it has started.
-        place: the line it is at.
+        number: the number of reports so far.
+        started: number of computations it has started.
+        place: the line of code it is at.
     """
 
     number: int

@@ -1,10 +1,10 @@
-"""What a class promises of its methods, and how far down its subclasses that holds.
+"""What a class promises about its methods, and for which subclasses that holds.
 
-A promise is an attribute of the class: `pure_call = True` in a layer says that a call does nothing but compute, and
-`rowwise = True` that each row is computed from itself alone. Fast forms are taken where a promise allows them. A
-subclass inherits the promises until it overrides a method that they may be about; then it can make them again for its
-own methods. A class derived only for its constructor, its config or its weights keeps all of them. Methods that a class
-leaves for its subclasses to write, its `hooks`, are under its promises.
+A promise is a class attribute: in a layer, `pure_call = True` says that a call has no side effects, and `rowwise =
+True` that each output row depends only on the same input row. Fast paths are taken where promises allow them. A
+subclass inherits a promise until it overrides a method that the promise may concern; it can then renew the promise for
+its own methods. A class derived only to change its constructor, config or weights keeps all of them. Methods intended
+to be overridden, the `hooks` of a class, are covered by its promises.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ _AROUND = frozenset({
 
 
 def kept(part: object, name: str) -> Any:
-    """The promise `name` as it holds for an object; None where its class does not make it, or broke it."""
+    """The promise `name` as it applies to an object; None if its class does not make it or has broken it."""
     return getattr(part, name) if _holds(type(part), name) else None
 
 
@@ -37,7 +37,7 @@ def may_run_in_call(method: str) -> bool:
 
 @cached
 def _holds(cls: type, name: str) -> bool:
-    """Whether a class up the line makes the promise, and none before it overrides what it may be about."""
+    """Whether a class in the MRO makes the promise, and none before it overrides a method that it may concern."""
     above = list(cls.__mro__)
     while above:
         base = above.pop(0)

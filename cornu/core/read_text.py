@@ -1,9 +1,9 @@
-"""Text on its way through a model: what layers made of it on the host, before the compiled part runs.
+"""Text on its way through a model: what layers compute from it on the host, before the compiled part runs.
 
-Compiled code knows no text. So a batch with text in it is read first: the layers that take text run on the host, and
-the batch becomes a `ReadBatch`, a structure of arrays as any other, with what they made in the place of the text.
-Within the step it is opened again. There `ReadText` stands for each text, with what came of it; a layer that takes text
-and is called on that gives what it made before, and nothing else can do anything with it.
+Compiled code cannot process text. So a batch that contains text is preprocessed first: the layers that take text run on
+the host, and the batch becomes a `ReadBatch`, an ordinary structure of arrays, with their results in place of the text.
+Within the step it is opened again, with a `ReadText` in place of each text that carries its results; a layer called on
+one returns the result computed before, and nothing else can use it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,16 +16,18 @@ from cornu import tree
 from cornu.core import border
 from cornu.core.typing import Nested
 
-_ADVICE = "Map the data first, for example x = layer(x), or dataset.map(layer), and give the model the numbers."
+_ADVICE = (
+    "Preprocess the data first, for example x = layer(x) or dataset.map(layer), and pass the numbers to the model."
+)
 
 
 class ReadText:
-    """Text in the place of an array.
+    """Text in place of an array.
 
     Attributes:
         shape: its shape.
         values: the text on the host; None within a step.
-        made: by layer what it made of the text: an array of numbers, or text again.
+        made: for each layer its result for the text: an array of numbers, or text again.
     """
 
     dtype = "string"
@@ -41,17 +43,17 @@ class ReadText:
         return len(self.shape)
 
     def __getitem__(self, key: tuple) -> "ReadText":
-        """The same text with another axis at its end, or without its last one."""
+        """The same text with a new axis at its end, or without its last axis."""
         values = None if self.values is None else self.values[key]
         shape = (*self.shape, 1) if key == (..., None) else self.shape[:-1]
         return ReadText(shape, values, self.made)
 
     def __array__(self, *args: object, **kwargs: object) -> NoReturn:
-        raise ValueError(f"The text in a batch cannot be computed with in a model's step. {_ADVICE}")
+        raise ValueError(f"Text in a batch cannot be used in computations within a model's step. {_ADVICE}")
 
 
 def as_read(values: Nested) -> Nested:
-    """Text as `ReadText`; everything else as it is."""
+    """Text as `ReadText`; everything else unchanged."""
     return ReadText(values.shape, values) if is_text(values) else values
 
 
@@ -61,7 +63,7 @@ def is_text(leaf: Nested) -> bool:
 
 
 def made_before(owner: object, texts: Sequence[ReadText]) -> Nested:
-    """What a layer made of texts, the first of which holds it."""
+    """A layer's result for some texts, stored in the first of them."""
     made = texts[0].made
     if id(owner) not in made:
         raise ValueError(f"The step calls a layer on text that the model's own graph does not call on it. {_ADVICE}")
@@ -69,12 +71,12 @@ def made_before(owner: object, texts: Sequence[ReadText]) -> Nested:
 
 
 class ReadBatch:
-    """The inputs of a model, of which the texts are read: a node of JAX's trees.
+    """The inputs of a model, with preprocessed text: a pytree node.
 
     Args:
-        numbers: the inputs with None in the place of each text.
-        arrays: what the layers made of all texts, in their order.
-        texts: for each leaf of `numbers` None, or how its text is put together again, as `_packed` gives it.
+        numbers: the inputs with None in place of each text.
+        arrays: the layers' results for all texts, in order.
+        texts: for each leaf of `numbers` None, or how to reassemble its text, as returned by `_packed`.
     """
 
     def __init__(self, numbers: Nested, arrays: Sequence, texts: tuple):
@@ -84,14 +86,14 @@ class ReadBatch:
 
     @staticmethod
     def of(inputs: Nested) -> "ReadBatch":
-        """Inputs among which are `ReadText`s."""
+        """The batch for inputs that contain `ReadText`s."""
         arrays: list = []
         texts = tuple(_packed(leaf, arrays) if isinstance(leaf, ReadText) else None for leaf in tree.flatten(inputs))
         numbers = tree.map_structure(lambda leaf: None if isinstance(leaf, ReadText) else leaf, inputs)
         return ReadBatch(numbers, arrays, texts)
 
     def open(self) -> Nested:
-        """The inputs, with `ReadText` in the place of each text."""
+        """The inputs, with `ReadText` in place of each text."""
         leaves = tree.flatten(self.numbers)
         rows = next((leaf.shape[0] for leaf in (*self.arrays, *leaves) if leaf is not None), 0)
         opened = [
@@ -114,17 +116,17 @@ jax.tree_util.register_pytree_with_keys(ReadBatch, _with_keys, _of_parts)
 
 
 def opened(x: Nested) -> Nested:
-    """Inputs as a step takes them: of a batch that was read what it holds."""
+    """Inputs as a step uses them: the contents of a `ReadBatch`, anything else unchanged."""
     return x.open() if isinstance(x, ReadBatch) else x
 
 
 def numbers_of(x: Nested) -> Nested:
-    """Inputs with None in the place of each text that was read."""
+    """Inputs with None in place of each preprocessed text."""
     return x.numbers if isinstance(x, ReadBatch) else x
 
 
 def _packed(text: ReadText, arrays: list) -> tuple:
-    """(shape of a row, ((layer, position among the arrays, or text packed in turn), ...))."""
+    """(shape of a row, ((layer, index into the arrays, or nested packed text), ...))."""
     return text.shape[1:], tuple(_packed_parts(text, arrays))
 
 

@@ -1,6 +1,7 @@
-"""Trading time for memory: values that are computed again for the gradient instead of being kept.
+"""Trading time for memory: activations that are recomputed for the gradient instead of being kept.
 
-A `RematScope` says which of the layers made in it do so; `remat` does it to one function. Both are `jax.checkpoint`.
+A `RematScope` selects the layers created in it that do so; `remat` applies it to one function. Both are
+`jax.checkpoint`.
 Chen et al., "Training deep nets with sublinear memory cost", 2016, https://arxiv.org/abs/1604.06174
 """
 
@@ -21,16 +22,18 @@ _MODES = ("full", "activations", "larger_than", "list_of_layers", None)
 
 
 class RematScope:
-    """Scope whose layers keep nothing for the gradient but their inputs.
+    """Scope whose layers keep only their inputs for the gradient.
 
-    It counts where a layer is made, wherever it is called. A layer that holds others recomputes them with itself; of a
-    model each layer does so alone, so that never more than one layer's values are there at a time.
+    The scope in which a layer is created counts, wherever it is called. A layer that contains others is recomputed as a
+    whole; the layers of a model are recomputed one at a time, so that only one layer's activations are in memory at
+    once.
 
     Args:
-        mode: "full" for every layer, "activations" for activation layers, "larger_than" for layers with an
-            output of more than `output_size_threshold` elements, "list_of_layers" for the named ones, None for none.
-        output_size_threshold: number of elements of the output above which "larger_than" applies.
-        layer_names: names for "list_of_layers".
+        mode: "full" for every layer, "activations" for activation layers, "larger_than" for layers with an output of
+            more than `output_size_threshold` elements, "list_of_layers" for the named ones, None for none. Defaults to
+            "full".
+        output_size_threshold: number of output elements above which "larger_than" applies.
+        layer_names: layer names for "list_of_layers".
 
     Example:
 
@@ -56,7 +59,7 @@ class RematScope:
         self.__dict__.pop("_scope").__exit__(*details)
 
     def applies_to(self, layer: "Layer", args: tuple, kwargs: dict) -> bool:
-        """Whether `layer`, called on these arrays, is to keep nothing."""
+        """Whether `layer`, called on these arrays, should keep no activations."""
         if self.mode == "list_of_layers":
             return layer.name in self.layer_names
         if self.mode == "activations":
@@ -70,7 +73,7 @@ class RematScope:
 
 
 def remat(f: Callable) -> Callable:
-    """`f`, whose intermediate values are computed again for the gradient.
+    """`f`, with intermediate values that are recomputed for the gradient.
 
     Example:
 

@@ -1,12 +1,12 @@
-"""What an object is made of, and whether any of it was replaced since it was looked through.
+"""The structure of an object, and whether any part of it was replaced since it was traversed.
 
-Looking through a model for its layers, variables and metrics takes far longer than asking whether it is still the same.
-A `Structure` holds every dictionary of attributes and every container that can be reached from the model, with what was
-in them; `holds` compares the identities of what is in them now. So nothing has to announce a change: whatever
-a new look could find differently is another object in one of these places, however it got there. Variables are
-compared by their `trainable` as well; their values are not part of the structure.
+Traversing a model for its layers, variables and metrics takes far longer than checking whether it is still the same. A
+`Structure` records every attribute dictionary and every container reachable from the model, with their contents;
+`holds` compares the identities of the current contents. So no change has to be announced: anything that a new traversal
+could find differently is a different object in one of these places, however it got there. The `trainable` attribute of
+variables is compared as well; their values are not part of the structure.
 
-What was worked out from a structure is remembered with it and forgotten with it.
+Results computed from a structure are cached with it and dropped with it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -23,17 +23,17 @@ _CONTAINERS = tuple(kind for kind in parts.CONTAINERS if kind not in _FIXED)
 
 
 class Structure:
-    """The containers behind an object, with what they hold.
+    """The containers behind an object, with their contents.
 
     Args:
         root: an object with attributes, such as a model.
-        entered: classes whose objects' attributes are looked through.
-        left_out: classes whose objects' attributes are not, though `entered` has a base of them.
+        entered: classes whose instances are traversed.
+        left_out: classes whose instances are not, although they derive from one of `entered`.
     """
 
     def __init__(self, root: object, entered: tuple[type, ...], left_out: tuple[type, ...] = ()):
         self._attributes: list[tuple] = []  # object, the names and values of its attributes
-        self._entries: list[tuple] = []  # container that changes, its keys, what it holds
+        self._entries: list[tuple] = []  # mutable container, its keys, its contents
         self._flags: list[tuple[Variable, bool]] = []
         self._memory: dict[Any, Any] = {}
         for item in _reachable(root, entered, left_out):
@@ -46,7 +46,7 @@ class Structure:
             self._attributes.append((item, *_content(item.__dict__)))
 
     def holds(self) -> bool:
-        """Whether everything is still where it was."""
+        """Whether everything is unchanged."""
         for part, _, held in self._attributes:
             attributes = part.__dict__
             if len(attributes) != len(held) or not all(map(is_, attributes.values(), held)):
@@ -60,18 +60,18 @@ class Structure:
 
     @property
     def objects(self) -> list[object]:
-        """What has attributes, the root first."""
+        """The objects with attributes, the root first."""
         return [part for part, _, _ in self._attributes]
 
     def renewed(self, fresh: "Structure") -> "Structure":
-        """This structure, brought up to date, where `fresh` differs in volatile attributes alone; else `fresh`."""
+        """This structure, brought up to date, if `fresh` differs only in volatile attributes; else `fresh`."""
         if self._fixed() != fresh._fixed():
             return fresh
         self._attributes = fresh._attributes
         return self
 
     def _fixed(self) -> list:
-        """The identities of what must not change. Both structures hold the objects, so no identity is used twice."""
+        """The identities that must not change. Both structures keep references to the objects, so no id is reused."""
         found: list = [(id(variable), flag) for variable, flag in self._flags]
         for container, keys, held in self._entries:
             found.append((id(container), [id(item) for item in (*(keys or ()), *held)]))
@@ -81,18 +81,18 @@ class Structure:
         return found
 
     def remember(self, look: Callable[..., Found], *args: object) -> Found:
-        """What `look(root, *args)` returned the first time that it was asked for."""
+        """The result of `look(root, *args)`, computed the first time it is requested."""
         key = (look, *args)
         if key not in self._memory:
             self._memory[key] = look(self.objects[0], *args)
         return self._memory[key]
 
     def forget(self, look: Callable, *args: object) -> None:
-        """Look anew when it is asked for again."""
+        """Recompute results when they are requested again."""
         self._memory.pop((look, *args), None)
 
     def __reduce__(self) -> tuple:
-        """A copy of the root is another object: nothing that is known here goes with it."""
+        """A copy of the root is another object: cached results are not copied with it."""
         return type(None), ()
 
 
@@ -122,7 +122,7 @@ def _children(item: object) -> Iterable[object]:
 
 
 def _volatile(part: object) -> Iterable[str]:
-    """The names of the attributes that come and go while an object is used."""
+    """The names of the attributes that come and go while an object is in use."""
     return getattr(type(part), "volatile_attributes", ())
 
 

@@ -1,12 +1,12 @@
 """Tensors without values, and the graph that calling operations on them records.
 
-Calling an operation on a `KerasTensor` records a `Node`: which operation, on which arguments, gave which outputs. The
-graph of a functional model is nothing but the nodes reachable from its outputs.
+Calling an operation on a `KerasTensor` records a `Node`: the operation, its arguments and its outputs. The graph of a
+functional model is just the set of nodes reachable from its outputs.
 
-`output_spec` finds shapes and dtypes by running the operation abstractly (`jax.eval_shape`). An unknown dimension is a
-symbolic size, so code that works for every size gives its answer in one pass. Code that must look at a size is run at
-two different sizes instead, and the dimensions that differ are the unknown ones. Where an unknown size meets a known
-one, as in `x + positions`, the known one tells it.
+`output_spec` infers shapes and dtypes by running the operation abstractly (`jax.eval_shape`). An unknown dimension is a
+symbolic size, so code that works for every size is run once. Code that depends on the actual size is run with two
+different sizes instead, and the dimensions that differ are the unknown ones. If an unknown size meets a known one, as
+in `x + positions`, it takes the known one.
 """
 
 import functools
@@ -28,12 +28,12 @@ from cornu.errors import LoadLimitError
 
 
 class KerasTensor:
-    """A tensor of known shape and dtype whose values come later.
+    """A tensor with a known shape and dtype and no values.
 
     Args:
-        shape: tuple of ints, None where the size is unknown.
-        dtype: dtype name.
-        sparse, ragged: must be False: values are dense arrays.
+        shape: tuple of ints, with None for each unknown dimension.
+        dtype: dtype name. Defaults to `"float32"`.
+        sparse, ragged: must be False, since all tensors are dense.
         record_history: whether operations on it are recorded.
         name: name.
 
@@ -56,7 +56,7 @@ class KerasTensor:
         "shape",
     )
 
-    if TYPE_CHECKING:  # the operators, which are made from tables below
+    if TYPE_CHECKING:  # the operators, which are generated from tables below
 
         def __add__(self, other: object) -> "KerasTensor": ...
         def __neg__(self) -> "KerasTensor": ...
@@ -78,15 +78,15 @@ class KerasTensor:
         name: str | None = None,
     ):
         if sparse or ragged:
-            raise ValueError("KerasTensor: cornu works on dense arrays; sparse and ragged must be False.")
+            raise ValueError("KerasTensor: cornu supports dense arrays only; sparse and ragged must be False.")
         self.shape = tuple(None if d is None else int(d) for d in shape)
         self.dtype = dtypes.standardize_dtype(dtype)
         self.name = validate.name(name, "KerasTensor", optional=True, slash=True) or context.auto_name("keras_tensor")
         self.record_history = record_history
         self.history: History | None = None
-        self.model: Any = None  # the first model whose output it became
+        self.model: Any = None  # the first model that has it as an output
         self._keras_mask: Any = None
-        self.compares_two: bool | None = None  # of `a == b` and `a != b`: its truth as one of the two objects
+        self.compares_two: bool | None = None  # for `a == b` and `a != b`: the result of comparing the two objects
 
     sparse = False
     ragged = False
@@ -134,25 +134,26 @@ class KerasTensor:
         )
 
     def __float__(self) -> float:
-        raise TypeError(f"A symbolic tensor has no value yet, so it is not a number: {self}.")
+        raise TypeError(f"A symbolic tensor has no value and cannot be converted to a number: {self}.")
 
     __int__ = __index__ = __complex__ = __float__
 
     def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
         raise ValueError(
-            f"A symbolic tensor has no values and cannot become a NumPy array: {self}. Use operations of cornu.ops, "
+            f"A symbolic tensor has no values and cannot become a NumPy array: {self}. Use the operations in "
+            "cornu.ops, "
             "or do the NumPy work in a layer's call()."
         )
 
     @property
-    def __jax_array__(self) -> jax.Array:  # JAX looks for it before anything else
+    def __jax_array__(self) -> jax.Array:  # JAX checks for it first
         raise ValueError(
             f"A symbolic tensor cannot be passed to a JAX function: {self}. Use the operation of the same name in "
             "cornu.ops, or call the JAX function in a layer's call()."
         )
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Nested, **kwargs: Any) -> Nested:
-        """An operator with a NumPy array on its left."""
+        """An operator with a NumPy array as its left operand."""
         name = _UFUNCS.get(ufunc.__name__)
         if method != "__call__" or kwargs or name is None:
             return self.__array__()
@@ -165,17 +166,17 @@ class KerasTensor:
 
 
 class SymbolicScope:
-    """Scope marking symbolic work; in cornu nothing depends on it, since inference is always pure."""
+    """Scope for symbolic work; it has no effect in cornu, where shape inference never has side effects."""
 
     def __enter__(self) -> "SymbolicScope":
         return self
 
     def __exit__(self, *details: object) -> None:
-        """Nothing to undo."""
+        """Do nothing."""
 
 
 class History(NamedTuple):
-    """Where a symbolic tensor comes from."""
+    """The origin of a symbolic tensor."""
 
     operation: Any
     node_index: int
@@ -213,12 +214,12 @@ def _reflected(name: str) -> Callable:
 
 def _compared(name: str, of_one: bool) -> Callable:
     def method(self: KerasTensor, other: object) -> Nested:
-        """Compare the values to come; as a truth value, which lists ask for, compare the objects."""
+        """Compare the values symbolically; used as a truth value, as lists do, compare the objects."""
         if not isinstance(other, KerasTensor):
             return registry.public("ops", name)(self, other)
         try:
             result = registry.public("ops", name)(self, other)
-        except TypeError:  # shapes that do not go together
+        except TypeError:  # incompatible shapes
             return NotImplemented
         result.compares_two = (self is other) == of_one
         return result
@@ -248,10 +249,10 @@ class Node:
     """One call of an operation on symbolic tensors.
 
     Attributes:
-        operation: what was called.
-        args, kwargs: what it was called with, tensors in their places.
-        outputs: the structure that came out.
-        input_tensors, output_tensors: the flat symbolic tensors of both.
+        operation: the operation that was called.
+        args, kwargs: its arguments, including tensors.
+        outputs: the structure it returned.
+        input_tensors, output_tensors: the symbolic tensors in both, flattened.
     """
 
     def __init__(self, operation: Any, args: tuple = (), kwargs: dict | None = None, outputs: object = None):
@@ -268,12 +269,12 @@ class Node:
 
     @property
     def is_input(self) -> bool:
-        """Whether this node is where data enters."""
+        """Whether this node is an input of the graph."""
         return not self.input_tensors
 
     @property
     def parents(self) -> list["Node"]:
-        """The nodes that made this node's inputs."""
+        """The nodes that produced this node's inputs."""
         return [node_of(tensor) for tensor in self.input_tensors]
 
     def fill(self, values: dict[int, object]) -> tuple[tuple, dict]:
@@ -286,7 +287,7 @@ class Node:
 
 
 def each_once(outputs: Nested) -> Nested:
-    """`outputs` with a tensor of its own in each place, where a `compute_output_spec` gave one for several."""
+    """`outputs` with a separate tensor in each place, if `compute_output_spec` returned one tensor for several."""
     tensors = [x for x in tree.flatten(outputs) if isinstance(x, KerasTensor)]
     if len({id(x) for x in tensors}) == len(tensors):
         return outputs
@@ -302,12 +303,12 @@ def each_once(outputs: Nested) -> Nested:
 
 
 def history_of(tensor: KerasTensor) -> "History":
-    """How a tensor of a graph came about."""
+    """The origin of a tensor in a graph."""
     return cast(History, tensor.history)
 
 
 def node_of(tensor: KerasTensor) -> Node:
-    """The node that made `tensor`."""
+    """The node that produced `tensor`."""
     operation, index, _ = history_of(tensor)
     return operation.nodes[index]
 
@@ -321,9 +322,9 @@ def _unknown_size() -> Any:
 
 
 def output_spec(fn: Callable, *args: object, **kwargs: object) -> Nested:
-    """What `fn` would return, with a `KerasTensor` in the place of each array.
+    """The result of `fn`, with a `KerasTensor` in place of each array.
 
-    `fn` runs abstractly: nothing is computed, and whatever it assigns to variables is dropped.
+    `fn` runs abstractly: nothing is computed, and its assignments to variables are dropped.
 
     Args:
         fn: any function of arrays.
@@ -345,17 +346,17 @@ def output_spec(fn: Callable, *args: object, **kwargs: object) -> Nested:
                 refused = refused or concrete_error
             else:
                 return _to_spec(tree.map_structure(_merge, first, second))
-        refused = cast(Exception, refused)  # there is a telling at least, and each of them failed
+        refused = cast(Exception, refused)  # at least one guess was tried, and all failed
         _name_unknown_sizes(refused, fn, args, kwargs)
         raise refused from (None if type(refused) is type(error) else error)
 
 
 _MOST_TELLINGS = 64
-_STAND_INS = 84, 96  # for an unknown size; with many divisors, since code may split an axis
+_STAND_INS = 84, 96  # sizes with many divisors, since code may split an axis
 
 
 def _name_unknown_sizes(refused: Exception, fn: Callable, args: tuple, kwargs: dict) -> None:
-    """Put None for the numbers in an error's message that come of a stand-in: they are others for the other one."""
+    """Replace the numbers in an error message that derive from a stand-in by None: they differ between stand-ins."""
     try:
         _evaluate(fn, args, kwargs, _STAND_INS[1])
     except Exception as other:
@@ -369,13 +370,14 @@ def _name_unknown_sizes(refused: Exception, fn: Callable, args: tuple, kwargs: d
 
 
 def _unknown_places(args: tuple, kwargs: dict) -> list[tuple[int, int]]:
-    """Where unknown sizes are: pairs of a leaf's position among the arguments and an axis."""
+    """The unknown dimensions: pairs of a leaf's index among the arguments and an axis."""
     shapes = [x.shape if isinstance(x, KerasTensor) else () for x in tree.flatten((args, kwargs))]
     return [(i, axis) for i, shape in enumerate(shapes) for axis, size in enumerate(shape) if size is None]
 
 
 def _tellings(unknown: list, args: tuple, kwargs: dict) -> Iterator[dict]:
-    """Guesses at what known sizes tell of unknown ones, from nothing to two of them; each is told by another tensor."""
+    """Guesses at which known sizes unknown ones equal, for none up to two of them; each comes from a different
+    tensor."""
     shapes = [getattr(x, "shape", ()) for x in tree.flatten((args, kwargs))]
     sizes = [{size for size in shape if isinstance(size, int) and size > 1} for shape in shapes]
     yield {}
@@ -387,9 +389,9 @@ def _tellings(unknown: list, args: tuple, kwargs: dict) -> Iterator[dict]:
 
 
 def _evaluate(fn: Callable, args: tuple, kwargs: dict, size: object, told: dict | None = None) -> Nested:
-    """Run `fn` abstractly with `size` in the place of every unknown dimension that is not `told`."""
+    """Run `fn` abstractly with `size` in place of every unknown dimension that is not in `told`."""
     leaves = tree.flatten((args, kwargs))
-    statics: list = []  # what fn returned, arrays taken out
+    statics: list = []  # the result of fn without its arrays
 
     def run(arrays: list) -> list:
         given = iter(arrays)
@@ -412,7 +414,7 @@ def _evaluate(fn: Callable, args: tuple, kwargs: dict, size: object, told: dict 
 def _abstract(x: KerasTensor, place: int, size: object, told: dict) -> jax.ShapeDtypeStruct:
     if x.dtype == "string":
         raise ValueError(
-            "It computes with numbers, and is given text. Layers that take text are TextVectorization, StringLookup, "
+            "It expects numbers but received text. Layers that accept text are TextVectorization, StringLookup, "
             "Hashing and HashedCrossing."
         )
     shape = (told.get((place, axis), size) if d is None else d for axis, d in enumerate(x.shape))
@@ -420,7 +422,7 @@ def _abstract(x: KerasTensor, place: int, size: object, told: dict) -> jax.Shape
 
 
 def _merge(a: Tensor, b: Tensor) -> Nested:
-    """The common spec of one output at two sizes: dimensions that differ are unknown."""
+    """The merged spec of one output at two sizes: dimensions that differ are unknown."""
     if not isinstance(a, jax.ShapeDtypeStruct):
         return a
     return KerasTensor([p if p == q else None for p, q in zip(a.shape, b.shape, strict=True)], a.dtype)

@@ -1,10 +1,10 @@
-"""What a user reads when something fails or is doubtful: their own lines, and the message.
+"""What a user sees of errors and warnings: their own lines, and the message.
 
-`filtered` marks the doors of the package. An error that leaves through one shows the user's frames alone; those of
-cornu and JAX, and JAX's advice to JAX's users, are left out, unless `config.disable_traceback_filtering()` was
-called. Nothing is done as long as nothing fails. Where no `raise` of cornu's says what is wrong, but NumPy, JAX or
-Python itself stumble over an argument, the message names the call and what it was given. `explain` puts JAX's errors
-about traced values into plain words, with the layer and the user's line, and `warn` points at the user's line.
+`filtered` marks the package's entry points. A traceback that leaves through one shows only the user's frames; those of
+cornu and JAX, and JAX's advice about its own tracebacks, are removed, unless `config.disable_traceback_filtering()` was
+called. There is no overhead while no error occurs. If the error was not raised by cornu, but NumPy, JAX or Python
+itself failed on an argument, the message is extended by the call and its arguments. `explain` translates JAX's errors
+about traced values into plain language, with the layer and the user's line, and `warn` points at the user's line.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ _JAX_ADVICE = "For simplicity, JAX has removed"
 
 
 def filtered(function: Door) -> Door:
-    """A function of the API: errors leave it with the user's frames alone.
+    """An API function whose errors show only the user's frames.
 
     Args:
         function: any function or method.
@@ -56,17 +56,17 @@ def filtered(function: Door) -> Door:
 
 
 def filter_methods(cls: type, names: Iterable[str]) -> None:
-    """Make doors of those methods that a class defines itself."""
+    """Filter the tracebacks of those methods that a class itself defines."""
     for name in cls.__dict__.keys() & set(names):
         setattr(cls, name, filtered(cls.__dict__[name]))
 
 
 def for_reader(error: Exception, function: Callable, args: tuple, kwargs: dict) -> Exception:
-    """What a user is to see of `error`, and of those that led to it.
+    """`error`, and its chain of causes, as shown to a user.
 
     Args:
-        error: what was raised in `function`.
-        function, args, kwargs: the door that it leaves through, and the call of it.
+        error: the exception raised in `function`.
+        function, args, kwargs: the entry point that it leaves through, and its arguments.
     """
     explain(error)
     told = _with_call(error, function, args, kwargs)
@@ -80,7 +80,7 @@ def for_reader(error: Exception, function: Callable, args: tuple, kwargs: dict) 
 
 @contextlib.contextmanager
 def of_a_file() -> Iterator[None]:
-    """Scope of reading a file: what errors quote of it is shown by a terminal, and never obeyed."""
+    """Scope for reading a file: text quoted from it in errors is escaped, so that terminals do not interpret it."""
     try:
         yield
     except Exception as error:
@@ -92,7 +92,7 @@ def of_a_file() -> Iterator[None]:
 
 
 def without_inner_frames(traceback: types.TracebackType | None) -> types.TracebackType | None:
-    """The part of a traceback that lies in the user's files."""
+    """The part of a traceback in the user's files."""
     kept = [step for step in _steps(traceback) if not is_inner(step.tb_frame.f_code.co_filename)]
     shown = None
     for step in reversed(kept):
@@ -101,7 +101,7 @@ def without_inner_frames(traceback: types.TracebackType | None) -> types.Traceba
 
 
 def is_inner(file: str) -> bool:
-    """Whether a file belongs to cornu, to JAX, or to what Python puts between their frames."""
+    """Whether a file belongs to cornu, to JAX, or to Python modules between their frames."""
     return file.startswith(_FOLDERS) or file in _FILES
 
 
@@ -131,16 +131,16 @@ _PLAINER = (
     ("IndexError tuple index out of range", "there is no such axis"),
     ("None is not a valid value for jnp.array", "None stands where a tensor belongs"),
 )
-_SAYING_MORE = (UnicodeError, jax.errors.JAXTypeError, jax.errors.JAXIndexError)  # than a text
+_SAYING_MORE = (UnicodeError, jax.errors.JAXTypeError, jax.errors.JAXIndexError)  # than their message
 _NUMPY = os.path.dirname(np.__file__) + os.sep
 
 
 def _with_call(error: Exception, function: Callable, args: tuple, kwargs: dict) -> Exception:
-    """The error with the call in its message, unless cornu or the user's code said what is wrong."""
+    """The error with the call added to its message, unless cornu or the user's code raised it."""
     if getattr(error, "_cornu_told", False) or not isinstance(error, _STUMBLES) or isinstance(error, _SAYING_MORE):
         return error
     error._cornu_told = True  # type: ignore[union-attr]
-    inside = list(_steps(error.__traceback__))[1:]  # the first is the door
+    inside = list(_steps(error.__traceback__))[1:]  # the first is the entry point
     if any(map(_is_users, inside)) or (inside and _raises(inside[-1])):
         return error
     if not _fits(function, args, kwargs):
@@ -171,7 +171,7 @@ def _fits(function: Callable, args: tuple, kwargs: dict) -> bool:
 
 
 def _of_the_call_itself(error: Exception, function: Callable, args: tuple, kwargs: dict) -> str:
-    """What is wrong with a call that Python refuses: an argument that is not known, or one that is missing."""
+    """What is wrong with a call that Python rejects: an unknown argument, or a missing one."""
     owner, given = _call(function, args, kwargs)
     parameters = inspect.signature(function).parameters
     known = [name for name, p in parameters.items() if name != "self" and p.kind is not p.VAR_KEYWORD]
@@ -193,7 +193,7 @@ def _is_users(step: types.TracebackType) -> bool:
 
 
 def _raises(step: types.TracebackType) -> bool:
-    """Whether a `raise` of cornu's own was reached there."""
+    """Whether the error was raised by a `raise` statement of cornu's."""
     return step.tb_frame.f_code.co_filename.startswith(_FOLDERS[0]) and _is_raise(step)
 
 
@@ -202,13 +202,13 @@ def _is_raise(step: types.TracebackType) -> bool:
 
 
 def is_users_own(error: Exception) -> bool:
-    """Whether a `raise` outside of cornu, JAX and NumPy says what is wrong, in words that are to stay as they are."""
+    """Whether the error was raised by a `raise` outside cornu, JAX and NumPy, so that its message must not change."""
     last = list(_steps(error.__traceback__))[-1]
     return _is_users(last) and _is_raise(last)
 
 
 def _call(function: Callable, args: tuple, kwargs: dict) -> tuple[str, str]:
-    """Who was called, `Dense "last"`, and with what, `inputs=float32 (2, 3)`."""
+    """The callee, `Dense "last"`, and its arguments, `inputs=float32 (2, 3)`."""
     owner, name = None, function.__name__
     if next(iter(inspect.signature(function).parameters), "") == "self":
         owner, args = args[0], args[1:]
@@ -218,7 +218,7 @@ def _call(function: Callable, args: tuple, kwargs: dict) -> tuple[str, str]:
         if function.__name__ == "__call__" and not any(
             p.kind < p.VAR_POSITIONAL for p in inspect.signature(function).parameters.values()
         ):
-            function = getattr(owner, "call", function)  # __call__(*args, **kwargs) names no argument
+            function = getattr(owner, "call", function)  # __call__(*args, **kwargs) has no named arguments
     try:
         given = inspect.signature(function).bind_partial(*args, **kwargs).arguments
     except TypeError:
@@ -236,29 +236,29 @@ def _shown(value: object) -> str:
     return reprlib.repr(value)
 
 
-# ---------------------------------------------------------------- JAX's errors in plain words
+# ---------------------------------------------------------------- JAX's errors in plain language
 
 _WHILE_COMPILED = "while a step is compiled its values are not known yet"
-_EAGERLY = "To look at values while debugging: compile(run_eagerly=True)."
+_EAGERLY = "To inspect values while debugging: compile(run_eagerly=True)."
 
 _TRACED: tuple[tuple[type[Exception], str, str, str], ...] = (  # kind of error, of its text, what happened, what to do
     (
         jax.errors.TracerBoolConversionError,
         "",
-        f"Python asks whether a tensor is true, but {_WHILE_COMPILED}.",
-        f"In the place of `if`, `while`, `and` use ops.where, ops.cond, ops.while_loop, ops.logical_and. {_EAGERLY}",
+        f"the truth value of a tensor is needed, but {_WHILE_COMPILED}.",
+        f"Instead of `if`, `while`, `and`, use ops.where, ops.cond, ops.while_loop, ops.logical_and. {_EAGERLY}",
     ),
     (
         jax.errors.NonConcreteBooleanIndexError,
         "",
-        f"a tensor of booleans picks entries, but {_WHILE_COMPILED}, so the shape of the result is not either.",
+        f"a boolean tensor is used as an index, but {_WHILE_COMPILED}, so the shape of the result is unknown too.",
         f"Use ops.where(mask, x, 0), which keeps the shape. {_EAGERLY}",
     ),
     (
         jax.errors.TracerArrayConversionError,
         "",
-        f"NumPy is given a tensor, but {_WHILE_COMPILED}.",
-        f"Use the function of the same name in ops in the place of NumPy's. {_EAGERLY}",
+        f"a tensor is passed to NumPy, but {_WHILE_COMPILED}.",
+        f"Use the function of the same name in ops instead of NumPy's. {_EAGERLY}",
     ),
     (
         jax.errors.TracerIntegerConversionError,
@@ -269,27 +269,27 @@ _TRACED: tuple[tuple[type[Exception], str, str, str], ...] = (  # kind of error,
     (
         jax.errors.ConcretizationTypeError,
         "",
-        f"Python asks for a tensor's value (int(), float(), .item()), but {_WHILE_COMPILED}.",
+        f"the value of a tensor is needed (int(), float(), .item()), but {_WHILE_COMPILED}.",
         f"Compute with ops on the tensor itself. {_EAGERLY}",
     ),
     (
         jax.errors.UnexpectedTracerError,
         "",
-        "a tensor of one call is used in another: it was kept in an attribute, a list or a global variable.",
-        "Keep what must last in a variable: self.state = self.add_weight(...) in build() or __init__(), and "
+        "a tensor from one call is used in another: it was stored in an attribute, a list or a global variable.",
+        "Store what must persist in a variable: self.state = self.add_weight(...) in build() or __init__(), and "
         "self.state.assign(value) in call().",
     ),
     (
         AttributeError,
         "Tracer has no attribute numpy",
-        f"a tensor's .numpy() is asked for, but {_WHILE_COMPILED}.",
+        f".numpy() is called on a tensor, but {_WHILE_COMPILED}.",
         f"Compute with ops on the tensor itself. {_EAGERLY}",
     ),
     (
         TypeError,
         "This concrete value was not available in Python",  # for a shape
         f"a tensor is used as a size, but {_WHILE_COMPILED}.",
-        f"Take sizes from x.shape, and hide what is too much by ops.where(mask, x, 0). {_EAGERLY}",
+        f"Take sizes from x.shape, and mask excess elements with ops.where(mask, x, 0). {_EAGERLY}",
     ),
     (
         TypeError,
@@ -301,19 +301,19 @@ _TRACED: tuple[tuple[type[Exception], str, str, str], ...] = (  # kind of error,
     (
         TypeError,
         "JAX arrays are immutable",
-        "an entry of a tensor is assigned to, and tensors cannot be changed.",
-        "Make a new one: ops.where(mask, value, x), ops.slice_update(x, start, values) or "
+        "an element of a tensor is assigned to, but tensors are immutable.",
+        "Create a new one: ops.where(mask, value, x), ops.slice_update(x, start, values) or "
         "ops.scatter_update(x, indices, values).",
     ),
 )  # fmt: skip
 
 
 def explain(error: Exception, where: str = "") -> None:
-    """Say in plain words, with the user's line, what one of JAX's errors about traced values means.
+    """Explain one of JAX's errors about traced values in plain language, with the user's line.
 
     Args:
-        error: any error; others than those are left as they are.
-        where: who was running, such as `Dense "last"`.
+        error: any error; other errors are left alone.
+        where: what was running, such as `Dense "last"`.
     """
     if getattr(error, "_cornu_explained", False):
         return
@@ -330,7 +330,7 @@ def explain(error: Exception, where: str = "") -> None:
 
 
 def users_line(traceback: types.TracebackType | None) -> str:
-    """`line 9 of train.py, "if x > 0:"` for the last of the user's own lines; "" where there is none."""
+    """`line 9 of train.py, "if x > 0:"` for the innermost of the user's own lines; "" if there is none."""
     own = [step for step in _steps(traceback) if not is_inner(step.tb_frame.f_code.co_filename)]
     if not own:
         return ""
@@ -343,7 +343,7 @@ def users_line(traceback: types.TracebackType | None) -> str:
 
 
 def warn(message: str) -> None:
-    """Warn at the user's line that led here."""
+    """Issue a warning at the user's line that led here."""
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and is_inner(frame.f_code.co_filename):
         level, frame = level + 1, frame.f_back

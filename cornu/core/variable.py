@@ -1,7 +1,7 @@
-"""State: `Variable` holds an array; `functional` makes any code that reads and assigns variables pure.
+"""State: `Variable` stores an array; `functional` makes any code that reads and assigns variables pure.
 
-That one primitive carries training, evaluation, `stateless_call`, optimizers, metrics, seeds and checkpoints. A state
-scope maps variables to values: while it is open, reading and assigning go to the scope instead of the variable.
+Training, evaluation, `stateless_call`, optimizers, metrics, seeds and checkpoints all rest on that one primitive. A
+state scope maps variables to values: while it is active, reads and assignments go to the scope instead of the variable.
 """
 
 from collections import deque
@@ -24,16 +24,16 @@ class Variable:
     """An array that can be assigned to.
 
     Args:
-        initializer: the first value, or a function of `(shape, dtype=...)` that makes it, or its name.
-        shape: tuple of ints; needed with a function.
-        dtype: dtype name; None takes the value's own (floatx for a function).
-        trainable: whether training changes it.
-        autocast: whether layers that compute in another float type read it in that type.
-        aggregation: how replicas are joined: "none", "mean", "sum" or "only_first_replica".
-        synchronization: kept for scripts that name it; JAX keeps replicas equal by itself ("auto").
+        initializer: the initial value, a function of `(shape, dtype=...)` that makes it, or the name of an initializer.
+        shape: tuple of ints; required if `initializer` is a function.
+        dtype: dtype name; None uses the value's own (floatx for a function).
+        trainable: whether training updates it. Defaults to True.
+        autocast: whether layers that compute in another float dtype read it in that dtype. Defaults to True.
+        aggregation: how replicas are combined: "none", "mean", "sum" or "only_first_replica". Defaults to "none".
+        synchronization: accepted for compatibility and ignored; JAX keeps replicas in sync. Defaults to "auto".
         name: name without "/"; unique within the scope by convention only.
-        layout: how the value is split over devices: a `distribution.TensorLayout`, or a sharding of JAX. None leaves
-            it to the distribution that is set, if there is one.
+        layout: how the value is split over devices: a `distribution.TensorLayout` or a JAX sharding. None leaves it to
+            the current distribution, if there is one.
 
     Example:
 
@@ -48,7 +48,7 @@ class Variable:
         "synchronization",
     )  # fmt: skip
 
-    if TYPE_CHECKING:  # the operators, which are made from tables below
+    if TYPE_CHECKING:  # the operators, which are generated from tables below
 
         def __add__(self, other: object) -> jax.Array: ...
         def __neg__(self) -> jax.Array: ...
@@ -91,7 +91,7 @@ class Variable:
         self.regularizer = None
         self.constraint: Any = None
         self.overwrite_with_gradient = False
-        self.follows: Variable | None = None  # whose layout it has
+        self.follows: Variable | None = None  # the variable whose layout it shares
         self._layout = layout
         self._trainable = self.made_trainable = bool(trainable)
         self._value = _first_value(self, initializer, shape, dtype)
@@ -100,7 +100,7 @@ class Variable:
 
     @property
     def trainable(self) -> bool:
-        """Whether training may change this variable; a frozen layer around it can still forbid it."""
+        """Whether training may update this variable; a frozen layer that contains it can still prevent that."""
         return self._trainable
 
     @trainable.setter
@@ -109,13 +109,13 @@ class Variable:
 
     @property
     def dtype(self) -> str:
-        """The dtype of `value`: its own, or the one that the running layer computes in."""
+        """The dtype of `value`: its own, or the one that the current layer computes in."""
         cast = context.current().autocast
         return cast if cast is not None and self.autocast and self._is_float else self._dtype
 
     @property
     def value(self) -> jax.Array:
-        """The array, in the dtype that the running layer computes in."""
+        """The array, in the dtype that the current layer computes in."""
         ambient = context.current()
         value = self._value
         for mapping in ambient.states:
@@ -140,13 +140,13 @@ class Variable:
         if states:
             states[0][self] = array
         elif not isinstance(array, jax.core.Tracer):
-            # A copy of an array that the caller still holds, and may donate to a function of their own.
+            # A copy of an array that the caller still owns, and may donate to a function of their own.
             give_values([self], [jnp.array(array) if array is value else array])
         elif not allocator.has_values:
             give_values([self], [Absent(array.shape, self._dtype)])
         else:
             raise ValueError(
-                f'Variable "{self.path}" was assigned inside a compiled function, which would lose the value. '
+                f'Variable "{self.path}" was assigned inside a compiled function, so the value would be lost. '
                 "Make the function pure with cornu's stateless methods or a StatelessScope."
             )
         return array
@@ -164,7 +164,7 @@ class Variable:
             return self.value
 
     def _present(self, absent: Absent) -> jax.Array:
-        """The array in the place of one that is not there: a stand-in where only shapes count, else the first one."""
+        """The array in place of one that does not exist yet: a stand-in if only shapes matter, else the initial one."""
         if isinstance(jnp.zeros(()), jax.core.Tracer) or not isinstance(absent, Pending):
             return absent.stand_in()
         give_values([self], [absent.make()])
@@ -186,7 +186,7 @@ class Variable:
         return self._value.size
 
     def numpy(self) -> np.ndarray:
-        """A copy of the value as a NumPy array, which may be written to."""
+        """A writable copy of the value as a NumPy array."""
         if not allocation.current().has_values:
             return allocation.placeholder(self.shape, self.value.dtype)
         return border.to_host(self.value)
@@ -224,34 +224,34 @@ class Variable:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={self.value}>"
 
 
-# Both walk over the variables in C: no signal handler and no other thread gets a turn in between, so a reader sees one
-# whole state and a writer is never stopped half-way.
+# Both iterate over the variables in C: no signal handler and no other thread can run in between, so a reader sees a
+# consistent state and a writer is never interrupted half-way.
 
 _value_slot, _has_layout = vars(Variable)["_value"], vars(Variable)["_layout"].__get__
 
 
 def values_of(variables: Iterable[Variable]) -> list:
-    """The variables' own values, all of the same moment."""
+    """The variables' own values, all from the same moment."""
     return list(map(_value_slot.__get__, variables))
 
 
 def give_values(variables: Sequence[Variable], values: Sequence) -> None:
-    """Give variables their new values, of their shapes and dtypes, all at one moment."""
+    """Assign new values of matching shapes and dtypes to variables, atomically."""
     give_placed_values(variables, placed(variables, values))
 
 
 def give_placed_values(variables: Sequence[Variable], values: Sequence) -> None:
-    """`give_values` for values that are laid out as the variables.
+    """`give_values` for values that are laid out like the variables.
 
-    Every value that a variable has after its first one came through here.
+    Every value of a variable after its initial one is assigned here.
     """
-    before = values_of(variables)  # freed afterwards, since freeing an array may let another thread have a turn
+    before = values_of(variables)  # freed afterwards, since freeing an array may switch threads
     deque(map(_value_slot.__set__, variables, values), maxlen=0)
     del before
 
 
 def placed(variables: Sequence[Variable], values: Sequence) -> Sequence:
-    """The values on the devices that the variables' layouts name; the same objects where they are there already."""
+    """The values on the devices of the variables' layouts; the same objects if they are already there."""
     return list(map(_placed, variables, values)) if any(map(_has_layout, variables)) else values
 
 
@@ -260,7 +260,7 @@ def _placed(variable: Variable, value: object) -> Any:
 
 
 def pinned(variables: Sequence[Variable], before: Sequence, after: Sequence) -> list:
-    """The values after a function that is traced, those that are new laid out as the variables."""
+    """The new values after a traced function, constrained to the layouts of the variables."""
     return [
         new if new is old or variable._layout is None else placement.pinned(new, variable._layout)
         for variable, old, new in zip(variables, before, after, strict=True)
@@ -268,9 +268,9 @@ def pinned(variables: Sequence[Variable], before: Sequence, after: Sequence) -> 
 
 
 def lay_out(variables: Sequence[Variable]) -> None:
-    """Lay variables that are not on the ambient distribution's mesh out as it says, one after the other.
+    """Lay out the variables that are not on the current distribution's mesh, one at a time.
 
-    A variable that follows another one, as an optimizer's state does its weight, comes after it.
+    A variable that follows another one, as an optimizer slot follows its weight, comes after it.
     """
     for variable in variables:
         before, variable._layout = variable._layout, _layout_of(variable)
@@ -280,7 +280,7 @@ def lay_out(variables: Sequence[Variable]) -> None:
 
 
 def _layout_of(variable: Variable) -> object:
-    """The layout that a variable is to have: that of the one which it follows, or what the distribution says."""
+    """The layout that a variable should have: that of the variable it follows, or that of the distribution."""
     distribution = placement.current()
     if variable.follows is not None:
         return variable.follows._layout
@@ -288,12 +288,12 @@ def _layout_of(variable: Variable) -> object:
 
 
 def changed_values(before: Sequence, after: Sequence) -> dict[int, object]:
-    """The new values by position, without those that a function handed through as they were."""
+    """The new values by index, without those that a function returned unchanged."""
     return {i: new for i, (old, new) in enumerate(zip(before, after, strict=True)) if new is not old}
 
 
 def assign_values(variables: Sequence[Variable], values: Sequence[jax.Array]) -> None:
-    """`give_values`, or an assignment each while a function is being traced."""
+    """`give_values`, or separate assignments while a function is being traced."""
     if any(isinstance(value, jax.core.Tracer) for value in values):
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
@@ -303,7 +303,7 @@ def assign_values(variables: Sequence[Variable], values: Sequence[jax.Array]) ->
 
 @contextmanager
 def assigned_together() -> Iterator[None]:
-    """Scope at whose end all that was assigned in it is stored, at one moment; nothing is if it fails."""
+    """Scope at whose end all assignments made in it are stored atomically; none of them if it fails."""
     if context.current().states:
         yield
         return
@@ -314,7 +314,7 @@ def assigned_together() -> Iterator[None]:
 
 
 def assign_all(variables: Sequence[Variable], values: Sequence) -> None:
-    """Assign values that a caller gives, all at one moment; none where one does not fit."""
+    """Assign values given by a caller, atomically; none of them if one does not fit."""
     with assigned_together():
         for variable, value in zip(variables, values, strict=True):
             variable.assign(jnp.array(value) if isinstance(value, jax.Array) else value)  # the caller may donate it
@@ -322,7 +322,7 @@ def assign_all(variables: Sequence[Variable], values: Sequence) -> None:
 
 @contextmanager
 def unchanged_on_error(variables: Iterable[Variable]) -> Iterator[None]:
-    """Scope after whose failure the variables have the values that they had at its start."""
+    """Scope that restores the variables' values if it fails."""
     variables = tuple(variables)
     before = values_of(variables)
     try:
@@ -333,8 +333,8 @@ def unchanged_on_error(variables: Iterable[Variable]) -> Iterator[None]:
 
 
 def reading_one_state(variables: Iterable[Variable]) -> AbstractContextManager:
-    """Scope in which variables are read as they are at its start, whatever another thread trains meanwhile."""
-    if context.current().states:  # where values are of this thread already
+    """Scope in which variables are read as they were at its start, whatever another thread trains meanwhile."""
+    if context.current().states:  # the values already belong to this thread
         return nullcontext()
     variables = tuple(variables)
     return context.state(dict(zip(variables, values_of(variables), strict=True)))
@@ -379,7 +379,7 @@ for _name in ("neg", "pos", "abs", "invert", "round"):
 
 
 def _first_value(variable: Variable, initializer: object, shape: Sequence[int] | None, dtype: object) -> Tensor:
-    """The first value, made at once even while a function is being traced, or what the allocator has for it."""
+    """The initial value, computed immediately even while tracing, or supplied by the allocator."""
     compilation_cache.start()
     shape = None if shape is None else tuple(int(d) for d in shape)
     if isinstance(initializer, str):
@@ -387,7 +387,7 @@ def _first_value(variable: Variable, initializer: object, shape: Sequence[int] |
     if not callable(initializer) or isinstance(initializer, Variable) or hasattr(initializer, "shape"):
         return _from_value(variable, initializer, shape, dtype)
     if shape is None:
-        raise ValueError(f"Variable {variable.name!r}: with a function as initializer, shape must be given too.")
+        raise ValueError(f"Variable {variable.name!r}: shape is required if the initializer is a function.")
     dtype = _kept_dtype(variable, dtype)
     _find_layout(variable, shape, dtype)
     make = partial(_from_function, variable, initializer, shape, dtype)
@@ -410,7 +410,7 @@ def _from_value(variable: Variable, value: object, shape: tuple[int, ...] | None
 
 
 def _find_layout(variable: Variable, shape: tuple[int, ...], dtype: Any) -> None:
-    """Give a new variable the layout that the ambient distribution has for its path and its shape."""
+    """Give a new variable the layout that the current distribution has for its path and shape."""
     if variable._layout is None and placement.current() is not None:
         variable._value = Absent(shape, dtype)
         variable._layout = _layout_of(variable)
@@ -419,26 +419,26 @@ def _find_layout(variable: Variable, shape: tuple[int, ...], dtype: Any) -> None
 def _kept_dtype(variable: Variable, dtype: object) -> str:
     kept = dtypes.storage_dtype(dtype)
     if kept == "string":
-        raise ValueError(f"Variable {variable.name!r}: strings cannot be held in a variable.")
+        raise ValueError(f"Variable {variable.name!r}: a variable cannot store strings.")
     return kept
 
 
 def _checked(variable: Variable, array: jax.Array, shape: tuple[int, ...] | None) -> jax.Array:
     if shape is not None and array.shape != shape:
         raise ValueError(
-            f"Variable {variable.name!r}: the first value must have shape {shape}. Received: shape={array.shape}."
+            f"Variable {variable.name!r}: the initial value must have shape {shape}. Received: shape={array.shape}."
         )
     return _placed(variable, array)
 
 
 @contextmanager
 def deferred_values() -> Iterator[None]:
-    """Scope in which new variables get no values until somebody assigns or reads them; at its end all have one.
+    """Scope in which new variables get no values until they are assigned or read; at its end all have one.
 
-    A model that is made to be given the weights of a file takes no memory before, whatever sizes it declares.
+    A model that is created to be given the weights of a file takes no memory before, whatever sizes it declares.
 
     Raises:
-        ValueError: when the values that nobody assigned are larger than the budget of the load.
+        ValueError: if the values that were not assigned exceed the budget of the load.
     """
     allocator = allocation.Deferred(allocation.current())
     with context.scope(allocator=allocator):
@@ -450,7 +450,7 @@ def deferred_values() -> Iterator[None]:
 
 
 def settings_dtype(value: object) -> str:
-    """The dtype that a plain Python value (or list of them) gets: floatx, int32 or bool."""
+    """The dtype of a plain Python value (or list of them): floatx, int32 or bool."""
     kind = border.to_numpy(value, "Variable", "value").dtype.kind
     return {"i": "int32", "b": "bool", "c": "complex64"}.get(kind) or dtypes.standardize_dtype(None)
 
@@ -460,11 +460,11 @@ def functional(fn: Callable, variables: Iterable[Variable]) -> Callable:
 
     Args:
         fn: any function.
-        variables: those whose values go in and come out. Assignments to others are dropped.
+        variables: the variables whose values become inputs and outputs. Assignments to others are dropped.
 
     Returns:
-        `pure(state, *args, **kwargs) -> (result, new_state)`, where a state is a list of arrays, one a variable; a
-        variable given in the place of an array stands for its value.
+        `pure(state, *args, **kwargs) -> (result, new_state)`, where a state is a list of arrays, one per variable; a
+        variable given instead of an array stands for its value.
 
     Example:
 
@@ -486,19 +486,19 @@ def functional(fn: Callable, variables: Iterable[Variable]) -> Callable:
 
 
 def _read(result: object) -> Any:
-    """`result` with the present values of the variables in it, which mean others outside of the scope."""
+    """`result` with variables replaced by their current values, since they have other values outside the scope."""
     if not any(isinstance(leaf, Variable) for leaf in tree.flatten(result)):
         return result
     return tree.map_structure(lambda leaf: leaf.value if isinstance(leaf, Variable) else leaf, result)
 
 
 class StatelessScope:
-    """Scope in which variables are read from a mapping and assigned in it, never for good.
+    """Scope in which variables are read from and assigned in a mapping, without being changed themselves.
 
     Args:
         state_mapping: pairs of (variable, value).
-        collect_losses: whether losses that layers add are gathered in `scope.losses`.
-        initialize_variables: whether variables may be made inside; they always are made at once here.
+        collect_losses: whether losses that layers add are collected in `scope.losses`. Defaults to False.
+        initialize_variables: accepted for compatibility; variables created inside are always initialized immediately.
 
     Example:
 
@@ -534,7 +534,7 @@ class StatelessScope:
         self._scope.__exit__(*details)
 
     def add_loss(self, loss: object) -> None:
-        """Gather a loss."""
+        """Collect a loss."""
         self.losses.append(loss)
 
     def add_update(self, update: tuple[Variable, object]) -> None:

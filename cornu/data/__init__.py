@@ -1,4 +1,4 @@
-"""Data sets: what people know from `tf.data`, on NumPy and plain Python."""
+"""Datasets: the API of `tf.data`, on NumPy and plain Python."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Elements made into batches: stacked where they have one shape, padded where they have not."""
+"""Batching elements: stacked if they have the same shape, padded if not."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,15 +11,18 @@ from cornu.errors import DataError
 
 
 def stacked(elements: list[Element], owner: str) -> Element:
-    """Elements of one shape along a new first axis."""
+    """Elements of the same shape stacked along a new first axis."""
     try:
         return map_leaves(_stack, *elements)
     except (ValueError, KeyError) as error:
         if not all(same_structure(elements[0], other) for other in elements):
-            raise DataError(f"{owner} needs elements of one structure. Received: {_shapes(elements)}.") from error
+            raise DataError(
+                f"{owner} requires elements of the same structure. Received: {_shapes(elements)}."
+            ) from error
         raise DataError(
-            f"{owner} needs elements of one shape. Received: {_shapes(elements)}. Bring them to one shape in a map "
-            "before, or use padded_batch."
+            f"{owner} requires elements of the same shape. Received: {_shapes(elements)}. Make their shapes equal in a "
+            "map "
+            "before it, or use padded_batch."
         ) from error
 
 
@@ -27,24 +30,24 @@ def _stack(*rows: Nested) -> np.ndarray | None:
     if rows[0] is None:
         return None
     if rows[0].ndim and all(row.shape == rows[0].shape for row in rows):
-        return np.concatenate(rows).reshape(len(rows), *rows[0].shape)  # quicker: it makes no views of the rows
+        return np.concatenate(rows).reshape(len(rows), *rows[0].shape)  # faster: creates no views of the rows
     return np.stack(rows)
 
 
 def _shapes(elements: list[Element]) -> str:
-    """The different shapes among elements, as a message shows them."""
+    """The distinct shapes of elements, for a message."""
     shapes = dict.fromkeys(str(map_leaves(np.shape, element)) for element in elements)
     return " and ".join(list(shapes)[:3])
 
 
 def padded(elements: list[Element], shapes: object, values: object, owner: str) -> Element:
-    """Elements along a new first axis, each filled up at its ends.
+    """Elements stacked along a new first axis, each padded at its ends.
 
     Args:
         elements: elements of one structure.
-        shapes: the shape to fill up to in that structure, None in it for the longest; None for all that.
-        values: what to fill up with, in that structure or for all; None for zeros and empty text.
-        owner: who asks, for messages.
+        shapes: target shapes in that structure, with None for the longest size; None uses the longest everywhere.
+        values: padding values, in that structure or one for all; None for zeros and empty strings.
+        owner: the caller, for error messages.
     """
     first = elements[0]
     if not isinstance(first, (tuple, Mapping)):
@@ -57,7 +60,7 @@ def padded(elements: list[Element], shapes: object, values: object, owner: str) 
 
 
 def part(value: Tensor, key: Any) -> Any:
-    """The part of a structure that belongs to a key; what is not a structure belongs to all."""
+    """The part of a structure that belongs to a key; a value that is not a structure applies to all."""
     return value[key] if isinstance(value, (tuple, list, Mapping)) else value
 
 
@@ -65,14 +68,14 @@ def _padded_rows(rows: list[np.ndarray], shape: Any, value: Tensor, owner: str) 
     ranks = {row.ndim for row in rows}
     if len(ranks) > 1 or (shape is not None and len(shape) not in ranks):
         raise DataError(
-            f"{owner} needs elements with as many axes as the shape to pad to. Received: {_shapes(rows)}, and the "
+            f"{owner} requires elements with as many axes as the padded shape. Received: {_shapes(rows)}, and the "
             f"shape {shape}."
         )
     longest = [max(sizes) for sizes in zip(*(row.shape for row in rows), strict=True)]
     given = [None] * len(longest) if shape is None else shape
     wanted = [size if s in (None, -1) else int(s) for size, s in zip(longest, given, strict=True)]
     if any(size > room for size, room in zip(longest, wanted, strict=True)):
-        raise DataError(f"{owner}: an element of shape {longest} does not fit into {wanted}, the shape to pad to.")
+        raise DataError(f"{owner}: an element of shape {longest} does not fit in {wanted}, the padded shape.")
     kind = np.result_type(*rows)
     filled = np.full((len(rows), *wanted), ("" if kind.kind in "OUS" else 0) if value is None else value, kind)
     for number, row in enumerate(rows):
@@ -81,7 +84,7 @@ def _padded_rows(rows: list[np.ndarray], shape: Any, value: Tensor, owner: str) 
 
 
 def filled_shapes(element: Element, spec: Any, shapes: Any, size: int) -> dict | tuple:
-    """Shapes to pad an element to in which each size that was left open, or else is not known, is `size`."""
+    """Padded shapes in which each open or unknown size is `size`."""
     if isinstance(element, Mapping):
         return {key: filled_shapes(one, spec[key], part(shapes, key), size) for key, one in element.items()}
     if isinstance(element, tuple):
@@ -91,7 +94,7 @@ def filled_shapes(element: Element, spec: Any, shapes: Any, size: int) -> dict |
 
 
 def padded_spec(spec: Any, shapes: Any, size: int | None) -> dict | tuple | TensorSpec:
-    """What is known of padded batches."""
+    """The specs of padded batches."""
     if isinstance(spec, Mapping):
         return {key: padded_spec(one, part(shapes, key), size) for key, one in spec.items()}
     if isinstance(spec, tuple):

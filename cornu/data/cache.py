@@ -1,7 +1,7 @@
-"""Elements that are made once: kept and kept in memory.
+"""Elements that are made once and kept in memory or a file.
 
-A store is filled by the first pass that needs more than it holds, from one pass over the data set that the key of that
-first one names; a pass over a cache is thus no more than a number.
+A store is filled by the first pass that needs more than it contains, from one pass over the dataset with the key of the
+first pass; a pass over a cache is thus just a number.
 """
 
 import threading
@@ -14,11 +14,11 @@ from cornu.data.records import Records
 
 
 class Store:
-    """Elements of one pass, made when they are first asked for.
+    """Elements of one pass, made when they are first needed.
 
     Args:
-        open_pass: opens a pass for a key.
-        path: the file that keeps them; None for memory. Where it is there already, nothing is made.
+        open_pass: function that opens a pass for a key.
+        path: file for the elements; None for memory. If it exists, nothing is made.
     """
 
     def __init__(self, open_pass: Callable[[Key], Pass], path: Path | None = None):
@@ -29,7 +29,7 @@ class Store:
         self._source: Iterator[Element] | None = None
 
     def start(self, key: Key) -> None:
-        """Fill this from the pass of a key, unless it is that already."""
+        """Fill the store from the pass of a key, unless it already is."""
         with self._lock:
             if self.key == key or (self.key is not None and self._source is None and self.path is not None):
                 return
@@ -38,7 +38,7 @@ class Store:
             self.key, self._source = key, None if is_made else self.open_pass(key)
 
     def get(self, position: int) -> Element:
-        """The element at a position; StopIteration where there is none."""
+        """The element at a position; raises StopIteration if there is none."""
         with self._lock:
             while self._source is not None and len(self._items) <= position:
                 self._keep_next(self._source)
@@ -74,6 +74,6 @@ class Cached(Pass):
         return {"position": self.position, "key": list(self.store.key or self.key)}
 
     def set_state(self, state: State) -> None:
-        """Have the store filled from the same pass."""
+        """Fill the store from the same pass."""
         self.position = state["position"]
         self.store.start(tuple(state["key"]))

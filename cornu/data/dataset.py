@@ -1,12 +1,12 @@
-"""`Dataset`: what people know from `tf.data`, on NumPy and plain Python.
+"""`Dataset`: the API of `tf.data`, on NumPy and plain Python.
 
-A data set is a chain of steps. A step knows how to open a pass over the steps before it (`passes.py`), how many
-elements it has, and their shapes; nothing is computed before a pass is read. `iter(data)` opens the next pass, whose
-iterator can be asked for its place, `get_state()`, and put there again in another process, `set_state(state)`: the rest
-comes out the same, bit for bit.
+A dataset is a chain of steps. A step knows how to open a pass over the preceding steps (`passes.py`), its number of
+elements, and their shapes; nothing is computed before a pass is read. `iter(data)` opens the next pass, whose iterator
+can report its position, `get_state()`, and be restored to it in another process, `set_state(state)`: the remaining
+elements are bit-identical.
 
-Why not on grain, Google's loader for JAX: it brings seven packages (protobuf, array-record, etils and others) for what
-is a few hundred lines here, and most of `tf.data`'s methods would still have to be written on top of it.
+Why not grain, Google's loader for JAX: it requires seven packages (protobuf, array-record, etils and others) for what
+is a few hundred lines here, and most of the methods of `tf.data` would still have to be implemented on top of it.
 """
 
 import bisect
@@ -62,24 +62,24 @@ from cornu.random.seed_generator import number_of_use
 
 INFINITE_CARDINALITY = -1
 UNKNOWN_CARDINALITY = -2
-_MANY = 2**62  # elements, where there is no end
-_ELEMENTS = "elements"  # the file in a folder that holds them
+_MANY = 2**62  # number of elements of an infinite dataset
+_ELEMENTS = "elements"  # name of the file with the elements
 
 
 class Dataset:
-    """A sequence of elements, made step by step while it is read.
+    """A sequence of elements, produced lazily by a chain of steps.
 
-    An element is an array, or tuples and dictionaries of arrays. Make a data set with `from_tensor_slices`,
-    `from_generator`, `range` and the like; each method gives a new one with one more step. A loop gives NumPy arrays
-    with TensorFlow's method `numpy()`; functions given to `map` and its kin are called with plain NumPy arrays, a tuple
-    spread over their arguments.
+    An element is an array, or tuples and dictionaries of arrays. Create a dataset with `from_tensor_slices`,
+    `from_generator`, `range` and similar methods; each method returns a new dataset with one more step. Iterating
+    yields NumPy arrays with TensorFlow's method `numpy()`; functions passed to `map` and similar methods receive plain
+    NumPy arrays, with a tuple spread over their arguments.
 
-    What is random follows from the seed of the step, or else from `set_random_seed`, and from the number of the pass:
-    each epoch has its own order, and each run of a program the same ones. So does what cornu's layers and functions
-    draw for an element within `map` and its kin, in whichever thread; draws of NumPy's or Python's own go on as they
-    were called, and a resumed training does not make them again.
+    Randomness is derived from the seed of the step, or else from `set_random_seed`, and from the number of the pass:
+    each epoch has its own order, and each run of a program has the same ones. The same holds for the draws of cornu's
+    layers and functions within `map` and similar methods, in any thread; NumPy's and Python's own generators simply
+    advance with each call, and a resumed training run does not restore them.
 
-    Where a function fails, `cornu.errors.DataError` names the step and the element; its cause is the error.
+    If a function fails, `cornu.errors.DataError` names the step and the element; its cause is the original error.
 
     Example:
 
@@ -89,8 +89,8 @@ class Dataset:
             print(x.shape, y.numpy())
     """
 
-    class_names: list[str] | None  # of a data set from folders, and of what follows from it
-    file_paths: list[str]  # of a data set from folders
+    class_names: list[str] | None  # of a dataset from directories, and of datasets derived from it
+    file_paths: list[str]  # of a dataset from directories
 
     def __init__(
         self,
@@ -101,12 +101,12 @@ class Dataset:
         rows: "_Rows | None" = None,
     ):
         self._source = open_pass
-        self._rows = rows  # the arrays of which the source gives the places of rows; None where it gives elements
+        self._rows = rows  # the arrays whose row indices the source yields; None if it yields elements
         self._size = size
         self._spec = spec
         self._steps = steps
-        self._passes = 0  # that were opened
-        self._batch_size: int | None = None  # where the last step is `batch`
+        self._passes = 0  # number of opened passes
+        self._batch_size: int | None = None  # if the last step is `batch`
         self._options = Options()
 
     def _open(self, key: Key) -> Pass:
@@ -117,19 +117,19 @@ class Dataset:
 
     @staticmethod
     def from_tensors(tensors: object, name: str | None = None) -> "Dataset":
-        """A data set of one element."""
+        """A dataset with a single element."""
         element = as_element(tensors)
         return _counted(1, lambda _: element, map_leaves(spec_of, element), "from_tensors")
 
     @staticmethod
     def from_tensor_slices(tensors: object, name: str | None = None) -> "Dataset":
-        """A data set of the rows of arrays.
+        """A dataset of the rows of arrays.
 
         Args:
-            tensors: an array, or tuples and dictionaries of arrays with as many rows each, at least one axis. A list of
-                arrays of different shapes is one array whose rows differ. The arrays are not copied, and their rows
-                cannot be written to.
-            name: a name for the reader.
+            tensors: an array, or tuples and dictionaries of arrays with the same number of rows and at least one axis.
+                A list of arrays of different shapes is one array whose rows differ. The arrays are not copied, and
+                their rows are read-only.
+            name: an arbitrary name.
         """
         rows = map_leaves(_rows, tensors)
         sizes = {len(leaf) for leaf in leaves(rows)}
@@ -152,20 +152,20 @@ class Dataset:
         output_signature: object = None,
         name: str | None = None,
     ) -> "Dataset":
-        """A data set of what a generator function yields; it is called anew for each pass.
+        """A dataset of the items of a generator function, which is called again for each pass.
 
-        A pass that is resumed calls it again and drops what it had yielded before.
+        A resumed pass calls it again and skips the items it had already yielded.
 
         Args:
             generator: function that returns an iterable.
-            output_types: dtypes, in the structure of an element; None leaves them as they come.
-            output_shapes: shapes in the same structure, with None for sizes that differ.
+            output_types: dtypes, in the structure of an element; None keeps those of the items.
+            output_shapes: shapes in the same structure, with None for sizes that vary.
             args: arguments of the function.
-            output_signature: `TensorSpec`s in that structure, in the place of types and shapes.
-            name: a name for the reader.
+            output_signature: `TensorSpec`s in that structure, instead of types and shapes.
+            name: an arbitrary name.
 
         Raises:
-            ValueError, TypeError: when an element differs from what was declared.
+            ValueError, TypeError: if an element differs from the declaration.
         """
         if not callable(generator):
             raise TypeError(
@@ -186,13 +186,13 @@ class Dataset:
 
     @staticmethod
     def range(*args: Any, output_type: Any = "int64", name: str | None = None) -> "Dataset":
-        """A data set of numbers, given as Python's `range` takes them."""
+        """A dataset of numbers, with the arguments of Python's `range`."""
         numbers, dtype = range(*map(int, args)), np.dtype(getattr(output_type, "name", output_type))
         return _counted(len(numbers), lambda i: np.asarray(numbers[i], dtype), TensorSpec((), dtype), "range")
 
     @staticmethod
     def counter(start: int = 0, step: int = 1, dtype: Any = "int64", name: str | None = None) -> "Dataset":
-        """Numbers from `start` on without end, each `step` more than the one before."""
+        """An infinite sequence of numbers starting at `start`, with increment `step`."""
         kind = np.dtype(getattr(dtype, "name", dtype))
         made = _counted(_MANY, lambda i: np.asarray(start + i * step, kind), TensorSpec((), kind), "counter")
         made._size = lambda: INFINITE_CARDINALITY
@@ -202,12 +202,12 @@ class Dataset:
     def random(
         seed: int | None = None, rerandomize_each_iteration: bool | None = None, name: str | None = None
     ) -> "Dataset":
-        """Random whole numbers below 2**31 without end, which tensors of 32 bits hold; TensorFlow's are below 2**32.
+        """An infinite sequence of random integers below 2**31, which fit in 32 bits; TensorFlow's are below 2**32.
 
         Args:
-            seed: number that they follow from; None takes the global seed.
-            rerandomize_each_iteration: whether each pass has others, False where it is not given.
-            name: a name for the reader.
+            seed: seed of the sequence; None uses the global seed.
+            rerandomize_each_iteration: whether each pass has different numbers. Defaults to False.
+            name: an arbitrary name.
         """
         entropy = _seed(seed)
 
@@ -221,13 +221,12 @@ class Dataset:
     def load(
         path: Any, element_spec: object = None, compression: str | None = None, reader_func: Callable | None = None
     ) -> "Dataset":
-        """A data set that `save` has written.
+        """A dataset saved by `save`.
 
         Args:
-            path: its folder.
-            element_spec, compression: what the files tell by themselves; accepted for scripts.
-            reader_func: function of a data set of data sets, one for each file, that returns the data set; None takes
-                one file after another.
+            path: its directory.
+            element_spec, compression: accepted for compatibility; the files contain them.
+            reader_func: function from a dataset of datasets, one per file, to the dataset; None concatenates the files.
         """
         records = Records(Path(path) / _ELEMENTS)
         stored = _counted(
@@ -237,22 +236,22 @@ class Dataset:
 
     @staticmethod
     def zip(*args: object, datasets: object = None, name: str | None = None) -> "Dataset":
-        """Elements of several data sets side by side, as long as each has one.
+        """Elements of several datasets combined, until one of them ends.
 
         Args:
-            *args: data sets, or one structure (tuple or dictionary) of data sets.
-            datasets: such a structure, by name.
-            name: a name for the reader.
+            *args: datasets, or one structure (tuple or dictionary) of datasets.
+            datasets: such a structure, as a keyword.
+            name: an arbitrary name.
         """
         structure = datasets if datasets is not None else args[0] if len(args) == 1 else args
         structure = tuple(structure) if isinstance(structure, list) else structure
         sources = list(leaves(structure))
         odd = [source for source in sources if not isinstance(source, Dataset)]
         if odd or not sources:
-            raise TypeError(f"Dataset.zip: expected data sets. Received: {odd or structure!r}.")
+            raise TypeError(f"Dataset.zip: expected datasets. Received: {odd or structure!r}.")
         again = [
             (n,) if (n := sources[:i].count(source)) else () for i, source in enumerate(sources)
-        ]  # each its own order
+        ]  # each has its own order
         places = numbered(structure)
         return Dataset(
             lambda key: passes.Zip(
@@ -276,11 +275,11 @@ class Dataset:
 
         Args:
             map_func: function of an element, a tuple spread over its arguments, that returns the new element.
-            num_parallel_calls: threads that work on elements at a time; `AUTOTUNE` for as many as there are processors,
-                or none where they turn out not to pay; None for none. They pay where the function waits, or spends its
-                time in long operations of NumPy, Pillow or JAX; in short ones threads hold one another up.
-            deterministic: False allows another order, which is not made use of: the order is kept.
-            name: a name for the reader.
+            num_parallel_calls: number of threads that process elements; `AUTOTUNE` for as many as there are processors,
+                or none if they turn out not to pay off; None for none. They pay off if the function waits, or spends
+                its time in long operations of NumPy, Pillow or JAX; in short ones threads delay one another.
+            deterministic: False allows a different order, which is not used: the order is always preserved.
+            name: an arbitrary name.
         """
         step = f"map({_name_of(map_func)})"
         function = self._calling(map_func, step)
@@ -295,7 +294,7 @@ class Dataset:
         return self._then(step, lambda key: ParallelMap(self._open(key), function(key), threads), spec=spec_after)
 
     def _mapped_to(self, spec: object, map_func: Callable) -> "Dataset":
-        """`map` to elements that are known beforehand, so that none need be made to look at it."""
+        """`map` with known element specs, so that no element needs to be computed to infer them."""
         function = self._calling(map_func, "map")
         return self._then("map", lambda key: passes.Map(self._open(key), function(key)), spec=lambda _: spec)
 
@@ -315,13 +314,13 @@ class Dataset:
         deterministic: bool | None = None,
         name: str | None = None,
     ) -> "Dataset":
-        """Stack each `batch_size` elements, which must have one shape, along a new first axis.
+        """Stack each `batch_size` elements, which must have the same shape, along a new first axis.
 
         Args:
-            batch_size: elements in a batch.
-            drop_remainder: whether a last batch that is not full is left out.
-            num_parallel_calls, deterministic: accepted for scripts; stacking takes no threads.
-            name: a name for the reader.
+            batch_size: number of elements in a batch.
+            drop_remainder: whether to drop an incomplete last batch. Defaults to False.
+            num_parallel_calls, deterministic: accepted for compatibility; stacking uses no threads.
+            name: an arbitrary name.
         """
         size = validate.positive_int(int(batch_size), "batch_size", "Dataset.batch")
         owner = self._named(f"batch({size})")
@@ -342,13 +341,13 @@ class Dataset:
         reshuffle_each_iteration: bool | None = None,
         name: str | None = None,
     ) -> "Dataset":
-        """Give the elements in a random order: each is drawn from a buffer, where the next one takes its place.
+        """Shuffle the elements: each is drawn from a buffer, in which the next one replaces it.
 
         Args:
-            buffer_size: elements in the buffer; as many as there are elements, or more, make all orders equally likely.
-            seed: number that the order follows from; None takes the global seed.
-            reshuffle_each_iteration: whether each pass has another order, True where it is not given.
-            name: a name for the reader.
+            buffer_size: size of the buffer; all orders are equally likely if it is at least the number of elements.
+            seed: seed of the order; None uses the global seed.
+            reshuffle_each_iteration: whether each pass has a different order. Defaults to True.
+            name: an arbitrary name.
         """
         size = validate.positive_int(int(buffer_size), "buffer_size", "Dataset.shuffle")
         again = reshuffle_each_iteration is not False
@@ -360,7 +359,7 @@ class Dataset:
         return self._then(f"shuffle({size})", open_pass, rows=self._rows)
 
     def repeat(self, count: int | None = None, name: str | None = None) -> "Dataset":
-        """Go through the elements `count` times; None or -1 for ever."""
+        """Iterate over the elements `count` times; None or -1 means forever."""
         rounds = None if count is None or int(count) < 0 else int(count)
 
         def size(n: int) -> int:
@@ -384,7 +383,7 @@ class Dataset:
         )  # fmt: skip
 
     def skip(self, count: int, name: str | None = None) -> "Dataset":
-        """All but the first `count` elements; -1 for none."""
+        """All except the first `count` elements; -1 for none."""
         count = int(count)
         return self._then(
             f"skip({count})", lambda key: passes.Skip(self._source(key), None if count < 0 else count),
@@ -392,17 +391,17 @@ class Dataset:
         )  # fmt: skip
 
     def prefetch(self, buffer_size: int, name: str | None = None) -> "Dataset":
-        """Make up to `buffer_size` elements ahead in a thread; `AUTOTUNE` makes two."""
+        """Prefetch up to `buffer_size` elements in a thread; `AUTOTUNE` means two."""
         size = _positive_or_auto(buffer_size, "buffer_size", "Dataset.prefetch")
         return self._then("prefetch", lambda key: Ahead(self._open(key), 2 if size == AUTOTUNE else size))
 
     def cache(self, filename: str | os.PathLike = "", name: str | None = None) -> "Dataset":
-        """Make each element once.
+        """Cache the elements.
 
         Args:
-            filename: file of NumPy data that keeps the elements, from one run of the program to the next; it is there
-                once all elements were read. None or "" keeps them in memory, in arrays that cannot be written to.
-            name: a name for the reader.
+            filename: NumPy data file that keeps the elements between runs of the program; it is complete once all
+                elements were read. None or "" caches them in memory, in read-only arrays.
+            name: an arbitrary name.
         """
         store = Store(self._open, Path(filename) if filename else None)
         return self._then("cache", lambda key: Cached(store, key))
@@ -414,7 +413,7 @@ class Dataset:
         return Dataset.zip(numbers, self)
 
     def shard(self, num_shards: int, index: int, name: str | None = None) -> "Dataset":
-        """Every `num_shards`-th element, from element `index` on."""
+        """Every `num_shards`-th element, starting at element `index`."""
         shards, number = validate.positive_int(num_shards, "num_shards", "Dataset.shard"), int(index)
         if not 0 <= number < shards:
             raise ValueError(
@@ -434,16 +433,16 @@ class Dataset:
         )
 
     def unique(self, name: str | None = None) -> "Dataset":
-        """The elements that did not come before; each must be one array."""
+        """The elements that did not occur before; each must be a single array."""
         return self._then("unique", lambda key: passes.Unique(self._open(key)), size=lambda _: UNKNOWN_CARDINALITY)
 
     def scan(self, initial_state: object, scan_func: Callable, name: str | None = None) -> "Dataset":
-        """What a function makes of each element and of what it kept from those before.
+        """Apply a function to each element and a state that it updates.
 
         Args:
-            initial_state: what it keeps at first.
-            scan_func: function of what it keeps and an element that returns both anew.
-            name: a name for the reader.
+            initial_state: the initial state.
+            scan_func: function from the state and an element to the new state and an output element.
+            name: an arbitrary name.
         """
         step, kept = f"scan({_name_of(scan_func)})", as_element(initial_state)
         function = self._calling(scan_func, step)
@@ -457,15 +456,15 @@ class Dataset:
         drop_remainder: bool = False,
         name: str | None = None,
     ) -> "Dataset":
-        """Stack each `batch_size` elements, filled up at their ends to one shape.
+        """Stack each `batch_size` elements, padded at their ends to the same shape.
 
         Args:
-            batch_size: elements in a batch.
-            padded_shapes: shapes in the structure of an element; None or -1 in them, or in their place, is the size of
-                the longest in the batch.
-            padding_values: what to fill up with, in that structure or for all; None for zeros and empty text.
-            drop_remainder: whether a last batch that is not full is left out.
-            name: a name for the reader.
+            batch_size: number of elements in a batch.
+            padded_shapes: shapes in the structure of an element; None or -1, as a size or instead of a shape, means the
+                size of the longest element in the batch.
+            padding_values: padding values, in that structure or one for all; None for zeros and empty strings.
+            drop_remainder: whether to drop an incomplete last batch. Defaults to False.
+            name: an arbitrary name.
         """
         size = validate.positive_int(int(batch_size), "batch_size", "Dataset.padded_batch")
         owner = self._named(f"padded_batch({size})")
@@ -493,23 +492,24 @@ class Dataset:
         drop_remainder: bool = False,
         name: str | None = None,
     ) -> "Dataset":
-        """Batch elements of like length together.
+        """Batch elements of similar length together.
 
         Args:
-            element_length_func: function of an element that gives its length.
-            bucket_boundaries: rising lengths; a bucket holds lengths below its boundary, and one more the longest.
-            bucket_batch_sizes: elements in a batch of each bucket, one more number than there are boundaries.
+            element_length_func: function from an element to its length.
+            bucket_boundaries: increasing lengths; a bucket contains lengths below its boundary, and the last one all
+            others.
+            bucket_batch_sizes: batch size for each bucket, one more than there are boundaries.
             padded_shapes, padding_values: as in `padded_batch`.
-            pad_to_bucket_boundary: whether sizes that are left open are filled up to one less than the boundary, not to
-                the longest element; each element must then be shorter than the last boundary.
-            no_padding: whether elements of a bucket are stacked as they are.
-            drop_remainder: whether batches at the end that are not full are left out.
-            name: a name for the reader.
+            pad_to_bucket_boundary: whether to pad open sizes to one less than the boundary, rather than to the longest
+                element; each element must then be shorter than the last boundary. Defaults to False.
+            no_padding: whether to stack the elements of a bucket without padding. Defaults to False.
+            drop_remainder: whether to drop incomplete batches at the end. Defaults to False.
+            name: an arbitrary name.
         """
         boundaries, sizes = list(map(int, bucket_boundaries)), list(map(int, bucket_batch_sizes))
         if len(sizes) != len(boundaries) + 1 or sorted(set(boundaries)) != boundaries:
             raise ValueError(
-                "Dataset.bucket_by_sequence_length: bucket_boundaries must rise, with one more number in "
+                "Dataset.bucket_by_sequence_length: bucket_boundaries must be increasing, with one more number in "
                 f"bucket_batch_sizes. Received: {boundaries} and {sizes}."
             )
         owner = self._named("bucket_by_sequence_length")
@@ -545,14 +545,14 @@ class Dataset:
         window_size_func: Callable | None = None,
         name: str | None = None,
     ) -> "Dataset":
-        """The elements of the data sets that a function makes of elements of one key.
+        """The elements of the datasets that a function creates from windows of elements with the same key.
 
         Args:
-            key_func: function of an element that gives its key, a whole number.
-            reduce_func: function of a key, and a data set of elements that have it, that returns a data set.
-            window_size: how many elements of a key are given to `reduce_func` together; fewer at the end.
-            window_size_func: function of a key that gives that number, in its place.
-            name: a name for the reader.
+            key_func: function from an element to its key, an integer.
+            reduce_func: function from a key and a dataset of elements with that key to a dataset.
+            window_size: number of elements of a key passed to `reduce_func` together; fewer at the end.
+            window_size_func: function from a key to that number, as an alternative.
+            name: an arbitrary name.
 
         Example:
 
@@ -592,11 +592,11 @@ class Dataset:
         )
 
     def ignore_errors(self, log_warning: bool = False, name: str | None = None) -> "Dataset":
-        """The elements that the functions before do not fail with.
+        """Skip elements for which the preceding functions fail.
 
         Args:
-            log_warning: accepted for scripts.
-            name: a name for the reader.
+            log_warning: accepted for compatibility.
+            name: an arbitrary name.
         """
         return self._then(
             "ignore_errors", lambda key: passes.Faultless(self._open(key)), lambda _: UNKNOWN_CARDINALITY, None
@@ -610,14 +610,14 @@ class Dataset:
         seed: int | None = None,
         name: str | None = None,
     ) -> "Dataset":
-        """Pairs of a class and an element, some passed over so that the classes come as often as is wanted.
+        """Pairs of a class and an element, some of them skipped to obtain a target distribution of classes.
 
         Args:
-            class_func: function of an element that gives its class, a number from 0.
-            target_dist: how often each class is to come, in parts of 1.
-            initial_dist: how often each comes; None to learn it on the way.
-            seed: number that the choice follows from; None takes the global seed.
-            name: a name for the reader.
+            class_func: function from an element to its class, a number from 0.
+            target_dist: target probability of each class.
+            initial_dist: actual probability of each class; None estimates it on the fly.
+            seed: seed of the selection; None uses the global seed.
+            name: an arbitrary name.
         """
         wanted = np.asarray(target_dist, "float64")
         known = None if initial_dist is None else np.asarray(initial_dist, "float64")
@@ -637,14 +637,14 @@ class Dataset:
         shard_func: Callable | None = None,
         checkpoint_args: object = None,
     ) -> None:
-        """Write all elements into a folder, for `load`.
+        """Save all elements to a directory, for `load`.
 
         Args:
-            path: the folder; elements that were in it are gone.
-            compression, shard_func, checkpoint_args: how TensorFlow spreads them over files; they are in one here.
+            path: the directory; elements saved in it before are replaced.
+            compression, shard_func, checkpoint_args: accepted for compatibility; there is always one file.
         """
         if self._size() == INFINITE_CARDINALITY:
-            raise ValueError(f"{self!r}: save needs an end. Give take(n) of it.")
+            raise ValueError(f"{self!r}: an infinite dataset cannot be saved. Use take(n) first.")
         place = Path(path) / _ELEMENTS
         with tempfile.TemporaryDirectory(dir=_made_folder(place.parent)) as folder:
             records = Records(Path(folder) / _ELEMENTS)
@@ -661,17 +661,17 @@ class Dataset:
         shard_func: Callable | None = None,
         name: str | None = None,
     ) -> "Dataset":
-        """Make each element once, and keep it in a folder; as `cache` does with a file.
+        """Cache the elements in a directory; like `cache` with a file.
 
         Args:
-            path: the folder.
-            compression, reader_func, shard_func: how TensorFlow spreads elements over files; they are in one here.
-            name: a name for the reader.
+            path: the directory.
+            compression, reader_func, shard_func: accepted for compatibility; there is always one file.
+            name: an arbitrary name.
         """
         return self.cache(_made_folder(Path(path)) / _ELEMENTS)
 
     def unbatch(self, name: str | None = None) -> "Dataset":
-        """The rows of each element, one after another."""
+        """The rows of each element, as separate elements."""
 
         def rows_of(element: Element, _: int) -> Pass:
             return passes.Counted(
@@ -684,7 +684,7 @@ class Dataset:
         )  # fmt: skip
 
     def _number_of_rows(self, count: int) -> int:
-        """The rows of all elements, if it is known that all have as many."""
+        """The total number of rows, if all elements are known to have the same number."""
         known = () if (spec := self._known_spec()) is None else leaves(spec)
         sizes = {one.shape[0] if getattr(one, "shape", None) else None for one in known}
         size = sizes.pop() if len(sizes) == 1 else None
@@ -693,7 +693,7 @@ class Dataset:
         return count * size if count > 0 else count
 
     def rebatch(self, batch_size: int, drop_remainder: bool = False, name: str | None = None) -> "Dataset":
-        """The rows of batches in batches of another size."""
+        """The rows of batches, rebatched to another size."""
         return self.unbatch().batch(batch_size, drop_remainder)
 
     def window(
@@ -704,14 +704,14 @@ class Dataset:
         drop_remainder: bool = False,
         name: str | None = None,
     ) -> "Dataset":
-        """Data sets of neighbouring elements, for `flat_map`.
+        """Datasets of adjacent elements, for `flat_map`.
 
         Args:
-            size: elements of a window.
-            shift: elements from the start of a window to that of the next; None for `size`.
-            stride: elements from one of a window to the next.
-            drop_remainder: whether windows at the end that are not full are left out.
-            name: a name for the reader.
+            size: number of elements in a window.
+            shift: distance between the starts of successive windows; None uses `size`.
+            stride: distance between the elements of a window. Defaults to 1.
+            drop_remainder: whether to drop incomplete windows at the end. Defaults to False.
+            name: an arbitrary name.
 
         Example:
 
@@ -729,7 +729,7 @@ class Dataset:
         )  # fmt: skip
 
     def flat_map(self, map_func: Callable, name: str | None = None) -> "Dataset":
-        """The elements of the data sets that a function makes of elements, one after another."""
+        """The elements of the datasets that a function creates from elements, concatenated."""
         return self._interleaved(f"flat_map({_name_of(map_func)})", map_func, 1, 1)
 
     def interleave(
@@ -741,15 +741,16 @@ class Dataset:
         deterministic: bool | None = None,
         name: str | None = None,
     ) -> "Dataset":
-        """The elements of the data sets that a function makes of elements, in turns.
+        """The elements of the datasets that a function creates from elements, interleaved.
 
         Args:
-            map_func: function of an element that returns a data set.
-            cycle_length: data sets that take turns; None or `AUTOTUNE` for as many as there are processors.
-            block_length: elements of a turn, one where it is not given.
-            num_parallel_calls: accepted for scripts; data sets are read in turn. Threads pay in a `map` after this.
-            deterministic: accepted for scripts; the order is kept.
-            name: a name for the reader.
+            map_func: function from an element to a dataset.
+            cycle_length: number of datasets to interleave; None or `AUTOTUNE` for as many as there are processors.
+            block_length: number of consecutive elements from each. Defaults to 1.
+            num_parallel_calls: accepted for compatibility; datasets are read sequentially. Use threads in a `map`
+            afterwards.
+            deterministic: accepted for compatibility; the order is always preserved.
+            name: an arbitrary name.
         """
         owner = "Dataset.interleave"
         cycle = _positive_or_auto(AUTOTUNE if cycle_length is None else cycle_length, "cycle_length", owner)
@@ -778,7 +779,7 @@ class Dataset:
         return self._then(step, open_pass, size=lambda _: UNKNOWN_CARDINALITY, spec=spec)
 
     def concatenate(self, dataset: "Dataset", name: str | None = None) -> "Dataset":
-        """These elements, then those of another data set."""
+        """These elements, followed by those of another dataset."""
 
         def size(n: int) -> int:
             sizes = n, dataset._size()
@@ -801,12 +802,12 @@ class Dataset:
     def choose_from_datasets(
         datasets: Sequence["Dataset"], choice_dataset: "Dataset", stop_on_empty_dataset: bool = True
     ) -> "Dataset":
-        """Elements of the data sets whose numbers another data set gives.
+        """Elements of the datasets whose indices another dataset yields.
 
         Args:
-            datasets: data sets, counted from 0.
-            choice_dataset: data set of such numbers.
-            stop_on_empty_dataset: whether the first one that has ended ends all; else it is passed over.
+            datasets: list of datasets.
+            choice_dataset: dataset of indices.
+            stop_on_empty_dataset: whether to stop when the first dataset has ended; otherwise it is skipped.
         """
         _require_alike(datasets, "Dataset.choose_from_datasets")
         return Dataset(
@@ -826,23 +827,23 @@ class Dataset:
         stop_on_empty_dataset: bool = False,
         rerandomize_each_iteration: bool | None = None,
     ) -> "Dataset":
-        """Elements of data sets that are drawn by chance.
+        """Elements drawn at random from datasets.
 
         Args:
-            datasets: data sets.
-            weights: how likely each one is; None for all alike.
-            seed: number that the choices follow from; None takes the global seed.
-            stop_on_empty_dataset: whether the first one that has ended ends all; else it is passed over.
-            rerandomize_each_iteration: whether each pass chooses anew, True where it is not given.
+            datasets: list of datasets.
+            weights: probability of each one; None for equal probabilities.
+            seed: seed of the choices; None uses the global seed.
+            stop_on_empty_dataset: whether to stop when the first dataset has ended; otherwise it is skipped.
+            rerandomize_each_iteration: whether each pass makes different choices. Defaults to True.
         """
         chances = np.full(len(datasets), 1.0) if weights is None else np.asarray(weights, "float64")
         if chances.shape != (len(datasets),) or chances.min() < 0 or not chances.sum():
             raise ValueError(
-                f"Dataset.sample_from_datasets: there must be a weight of 0 or more for each of {len(datasets)} data "
-                f"sets. Received: weights={validate.shown(weights)}."
+                f"Dataset.sample_from_datasets: there must be a non-negative weight for each of {len(datasets)} "
+                f"datasets. Received: weights={validate.shown(weights)}."
             )
         again, entropy = rerandomize_each_iteration is not False, _seed(seed)
-        # A data set that is never drawn never ends.
+        # A dataset that is never drawn never ends.
         likely = [source for source, chance in zip(datasets, chances, strict=True) if chance]
         choice = Dataset(
             lambda key: passes.Drawn(chances[chances > 0] / chances.sum(), entropy(), key if again else ()),
@@ -857,10 +858,10 @@ class Dataset:
         """The names of the files that match a pattern.
 
         Args:
-            file_pattern: pattern with "*", "?" and "**", or a list of such.
-            shuffle: whether they come in a new random order each time, True where it is not given; else by name.
-            seed: number that the order follows from; None takes the global seed.
-            name: a name for the reader.
+            file_pattern: pattern with "*", "?" and "**", or a list of patterns.
+            shuffle: whether to shuffle the names in each pass; otherwise they are sorted. Defaults to True.
+            seed: seed of the order; None uses the global seed.
+            name: an arbitrary name.
         """
         patterns = [as_array(pattern).item() for pattern in np.ravel(np.asarray(file_pattern, object))]
         texts = [pattern.decode() if isinstance(pattern, bytes) else pattern for pattern in patterns]
@@ -871,31 +872,31 @@ class Dataset:
         return dataset if shuffle is False else dataset.shuffle(len(files), seed)
 
     def apply(self, transformation_func: Callable[["Dataset"], "Dataset"]) -> "Dataset":
-        """What a function makes of this data set."""
+        """The result of a function of this dataset."""
         made = transformation_func(self)
         if not isinstance(made, Dataset):
             raise TypeError(f"Dataset.apply: the function must return a Dataset. Received: {type(made).__name__}.")
         return made
 
     def options(self) -> Options:
-        """The options that were given with `with_options`."""
+        """The options set with `with_options`."""
         return self._options
 
     def with_options(self, options: Options, name: str | None = None) -> "Dataset":
-        """This data set with options noted; see `Options` for what each would do."""
+        """This dataset with options attached; see `Options` for their meaning."""
         made = self._then("with_options", self._source, rows=self._rows)
         made._options = options
         return made
 
-    # ------------------------------------------------------------ what is known, and reading
+    # ------------------------------------------------------------ properties and iteration
 
     def reduce(self, initial_state: object, reduce_func: Callable, name: str | None = None) -> Element:
-        """What is left when a function has joined each element to what it made of those before.
+        """Reduce the elements to a single value with a function.
 
         Args:
-            initial_state: what it starts with.
-            reduce_func: function of that and an element that returns the new state.
-            name: a name for the reader.
+            initial_state: the initial value.
+            reduce_func: function from the value and an element to the new value.
+            name: an arbitrary name.
         """
         state = as_element(initial_state)
         function = self._calling(reduce_func, f"reduce({_name_of(reduce_func)})")(())
@@ -904,21 +905,21 @@ class Dataset:
         return handed_out(state)
 
     def get_single_element(self, name: str | None = None) -> Element:
-        """The one element; a ValueError where there is none or more than one."""
+        """The only element; raises ValueError unless there is exactly one."""
         found = list(self.take(2))
         if len(found) != 1:
             raise ValueError(f"{self!r}: expected one element. Received: {'none' if not found else 'more'}.")
         return found[0]
 
     def cardinality(self) -> DataArray:
-        """The number of elements; `INFINITE_CARDINALITY` or `UNKNOWN_CARDINALITY` where there is none."""
+        """The number of elements, `INFINITE_CARDINALITY` or `UNKNOWN_CARDINALITY`."""
         return np.asarray(self._size(), np.int64).view(DataArray)
 
     def __len__(self) -> int:
         size = self._size()
         if size < 0:
-            reason = "it has no end" if size == INFINITE_CARDINALITY else "it is not known before they are made"
-            raise TypeError(f"{self!r}: len() cannot tell the number of elements: {reason}.")
+            reason = "it is infinite" if size == INFINITE_CARDINALITY else "it is unknown until they are produced"
+            raise TypeError(f"{self!r}: len() is not defined: {reason}.")
         return size
 
     def __bool__(self) -> bool:
@@ -928,13 +929,13 @@ class Dataset:
     def element_spec(self) -> Spec:
         """`TensorSpec`s in the structure of an element.
 
-        Where a function of the user's makes the elements, the first four are made to look at them.
+        If the elements come from a user's function, the first four are computed to infer them.
         """
         spec = self._spec() if callable(self._spec) else self._spec
         return agreed([map_leaves(spec_of, seen) for seen in self._seen()]) if spec is None else spec
 
     def _seen(self) -> list[Element]:
-        """The first elements, to tell from them what all are like."""
+        """The first elements, from which the specs are inferred."""
         if not _may_look.get():
             raise _NotKnownError
         seen = list(islice(self._open((0,)), _LOOKED_AT))
@@ -943,7 +944,7 @@ class Dataset:
         return seen
 
     def _known_spec(self) -> Spec | None:
-        """The specs, where no element has to be made to tell them."""
+        """The specs, if they are known without computing an element."""
         token = _may_look.set(False)
         try:
             return self.element_spec
@@ -956,22 +957,22 @@ class Dataset:
         return DatasetIterator(self, handed_out)
 
     def as_numpy_iterator(self) -> "DatasetIterator":
-        """An iterator over plain NumPy arrays, and over the numbers and bytes of arrays without axes."""
+        """An iterator over plain NumPy arrays, with scalars as numbers and bytes."""
         return DatasetIterator(self, plain)
 
     def _arrays(self) -> "DatasetIterator":
-        """An iterator over the arrays that flow through the steps."""
+        """An iterator over the arrays inside the pipeline."""
         return DatasetIterator(self, lambda element: element)
 
     def __repr__(self) -> str:
         return f"<Dataset: {_chains(self)}>"
 
     def _named(self, step: str) -> str:
-        """How a message names a step that comes after this one."""
+        """The name of a step after this one, for messages."""
         return f"Dataset.{step} (the last step of {' → '.join((*self._steps, step))})"
 
     def _calling(self, function: Callable, step: str) -> Callable[[Key], passes.UserFunction]:
-        """What gives, for the key of a pass, a function of the user's as the next step calls it."""
+        """A factory, by the key of a pass, of a user's function as called by the next step."""
         owner, origin = self._named(step), _seed(None)
         return lambda key: passes.UserFunction(function, owner, origin, key)
 
@@ -983,14 +984,14 @@ class Dataset:
         spec: Callable[[object], object] | None = lambda spec: spec,
         rows: "_Rows | None" = None,
     ) -> "Dataset":
-        """This data set with one more step.
+        """This dataset with one more step.
 
         Args:
-            step: its name.
-            open_pass: opens a pass of it.
-            size: its number of elements, from the number of those before.
-            spec: its specs, from those before; None has its first element looked at.
-            rows: the arrays, where the pass gives places of their rows rather than elements.
+            step: name of the step.
+            open_pass: function that opens a pass over it.
+            size: its number of elements, given that of the preceding step.
+            spec: its specs, given those of the preceding step; None infers them from its first element.
+            rows: the arrays, if the pass yields row indices rather than elements.
         """
         made = Dataset(
             open_pass,
@@ -1010,11 +1011,11 @@ class Dataset:
 
 
 class DatasetIterator:
-    """One pass over a data set, which knows its place.
+    """One pass over a dataset, with a position that can be saved.
 
     Args:
-        dataset: what is gone through.
-        present: what is made of each element before it is handed out.
+        dataset: the dataset.
+        present: conversion of each element before it is returned.
     """
 
     def __init__(self, dataset: Dataset, present: Callable[[Element], Any]):
@@ -1044,18 +1045,18 @@ class DatasetIterator:
         return self.dataset.element_spec
 
     def get_state(self) -> State:
-        """The place in the pass, a small dictionary for JSON."""
+        """The position in the pass, as a small JSON-compatible dictionary."""
         return {"pass": self._number, "steps": list(self.dataset._steps), "place": self._pass.get_state()}
 
     def set_state(self, state: Mapping) -> None:
-        """Go on as the iterator did whose state this is; the passes after this one are those that came after it.
+        """Continue from the state of an iterator; the passes after this one are those that followed it.
 
         Raises:
-            ValueError: if the state is of a data set with other steps.
+            ValueError: if the state belongs to a dataset with different steps.
         """
         if state["steps"] != list(self.dataset._steps):
             raise ValueError(
-                f"set_state: the state is of a data set of other steps: {' → '.join(state['steps'])}. "
+                f"set_state: the state belongs to a dataset with different steps: {' → '.join(state['steps'])}. "
                 f"This one: {_chains(self.dataset)}."
             )
         self._open(state["pass"])
@@ -1063,7 +1064,7 @@ class DatasetIterator:
 
 
 def passes_kept(*data: object) -> Callable[[], None]:
-    """A function after which the next pass over each of the data sets among `data` is the one that comes next now."""
+    """A function that resets each of the datasets in `data` to the current number of its next pass."""
     numbers = [(one, one._passes) for one in data if isinstance(one, Dataset)]
 
     def put_back() -> None:
@@ -1102,23 +1103,23 @@ def _require_alike(datasets: Sequence[Dataset], owner: str) -> None:
 class _Rows:
     """Arrays whose rows are elements.
 
-    Steps that do not look at elements, such as `shuffle` and `take`, go by the places of rows, and a batch is gathered
-    at once: a third of the work of cutting every row out and stacking them again.
+    Steps that do not inspect elements, such as `shuffle` and `take`, work on row indices, and a batch is gathered at
+    once: a third of the work of slicing every row and stacking them again.
     """
 
     def __init__(self, arrays: object):
         self.arrays = arrays
-        self.row = _row_of(arrays)  # one element, for its place
+        self.row = _row_of(arrays)  # one element, given its index
 
     def gathered(self, owner: str) -> Callable[[list[int]], Element]:
-        """What makes a batch of places; `owner` asks, for messages."""
+        """A function that gathers a batch of indices; `owner` is the caller, for messages."""
         if any(isinstance(leaf, list) for leaf in leaves(self.arrays)):  # of different shapes
             return lambda places: stacked([self.row(place) for place in places], owner)
         return lambda places: map_leaves(lambda rows: rows[places], self.arrays)
 
 
 def _opened_by(function: passes.UserFunction, element: Element, number: int, owner: str) -> Dataset:
-    """The data set that a user's function makes of an element."""
+    """The dataset that a user's function creates from an element."""
     with _own_numbers():
         inner = function(element, number)
     if not isinstance(inner, Dataset):
@@ -1127,7 +1128,7 @@ def _opened_by(function: passes.UserFunction, element: Element, number: int, own
 
 
 def _made_folder(path: Path) -> Path:
-    """A folder, which is there from now on."""
+    """A directory, created if needed."""
     path.mkdir(parents=True, exist_ok=True)
     return path
 
@@ -1137,8 +1138,8 @@ def _counted(size: int, element_at: Callable[[int], Element], spec: object, step
 
 
 def _rows(value: object) -> Element:
-    """What gives a row for a number: an array that cannot be written to, a list of arrays, or a sequence of them that
-    is one tensor of its own kind."""
+    """A function from an index to a row: of a read-only array, a list of arrays, or a sequence that is a tensor of its
+    own kind."""
     if isinstance(value, Sequence) and hasattr(type(value), "element_spec"):
         return value
     if isinstance(value, (list, tuple)) and len(set(map(_shape, value))) > 1:
@@ -1152,12 +1153,12 @@ def _rows(value: object) -> Element:
 
 
 def _shape(row: object) -> tuple[int, ...]:
-    """The shape of one row; numbers and text, of which lists may hold very many, are not made arrays for it."""
+    """The shape of one row; numbers and text, of which lists may contain many, are not converted to arrays for it."""
     return () if isinstance(row, (bool, int, float, str, bytes)) else np.shape(as_array(row))
 
 
 def _row_of(arrays: Nested) -> Callable[[int], Element]:
-    """What gives a row of each array for a number, without a walk over the structure each time."""
+    """A function from an index to a row of each array, without traversing the structure each time."""
     if isinstance(arrays, np.ndarray) and arrays.ndim > 1:
         return arrays.__getitem__
     if type(arrays) is tuple:
@@ -1182,7 +1183,7 @@ def _spec_of_rows(rows: Nested) -> TensorSpec:
 
 
 def _parts(elements: list[Element]) -> Element:
-    """A data set of a window, or of each array of its elements."""
+    """A dataset of a window, or of each array of its elements."""
 
     def part(*arrays: object) -> Dataset:
         return _counted(len(arrays), arrays.__getitem__, functools.reduce(common, map(spec_of, arrays)), "window")
@@ -1205,12 +1206,12 @@ def _shortest(sizes: Sequence[int]) -> int:
 
 
 def _signature(types: Any, shapes: Any, signature: object) -> Spec:
-    """What a generator was declared to yield; None where nothing was said."""
+    """The declared output of a generator; None if nothing was declared."""
     if signature is not None:
         if types is not None or shapes is not None:
             raise ValueError(
-                "Dataset.from_generator: output_signature says all; output_types and output_shapes must not be given "
-                "beside it."
+                "Dataset.from_generator: output_types and output_shapes must not be given together with "
+                "output_signature."
             )
         return map_leaves(lambda spec: TensorSpec(spec.shape, spec.dtype), _tupled(signature))
     if types is None:
@@ -1229,7 +1230,7 @@ def _tupled(value: object) -> object:
 
 
 def _checked(spec: object, item: object, owner: str) -> Element:
-    """What a generator yielded, as it was declared."""
+    """An item of a generator, checked against the declaration."""
     item = tuple(item) if isinstance(spec, tuple) and isinstance(item, list) else item
     if not same_structure(spec, item):
         raise TypeError(f"{owner}: expected an element of the structure {spec}. Received: {border.shortened(item)}.")
@@ -1237,7 +1238,7 @@ def _checked(spec: object, item: object, owner: str) -> Element:
 
 
 def _chains(*datasets: Dataset) -> str:
-    """The steps of data sets, as a message shows them."""
+    """The steps of datasets, for a message."""
     return ", ".join(" → ".join(dataset._steps) for dataset in datasets)
 
 
@@ -1253,7 +1254,7 @@ _numbers: ContextVar[Iterator[int] | None] = ContextVar("cornu_data_numbers", de
 
 
 def _seed(seed: int | None) -> Callable[[], tuple[int, ...]]:
-    """What an order follows from: the seed that was given, or the global one and the number of the use of it."""
+    """The source of an order: the given seed, or the global one and the number of its use."""
     if seed is not None:
         return lambda: (int(seed) % 2**64,)
     numbers = _numbers.get()
@@ -1263,7 +1264,7 @@ def _seed(seed: int | None) -> Callable[[], tuple[int, ...]]:
 
 @contextmanager
 def _own_numbers() -> Iterator[None]:
-    """Number the uses of the global seed anew: in what is made for one element, which has a key of its own."""
+    """Restart the numbering of uses of the global seed: for code run for one element, which has its own key."""
     token = _numbers.set(count())
     try:
         yield

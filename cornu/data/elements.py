@@ -1,8 +1,8 @@
-"""What flows through a data set: arrays in tuples and dictionaries, and what is known of them beforehand.
+"""The elements of a dataset: arrays in tuples and dictionaries, and their specs.
 
-Tuples and dictionaries are structure, anything else is one array, lists as well. Inside the pipeline there are plain
-NumPy arrays. Where an element leaves it, into a loop or a function of the user's, it goes through `handed_out` or
-`given`; `present_as` is the one place for those who want other tensors there.
+Tuples and dictionaries are structure, anything else is a single array, including lists. Inside the pipeline there are
+plain NumPy arrays. When an element leaves it, into a loop or a user's function, it passes through `handed_out` or
+`given`; `present_as` is the only hook for converting it to other tensors there.
 """
 
 import functools
@@ -17,19 +17,19 @@ from cornu.core import border, host_programs
 from cornu.core.typing import DTypeLike, Nested, Tensor
 
 Element: TypeAlias = Any
-"""An array, or tuples and dictionaries of such."""
+"""An array, or tuples and dictionaries of arrays."""
 
 Spec: TypeAlias = Any
-"""A `TensorSpec`, or tuples and dictionaries of such."""
+"""A `TensorSpec`, or tuples and dictionaries of specs."""
 
 TEXT = np.dtype("U")
 
 
 class DataArray(np.ndarray):
-    """An array as a loop over a data set gives it: NumPy's, with the `numpy()` that scripts for TensorFlow call."""
+    """An array as yielded by a loop over a dataset: NumPy's, with the `numpy()` method that TensorFlow scripts call."""
 
     def numpy(self) -> np.ndarray:
-        """The plain array, or the one value of an array without axes; text as UTF-8, as TensorFlow has it."""
+        """The plain array, or the value of a scalar array; text as UTF-8, as in TensorFlow."""
         plain = self.view(np.ndarray)
         if plain.dtype.kind == "U":
             plain = np.array([text.encode() for text in plain.flat], object).reshape(plain.shape)
@@ -41,14 +41,14 @@ class DataArray(np.ndarray):
 
 
 def _single(value: object) -> np.ndarray:
-    """One value as an array without axes."""
+    """A single value as a scalar array."""
     array = np.empty((), np.asarray(value).dtype if isinstance(value, np.generic) else object)
     array[()] = value
     return array
 
 
 def map_leaves(function: Callable, first: Element, *others: Element) -> Element:
-    """Apply `function` to the arrays of elements of one structure."""
+    """Apply `function` to the arrays of elements of the same structure."""
     if isinstance(first, tuple):
         made = [map_leaves(function, *parts) for parts in zip(first, *others, strict=True)]
         return type(first)(*made) if hasattr(first, "_fields") else tuple(made)
@@ -67,13 +67,13 @@ def leaves(element: Element) -> Iterator[Any]:
 
 
 def numbered(element: Element) -> Element:
-    """The structure of an element with the number of each array in its place; `leaves` has them in that order."""
+    """The structure of an element with the index of each array in its place; `leaves` has the same order."""
     numbers = count()
     return map_leaves(lambda _: next(numbers), element)
 
 
 def same_structure(first: Element, second: Element) -> bool:
-    """Whether two elements are nested alike."""
+    """Whether two elements have the same nesting."""
     if isinstance(first, Mapping):
         return (
             isinstance(second, Mapping)
@@ -98,7 +98,7 @@ def as_element(value: object) -> Element:
 
 
 def as_array(value: object) -> Element:
-    """One array. Python's numbers become int32 and float32, as in TensorFlow; None and data sets stay."""
+    """A single array. Python numbers become int32 and float32, as in TensorFlow; None and datasets are kept."""
     if type(value) is np.ndarray or value is None or hasattr(type(value), "element_spec"):
         return value
     if isinstance(value, np.ndarray):
@@ -122,7 +122,9 @@ def _from_python(value: Tensor) -> np.ndarray:
         value = [as_array(item) for item in value]
         shapes = {item.shape for item in value}
         if len(shapes) > 1:
-            raise ValueError(f"a list is one array, but holds shapes {sorted(shapes)}. Make it a tuple: (x, y).")
+            raise ValueError(
+                f"a list is a single array, but this one has items of shapes {sorted(shapes)}. Use a tuple: (x, y)."
+            )
     array = border.to_numpy(value, "Dataset", "a list")
     if not isinstance(first, (int, float)):
         return array
@@ -137,34 +139,34 @@ def _holds_arrays(value: object) -> bool:
 
 
 def read_only(leaf: object) -> Element:
-    """An array over the same memory that nobody can write to; anything else as it is."""
+    """A read-only array over the same memory; anything else unchanged."""
     if isinstance(leaf, np.ndarray):
         leaf = leaf.view()
         leaf.flags.writeable = False
     return leaf
 
 
-# ---------------------------------------------------------------- out to the user
+# ---------------------------------------------------------------- from arrays to the user
 
 _presented: Callable[[np.ndarray], object] | None = None
 
 
 def present_as(function: Callable[[np.ndarray], object] | None) -> None:
-    """From here on give loops and functions of the user's, and where layers give text, `function(array)` for arrays.
+    """From now on, pass `function(array)` for each array to loops and users' functions, and for text from layers.
 
-    None goes back to the usual: NumPy arrays, in loops with the method `numpy()`.
+    None restores the default: NumPy arrays, in loops with the method `numpy()`.
     """
     global _presented  # noqa: PLW0603 - one setting of the process
     _presented = function
 
 
 def given(element: Element) -> Element:
-    """An element as a function of the user's is given it."""
+    """An element as passed to a user's function."""
     return element if _presented is None else map_leaves(_present, element)
 
 
 def handed_out(element: Element) -> Element:
-    """An element as a loop of the user's is given it."""
+    """An element as yielded to a user's loop."""
     return map_leaves(_present, element)
 
 
@@ -185,17 +187,18 @@ def call(function: Callable, element: Element) -> Any:
     return host_programs.preferring(function, *(element if type(element) is tuple else (element,)))
 
 
-# ---------------------------------------------------------------- what is known beforehand
+# ---------------------------------------------------------------- specs
 
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """Shape and dtype of an array of a data set.
+    """Shape and dtype of an array in a dataset.
 
     Args:
-        shape: sizes of the axes, None for one that differs from element to element; None where nothing is known.
-        dtype: NumPy's dtype or its name; "string" for text.
-        name: name for the reader; it does nothing.
+        shape: sizes of the axes, None for one that varies between elements; None instead of the tuple if nothing is
+        known.
+        dtype: NumPy dtype or its name; "string" for text. Defaults to `"float32"`.
+        name: an arbitrary name, which has no effect.
 
     Example:
 
@@ -212,7 +215,7 @@ class TensorSpec:
         object.__setattr__(self, "dtype", as_dtype(self.dtype))
 
     def read(self, value: object, owner: str) -> np.ndarray:
-        """`value` as an array of this kind, or an error that says how it differs."""
+        """`value` as an array of this spec, or an error that says how it differs."""
         array = np.asarray(as_array(value))
         if (self.dtype.kind == "U") != (array.dtype.kind in "OUS"):
             raise TypeError(f"{owner}: expected an array of {self.dtype}. Received: {border.shortened(value)}.")
@@ -222,7 +225,7 @@ class TensorSpec:
 
 
 def as_dtype(dtype: DTypeLike) -> np.dtype:
-    """NumPy's dtype of anything that names one; text of any length is `TEXT`."""
+    """The NumPy dtype for anything that describes one; text of any length is `TEXT`."""
     name = getattr(dtype, "name", dtype)
     if name in ("string", "str", str, bytes) or getattr(dtype, "kind", "") in ("O", "U", "S"):
         return TEXT
@@ -230,12 +233,12 @@ def as_dtype(dtype: DTypeLike) -> np.dtype:
 
 
 def fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
-    """Whether a shape is one of those that `wanted` allows."""
+    """Whether a shape is compatible with `wanted`."""
     return len(shape) == len(wanted) and all(w in (None, s) for s, w in zip(shape, wanted, strict=True))
 
 
 def spec_of(leaf: Nested) -> Spec:
-    """What is known of an array, or of the elements of a data set within an element."""
+    """The spec of an array, or of the elements of a dataset within an element."""
     if isinstance(leaf, np.ndarray):
         return TensorSpec(leaf.shape, leaf.dtype)
     return None if leaf is None else leaf.element_spec
@@ -252,12 +255,12 @@ def without_leading(spec: Element) -> Element:
 
 
 def _with_shapes(spec: Element, shape_of: Callable[[tuple], tuple]) -> Element:
-    """Specs with the shapes that a function makes of theirs; where nothing is known, nothing is."""
+    """Specs with shapes transformed by a function; unknown ones stay unknown."""
     return map_leaves(lambda s: TensorSpec(None if s.shape is None else shape_of(s.shape), s.dtype), spec)
 
 
 def opened_where(spec: Spec, before: Sequence[Element], after: Sequence[Element]) -> Spec:
-    """What a few elements tell of all, after a function: open is a size that differs, or equals one open before it."""
+    """The specs after a function, inferred from a few elements: sizes that differ or were open before are open."""
     open_sizes = set.intersection(*[_open_sizes(spec, element) for element in before])
 
     def opened(found: Spec) -> Spec:
@@ -269,20 +272,20 @@ def opened_where(spec: Spec, before: Sequence[Element], after: Sequence[Element]
 
 
 def _open_sizes(spec: Spec, element: Element) -> set[int]:
-    """The sizes of an element of which its specs do not tell."""
+    """The sizes of an element that its specs leave open."""
     known = zip(leaves(spec), leaves(element), strict=True)
     pairs = [pair for s, leaf in known for pair in zip(s.shape or (None,) * leaf.ndim, leaf.shape, strict=True)]
     return {size for given, size in pairs if given is None}
 
 
 def agreed(specs: Sequence[Spec]) -> Spec:
-    """What holds of all that have the structure of the first."""
+    """The most specific specs that cover all with the structure of the first."""
     alike = [spec for spec in specs if same_structure(specs[0], spec)]
     return functools.reduce(lambda first, second: map_leaves(common, first, second), alike)
 
 
 def common(first: Spec, second: Spec) -> Spec:
-    """What holds of two arrays, or of nothing and nothing."""
+    """The most specific spec that covers both, each a spec or None."""
     if first is None or second is None:
         return first
     if first.shape is None or second.shape is None or len(first.shape) != len(second.shape):

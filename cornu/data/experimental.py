@@ -1,4 +1,4 @@
-"""Names of `tf.data.experimental` that scripts still use; each is elsewhere, too."""
+"""Names in `tf.data.experimental` that scripts still use; each is available elsewhere, too."""
 
 from collections.abc import Callable
 
@@ -15,5 +15,5 @@ def cardinality(dataset: Dataset) -> DataArray:
 
 
 def assert_cardinality(expected_cardinality: int) -> Callable[[Dataset], Dataset]:
-    """What makes `Dataset.apply` say how many elements there are; another number of them is an error when read."""
+    """A function for `Dataset.apply` that declares the number of elements; a different number is an error when read."""
     return lambda dataset: dataset._of_size(int(expected_cardinality))

@@ -1,4 +1,4 @@
-"""`Options`: what scripts set on a data set of TensorFlow's, and what becomes of it here."""
+"""`Options`: the options that scripts set on TensorFlow datasets, and their meaning here."""
 
 from types import SimpleNamespace
 
@@ -6,14 +6,14 @@ _GROUPS = ("autotune", "threading", "experimental_distribute", "experimental_opt
 
 
 class Options:
-    """Options of a data set; none of them changes what it gives.
+    """Options of a dataset; none of them changes its elements.
 
     Attributes:
-        deterministic: whether the order must be kept; it is in any case. Also `experimental_deterministic`.
-        autotune, threading, experimental_optimization: how TensorFlow's runtime spreads and rewrites its graph, of
-            which there is none here: threads are those of `map(num_parallel_calls=...)` and `prefetch`.
-        experimental_distribute: how TensorFlow cuts data for its strategies; `shard` says that in the open.
-        experimental_slack, experimental_warm_start, framework_type: hints to that runtime as well.
+        deterministic: whether to preserve the order; it always is. Also `experimental_deterministic`.
+        autotune, threading, experimental_optimization: how TensorFlow's runtime distributes and rewrites its graph,
+            which does not exist here: threads are those of `map(num_parallel_calls=...)` and `prefetch`.
+        experimental_distribute: how TensorFlow splits data for its strategies; use `shard` to do it explicitly.
+        experimental_slack, experimental_warm_start, framework_type: further hints for that runtime.
 
     Example:
 
@@ -33,5 +33,5 @@ class Options:
 
     def __setattr__(self, name: str, value: object) -> None:
         if name not in self._NAMES:
-            raise AttributeError(f"Options: there is no option {name!r}. There are: {', '.join(self._NAMES)}.")
+            raise AttributeError(f"Options: there is no option {name!r}. Available: {', '.join(self._NAMES)}.")
         super().__setattr__(name, value)

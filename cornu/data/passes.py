@@ -1,11 +1,11 @@
-"""One way through a data set: a chain of small iterators, each of which can say where it stands.
+"""A pass over a dataset: a chain of small iterators, each of which can report its position.
 
-A step of a data set opens a `Pass` over the passes of the steps before it. `get_state()` is a small dictionary of
-counters that JSON can hold; `set_state` puts a pass that was just opened where another one of the same step stood.
-Elements that a pass holds are never part of its state: a `Reader` remembers from where they can be read again.
+A step of a dataset opens a `Pass` over the passes of the preceding steps. `get_state()` is a small JSON-compatible
+dictionary of counters; `set_state` moves a newly opened pass to the position of another one of the same step. Buffered
+elements are never part of the state: a `Reader` remembers where they can be read again.
 
-A pass is opened with a key, the numbers of the passes and rounds that it belongs to. Random orders follow from a seed
-and that key, so that each epoch has its own and any of them can be made again.
+A pass is opened with a key, the numbers of the passes and rounds that it belongs to. Random orders are derived from a
+seed and that key, so that each epoch has its own order, which can be reproduced.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ Key: TypeAlias = tuple[int, ...]
 
 
 class Pass:
-    """An iterator over elements that knows its place; a subclass names the counters that tell it.
+    """An iterator over elements with a position; a subclass lists the counters that define it.
 
     Args:
         upstreams: the passes that this one reads.
@@ -44,14 +44,14 @@ class Pass:
         raise NotImplementedError(type(self))
 
     def get_state(self) -> State:
-        """Where this stands, for JSON."""
+        """The position, JSON-compatible."""
         state = {name: getattr(self, name) for name in self.counters}
         if self.upstreams:
             state["upstream"] = [upstream.get_state() for upstream in self.upstreams]
         return state
 
     def set_state(self, state: State) -> None:
-        """Go to where another pass stood; for a pass from which nothing was read."""
+        """Move to the position of another pass; only for a pass that was not read yet."""
         for name in self.counters:
             setattr(self, name, state[name])
         for upstream, its_state in zip(self.upstreams, state.get("upstream", ()), strict=True):
@@ -59,7 +59,7 @@ class Pass:
 
 
 def generator(seed: Sequence[int], key: Key) -> np.random.Generator:
-    """Random numbers that follow from a seed and a key alone."""
+    """A random number generator derived from a seed and a key."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=key)))
 
 
@@ -67,7 +67,7 @@ def generator(seed: Sequence[int], key: Key) -> np.random.Generator:
 
 
 class Counted(Pass):
-    """Elements that have a number."""
+    """Elements with random access by index."""
 
     counters = ("position",)
 
@@ -83,7 +83,7 @@ class Counted(Pass):
 
 
 class Generated(Pass):
-    """What a function's generator yields; it is started anew and gone through up to where a state says."""
+    """The items of a generator function; it is restarted and advanced to the position in a state."""
 
     counters = ("position",)
 
@@ -103,14 +103,14 @@ class Generated(Pass):
         return self._iterator
 
     def set_state(self, state: State) -> None:
-        """Go through what was read before."""
+        """Skip the items that were read before."""
         for _ in range(state["position"]):
             next(self._started())
         self.position = state["position"]
 
 
 class Drawn(Pass):
-    """Numbers drawn by chance, for ever."""
+    """An infinite sequence of random numbers."""
 
     counters = ("position", "seed")
     _TOGETHER = 4096
@@ -129,22 +129,22 @@ class Drawn(Pass):
         return self._drawn[number, ...]
 
 
-# ---------------------------------------------------------------- one element in, one out
+# ---------------------------------------------------------------- elementwise passes
 
 
 def _made(found: object) -> Element:
-    """What a function returned as an element; a list of several arrays is a tuple of them, as in TensorFlow."""
+    """The return value of a function as an element; a list of several arrays becomes a tuple, as in TensorFlow."""
     return as_element(tuple(found) if type(found) is list else found)
 
 
 class UserFunction:
-    """A function of the user's that a step calls with elements.
+    """A user's function that a step calls with elements.
 
     Args:
         function: the function.
         owner: the step, for messages.
-        origin: gives what random draws for an element follow from, with the key and its number.
-        key: that of the pass.
+        origin: function from the key and the element's index to the seed of random draws.
+        key: key of the pass.
     """
 
     def __init__(self, function: Callable, owner: str, origin: Callable[[], tuple[int, ...]], key: Key):
@@ -152,11 +152,11 @@ class UserFunction:
         self._to_element = lambda *parts: _made(function(*parts))
 
     def __call__(self, element: Element, index: int) -> Any:
-        """What it makes of an element; an error says which element of which step it was."""
+        """The result for an element; an error names the element and the step."""
         return self._called(self._function, element, index)
 
     def mapped(self, element: Element, index: int) -> Element:
-        """The same as an element."""
+        """The same, converted to an element."""
         return self._called(self._to_element, element, index)
 
     def _called(self, function: Callable, element: Element, index: int) -> Any:
@@ -170,7 +170,7 @@ class UserFunction:
 
 
 class Applied(Pass):
-    """A pass that calls a user's function with each element."""
+    """A pass that calls a user's function on each element."""
 
     counters: tuple[str, ...] = ("index",)
 
@@ -184,7 +184,7 @@ class Applied(Pass):
 
 
 class Map(Applied):
-    """A user's function of each element."""
+    """A user's function applied to each element."""
 
     def __next__(self) -> Element:
         element = next(self.upstream)
@@ -193,7 +193,7 @@ class Map(Applied):
 
 
 class Faultless(Pass):
-    """The elements that can be made."""
+    """The elements that can be computed without an error."""
 
     def __next__(self) -> Element:
         while True:
@@ -202,14 +202,14 @@ class Faultless(Pass):
 
 
 class Resampled(Applied):
-    """Elements of classes, of which some are passed over so that the classes come as often as is wanted.
+    """Elements of classes, some of them skipped to obtain a target distribution of classes.
 
     Args:
-        upstream: what is read.
-        class_of: a user's function that gives the class of an element.
-        wanted: how often each class is to come.
-        known: how often each comes; None to learn it on the way.
-        seed, key: where chance comes from.
+        upstream: the pass to read.
+        class_of: a user's function from an element to its class.
+        wanted: target probability of each class.
+        known: actual probability of each class; None estimates it on the fly.
+        seed, key: source of randomness.
     """
 
     counters = ("index", "seen", "seed")
@@ -231,7 +231,7 @@ class Resampled(Applied):
         raise StopIteration
 
     def _chance(self, kind: int) -> float:
-        """How likely an element of a class is kept: all of the class that is rarest beside what is wanted."""
+        """The probability of keeping an element of a class: 1 for the class that is rarest relative to its target."""
         often = np.asarray(self.seen) / sum(self.seen) if self.known is None else self.known
         ratios = self.wanted / np.maximum(often, np.finfo(float).tiny)
         most = ratios[often > 0].max()
@@ -239,7 +239,7 @@ class Resampled(Applied):
 
 
 class Rows(Pass):
-    """The rows of arrays whose places are read."""
+    """The rows of arrays whose indices are read."""
 
     def __init__(self, upstream: Pass, row: Callable[[int], Element]):
         super().__init__(upstream)
@@ -277,7 +277,7 @@ class Take(Pass):
 
 
 class Skip(Pass):
-    """All but the first elements; every one where there is no count."""
+    """All except the first elements; all elements if there is no count."""
 
     counters = ("skipped",)
 
@@ -293,7 +293,7 @@ class Skip(Pass):
 
 
 class Sized(Pass):
-    """Elements of which there must be so many."""
+    """Elements whose number must be as declared."""
 
     counters = ("count",)
 
@@ -348,7 +348,7 @@ class Shard(Pass):
 
 
 class Unique(Pass):
-    """The elements that did not come before; a state says how many were seen, and they are looked at again."""
+    """The elements that did not occur before; a state stores how many were read, and they are read again."""
 
     counters = ("seen",)
 
@@ -367,15 +367,15 @@ class Unique(Pass):
         raise StopIteration
 
     def set_state(self, state: State) -> None:
-        """Look again at what was seen."""
+        """Read the earlier elements again."""
         while self.seen < state["seen"]:
             next(self)
 
 
 class Scan(Applied):
-    """What a user's function makes of each element and of what it kept from those before.
+    """A user's function applied to each element and a state that it updates.
 
-    What it keeps is the user's, of any size: a state says how many elements came out, and they are made again.
+    The state is of any type and size: the saved position is the number of outputs, which are recomputed.
     """
 
     def __init__(self, upstream: Pass, function: UserFunction, kept: Element):
@@ -388,16 +388,16 @@ class Scan(Applied):
         return as_element(made)
 
     def set_state(self, state: State) -> None:
-        """Make again what came out."""
+        """Recompute the earlier outputs."""
         while self.index < state["index"]:
             next(self)
 
 
-# ---------------------------------------------------------------- several data sets
+# ---------------------------------------------------------------- several datasets
 
 
 class Zip(Pass):
-    """Elements of several data sets, side by side in the structure that they were given in."""
+    """Elements of several datasets, combined in the structure in which they were given."""
 
     def __init__(self, structure: Element, upstreams: Sequence[Pass]):
         super().__init__(*upstreams)
@@ -409,7 +409,7 @@ class Zip(Pass):
 
 
 class Concatenate(Pass):
-    """One data set after another."""
+    """One dataset after another."""
 
     counters = ("number",)
 
@@ -426,12 +426,12 @@ class Concatenate(Pass):
 
 
 class Choose(Pass):
-    """Elements of the data sets whose numbers the first one gives.
+    """Elements of the datasets whose indices the first one yields.
 
     Args:
-        choice: gives numbers.
-        upstreams: what they choose from.
-        stop_on_empty: whether the first data set that has ended ends all; else it is passed over.
+        choice: the pass that yields indices.
+        upstreams: the passes to choose from.
+        stop_on_empty: whether to stop when the first dataset has ended; otherwise it is skipped.
     """
 
     counters = ("ended",)
@@ -445,7 +445,7 @@ class Choose(Pass):
             number = int(next(self.upstream))
             if not 0 <= number < len(self.ended):
                 raise DataError(
-                    f"Dataset.choose_from_datasets: there are {len(self.ended)} data sets, counted from 0. "
+                    f"Dataset.choose_from_datasets: there are {len(self.ended)} datasets, counted from 0. "
                     f"Received: the choice {number}."
                 )
             for element in self.upstreams[number + 1]:
@@ -471,11 +471,11 @@ class Batch(Pass):
         return self.stack(elements)
 
 
-# ---------------------------------------------------------------- passes over passes
+# ---------------------------------------------------------------- nested passes
 
 
 class Repeat(Pass):
-    """One pass after another over the same data set, each a round with an order of its own."""
+    """Successive passes over the same dataset, each with an order of its own."""
 
     counters = ("round",)
 
@@ -488,7 +488,7 @@ class Repeat(Pass):
             for element in self.upstream:
                 self._is_empty = False
                 return element
-            if self._is_empty:  # no further round would bring anything
+            if self._is_empty:  # further rounds would be empty too
                 break
             self._enter(self.round + 1)
         raise StopIteration
@@ -499,7 +499,7 @@ class Repeat(Pass):
         self.upstream = self.upstreams[0]
 
     def set_state(self, state: State) -> None:
-        """Enter the round, and go on within it."""
+        """Enter the round, and move to the position within it."""
         self._enter(state["round"])
         super().set_state(state)
         self._is_empty = False

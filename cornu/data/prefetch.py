@@ -1,4 +1,4 @@
-"""Making the next batches in a thread while the device is busy with this one."""
+"""Prefetching batches in a thread while the device is busy with the current one."""
 
 import contextvars
 import threading
@@ -11,7 +11,7 @@ from cornu.data.elements import Element
 
 
 class _Queue:
-    """What the thread and its reader share; it does not know the reader, so a forgotten reader ends the thread."""
+    """Shared by the thread and its reader; it does not reference the reader, so an abandoned reader ends the thread."""
 
     def __init__(self, size: int):
         self.size = size
@@ -27,7 +27,7 @@ class _Queue:
                 self._put(next(iterator))
         except StopIteration:
             pass
-        except BaseException as error:  # raised again where the item is needed
+        except BaseException as error:  # re-raised where the item is needed
             self.error = error
         finally:
             self._close(iterator)
@@ -48,7 +48,7 @@ class _Queue:
     def _close(self, iterator: Iterator) -> None:
         try:
             getattr(iterator, "close", lambda: None)()
-        except BaseException as error:  # a failing clean-up is reported like any failure
+        except BaseException as error:  # a failing cleanup is reported like any failure
             self.error = self.error or error
 
     def get(self) -> Any:
@@ -69,14 +69,14 @@ class _Queue:
 
 
 class Prefetch:
-    """Iterate over `iterator` in a thread that stays up to `size` items ahead.
+    """Iterates over `iterator` in a thread that prefetches up to `size` items.
 
-    Errors are raised at the item where they happened. `close()`, leaving a `with` block, the end of the iterator, and
-    forgetting the object all end the thread, which finishes at most the item that it is making.
+    Errors are raised at the item where they occurred. `close()`, leaving a `with` block, the end of the iterator, and
+    dropping the object all end the thread, which finishes at most the current item.
 
     Args:
-        iterator: What to go through; if it has a `close` method, that is called in the thread at the end.
-        size: Items to make ahead, at least 1.
+        iterator: the iterator; if it has a `close` method, that is called in the thread at the end.
+        size: number of items to prefetch, at least 1.
     """
 
     def __init__(self, iterator: Iterable, size: int):
@@ -113,5 +113,5 @@ class Prefetch:
 
 
 def prefetch(iterator: Iterable, size: int = 2) -> Prefetch:
-    """Iterate over `iterator` in a thread that stays up to `size` items ahead; see `Prefetch`."""
+    """Iterate over `iterator` in a thread that prefetches up to `size` items; see `Prefetch`."""
     return Prefetch(iterator, size)

@@ -1,7 +1,7 @@
-"""Passes that hold elements for a while, and how they find them again.
+"""Passes that buffer elements, and how they find them again.
 
-What is held is never saved. A `Reader` notes now and then the state of what it reads; the state of a pass that holds
-elements is the last such mark before the oldest of them, and the numbers of those that are still to come.
+Buffered elements are never saved. A `Reader` periodically records the state of its upstream; the state of a pass with a
+buffer is the last such mark before its oldest element, and the positions of those that are still pending.
 """
 
 from array import array
@@ -11,16 +11,17 @@ from collections.abc import Callable, Iterator, Sequence
 from cornu.data.elements import Element
 from cornu.data.passes import Key, Pass, State, generator
 
-_DRAWN = 4096  # numbers drawn at a time
-_GONE = 2**62  # position of an element that is no longer held
+_DRAWN = 4096  # random numbers drawn at a time
+_GONE = 2**62  # position of an element that is no longer buffered
 
 
 class Reader:
-    """Reads elements, and remembers from where they can be read again.
+    """Reads elements, and remembers where they can be read again.
 
     Attributes:
-        count: elements read so far.
-        needed: position of the oldest element that may have to be read again; whoever holds elements moves it on.
+        count: number of elements read so far.
+        needed: position of the oldest element that may have to be read again; advanced by the pass that buffers
+        elements.
     """
 
     def __init__(self, upstream: Pass, every: int):
@@ -32,30 +33,33 @@ class Reader:
         return self
 
     def __next__(self) -> Element:
-        if self.count % self.every == 0 and not (self._marks and self._marks[-1][0] == self.count):  # once at the end
+        if self.count % self.every == 0 and not (
+            self._marks and self._marks[-1][0] == self.count
+        ):  # only once at the end
             self._mark()
         element = next(self.upstream)
         self.count += 1
         return element
 
     def _mark(self) -> None:
-        """Note where the upstream is, and forget the marks that nobody needs; another thread may be reading them."""
+        """Record the upstream's state, and discard marks that are no longer needed; another thread may be reading
+        them."""
         first = self._last(self.needed) if self._marks else 0
         self._marks = [*self._marks[first:], (self.count, self.upstream.get_state())]
 
     def _last(self, position: int) -> int:
-        """The number of the last mark that is not after a position."""
+        """The index of the last mark that is not after a position."""
         return max(number for number, (start, _) in enumerate(self._marks) if start <= position or number == 0)
 
     def place(self, oldest: int) -> State:
-        """From where element `oldest` and those after it are read again."""
+        """The state from which element `oldest` and later ones can be read again."""
         if not self._marks:
             self._mark()
         start, state = self._marks[self._last(oldest)]
         return {"start": start, "upstream": state}
 
     def reread(self, place: State, count: int) -> Iterator[tuple[int, Element]]:
-        """Go to a place and read up to element `count`: each element with its position."""
+        """Return to a place and read up to element `count`: each element with its position."""
         self.upstream.set_state(place["upstream"])
         self.count = self.needed = place["start"]
         while self.count < count:
@@ -64,12 +68,12 @@ class Reader:
 
 
 class Shuffle(Pass):
-    """Elements in a random order: each is drawn from a buffer, where the next one takes its place.
+    """Shuffles elements: each is drawn from a buffer, in which the next one replaces it.
 
     Args:
-        upstream: what is read.
-        size: elements in the buffer.
-        seed, key: where the order comes from.
+        upstream: the pass to read.
+        size: size of the buffer.
+        seed, key: source of the order.
     """
 
     def __init__(self, upstream: Pass, size: int, seed: Sequence[int], key: Key):
@@ -77,8 +81,8 @@ class Shuffle(Pass):
         self.size, self.seed, self.key = size, list(seed), key
         self.reader = Reader(upstream, max(64, size // 4))
         self.draws = 0
-        self.hole: int | None = None  # where the element was that was drawn last
-        self.left: list[int] | None = None  # once the upstream has ended: the places still to come, the next one last
+        self.hole: int | None = None  # slot of the element that was drawn last
+        self.left: list[int] | None = None  # once the upstream has ended: the remaining slots, the next one last
         self._held: list[Element] = []
         self._positions = array("q")
         self._drawn: list[int] = []
@@ -96,7 +100,7 @@ class Shuffle(Pass):
         return element
 
     def _fill(self) -> None:
-        """Fill the buffer up; when there is nothing left to fill it with, order what it holds."""
+        """Fill the buffer; when there is nothing left to read, determine the order of its elements."""
         try:
             while len(self._held) < self.size:
                 self._put(len(self._held), next(self.reader))
@@ -130,13 +134,13 @@ class Shuffle(Pass):
         return generator((*self.seed, 1), self.key).permutation(slots).tolist()
 
     def get_state(self) -> State:
-        """The numbers of elements read and drawn, and where to read those again that are held."""
+        """The numbers of elements read and drawn, and where to read the buffered ones again."""
         state = {"seed": self.seed, "read": self.reader.count, "draws": self.draws}
         state["left"] = None if self.left is None else len(self.left)
         return {**state, **self.reader.place(self.reader.needed)}
 
     def set_state(self, state: State) -> None:
-        """Draw again, on positions alone; then read the elements that are held."""
+        """Repeat the draws on positions only; then read the buffered elements."""
         self.seed = state["seed"]
         slots = self._slots(state["read"], state["draws"])
         if state["left"] is not None:
@@ -148,7 +152,7 @@ class Shuffle(Pass):
                 self._held[slots[position]], self._positions[slots[position]] = element, position
 
     def _slots(self, read: int, draws: int) -> dict[int, int]:
-        """The place of each position that is held after so many draws."""
+        """The slot of each position that is buffered after this many draws."""
         places = list(range(min(self.size, read)))
         for draw in range(draws):
             self.hole = self._draw()
@@ -160,13 +164,13 @@ class Shuffle(Pass):
 
 
 class Interleave(Pass):
-    """Elements of the passes that elements open, a block of each in turn.
+    """Interleaves blocks of elements from passes that are opened by elements.
 
     Args:
-        upstream: what is read.
-        open_inner: opens a pass for an element and its number.
-        cycle: passes that are open at a time.
-        block: elements that are taken from one of them before the next one's turn.
+        upstream: the pass to read.
+        open_inner: function that opens a pass for an element and its index.
+        cycle: number of passes that are open at a time.
+        block: number of consecutive elements from each.
     """
 
     def __init__(self, upstream: Pass, open_inner: Callable[[Element, int], Pass], cycle: int, block: int):
@@ -174,10 +178,10 @@ class Interleave(Pass):
         self.reader = Reader(upstream, 1)
         self.open_inner, self.block = open_inner, block
         self.turn = self.taken = 0
-        self._open: list[tuple[int, Pass] | None] = [None] * cycle  # number of the element, and its pass
+        self._open: list[tuple[int, Pass] | None] = [None] * cycle  # index of the element, and its pass
 
     def __next__(self) -> Element:
-        waited = 0  # turns of places that had nothing
+        waited = 0  # consecutive turns without an element
         while waited < len(self._open):
             place = self._open[self.turn] or self._opened()
             if place is not None:
@@ -196,12 +200,12 @@ class Interleave(Pass):
         raise StopIteration
 
     def _close(self) -> None:
-        """Give up the pass whose turn it is, which has ended."""
+        """Close the current pass, which has ended."""
         self._open[self.turn] = None
         self.reader.needed = self._oldest()
 
     def _opened(self) -> tuple[int, Pass] | None:
-        """The pass of the next element, in the place whose turn it is; None where there is no further element."""
+        """The pass of the next element, in the current slot; None if there are no more elements."""
         for element in self.reader:
             number = self.reader.count - 1
             self._open[self.turn] = number, self.open_inner(element, number)
@@ -215,13 +219,13 @@ class Interleave(Pass):
         return min((place[0] for place in self._open if place), default=self.reader.count)
 
     def get_state(self) -> State:
-        """Where each open pass stands, and from where to read the elements that opened them."""
+        """The position of each open pass, and where to read the elements that opened them."""
         inner = [place and [place[0], place[1].get_state()] for place in self._open]
         state = {"turn": self.turn, "taken": self.taken, "read": self.reader.count, "open": inner}
         return {**state, **self.reader.place(self._oldest())}
 
     def set_state(self, state: State) -> None:
-        """Open the passes again."""
+        """Reopen the passes."""
         self.turn, self.taken = state["turn"], state["taken"]
         elements = dict(self.reader.reread(state, state["read"]))
         for turn, place in enumerate(state["open"]):
@@ -233,15 +237,15 @@ class Interleave(Pass):
 
 
 class Window(Pass):
-    """Lists of neighbouring elements.
+    """Lists of adjacent elements.
 
     Args:
-        upstream: what is read.
-        size: elements of a window.
-        shift: elements from the start of a window to that of the next.
-        stride: elements from one of a window to the next.
-        drop_remainder: whether windows at the end that are not full are left out.
-        made: what is made of a list.
+        upstream: the pass to read.
+        size: number of elements in a window.
+        shift: distance between the starts of successive windows.
+        stride: distance between the elements of a window.
+        drop_remainder: whether to drop incomplete windows at the end.
+        made: conversion of a list to an output.
     """
 
     def __init__(
@@ -253,7 +257,7 @@ class Window(Pass):
         self.shift, self.stride, self.drop_remainder, self.made = shift, stride, drop_remainder, made
         self.span = (size - 1) * stride + 1
         self.start = 0  # position of the first element of the next window
-        self._held: deque[Element] = deque()  # those before `reader.count`
+        self._held: deque[Element] = deque()  # elements before `reader.count`
 
     def __next__(self) -> Element:
         while self._held and self.reader.count - len(self._held) < self.start:
@@ -270,25 +274,25 @@ class Window(Pass):
         return self.made(list(self._held)[: self.span : self.stride])
 
     def get_state(self) -> State:
-        """Where the next window starts, and from where to read it."""
+        """The start of the next window, and where to read it."""
         return {"first": self.start, "read": self.reader.count, **self.reader.place(self.start)}
 
     def set_state(self, state: State) -> None:
-        """Read what is held again."""
+        """Read the buffered elements again."""
         self.start = state["first"]
         reread = self.reader.reread(state, state["read"])
         self._held.extend(element for position, element in reread if position >= self.start)
 
 
 class Buckets(Pass):
-    """Elements that are gathered by a key until there are enough of one.
+    """Collects elements by key until there are enough of a key.
 
     Args:
-        upstream: what is read.
-        bucket_of: the key of an element of a number.
-        size_of: how many elements of a key are given out together.
-        made: makes what comes out, of elements and their key.
-        drop_remainder: whether what is left at the end is left out; else it comes by rising keys.
+        upstream: the pass to read.
+        bucket_of: function from an element and its index to its key.
+        size_of: number of elements of a key to output together.
+        made: conversion of elements and their key to an output.
+        drop_remainder: whether to drop the rest at the end; otherwise it is output in order of keys.
     """
 
     def __init__(
@@ -321,12 +325,12 @@ class Buckets(Pass):
         return min((position for held in self._held.values() for position in held), default=self.reader.count)
 
     def get_state(self) -> State:
-        """The positions of what is held of each key, and from where to read it."""
+        """The positions of the buffered elements of each key, and where to read them."""
         held = [[bucket, list(positions)] for bucket, positions in self._held.items()]
         return {"held": held, "read": self.reader.count, **self.reader.place(self._oldest())}
 
     def set_state(self, state: State) -> None:
-        """Read again what was held."""
+        """Read the buffered elements again."""
         buckets = {position: bucket for bucket, positions in state["held"] for position in positions}
         for position, element in self.reader.reread(state, state["read"]):
             if position in buckets:

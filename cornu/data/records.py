@@ -1,8 +1,9 @@
-"""Elements in one file: NumPy arrays after each other, then where each element starts, and how elements are nested.
+"""Elements in one file: consecutive NumPy arrays, the offset of each element, and the structure of elements.
 
-    magic line | arrays of element 0 | arrays of element 1 | … | table of starts | structure (JSON) | place of the table
+    magic line | arrays of element 0 | arrays of element 1 | … | table of offsets | structure (JSON) | offset of the
+    table
 
-Arrays stand in NumPy's own format, without pickles. Text and bytes of any length stand as text of the longest.
+Arrays are in NumPy's own format, without pickles. Text and bytes are stored with the length of the longest string.
 """
 
 import json
@@ -19,14 +20,14 @@ from cornu.errors import DamagedFileError
 from cornu.saving.atomic import replacing
 
 _MAGIC = b"cornu.data 1\n"
-_NUMBER = 8  # bytes of the number at the end
+_NUMBER = 8  # size of the number at the end
 
 
 class Records:
-    """A file of elements that is being written, or one that is whole.
+    """A file of elements that is being written, or a complete one.
 
     Args:
-        path: the file; what is not whole yet stands beside it.
+        path: the file; an incomplete one is next to it.
     """
 
     def __init__(self, path: Path):
@@ -48,12 +49,12 @@ class Records:
         return len(self._starts)
 
     def append(self, element: Element) -> None:
-        """Write an element at the end."""
+        """Append an element."""
         structure = numbered(element)
         if self._structure is None:
             self._structure = structure
         if structure != self._structure:
-            raise ValueError(f"{self.path}: a cache needs elements of one structure.")
+            raise ValueError(f"{self.path}: a cache requires elements of the same structure.")
         self._file.seek(0, os.SEEK_END)
         start = self._file.tell()
         for leaf in leaves(element):
@@ -66,7 +67,7 @@ class Records:
         return map_leaves(found.__getitem__, self._structure)
 
     def finish(self) -> None:
-        """Make the file whole, and put it in its place."""
+        """Complete the file, and move it to its path."""
         self._file.seek(0, os.SEEK_END)
         table = self._file.tell()
         np.lib.format.write_array(self._file, np.array(self._starts, np.int64), version=(1, 0), allow_pickle=False)
@@ -81,7 +82,7 @@ class Records:
         size = self._file.seek(0, os.SEEK_END)
         self._file.seek(0)
         if size < len(_MAGIC) + _NUMBER or self._file.read(len(_MAGIC)) != _MAGIC:
-            raise DamagedFileError(f"{self.path} is not a whole cache of a data set. Remove it to have it made anew.")
+            raise DamagedFileError(f"{self.path} is not a complete dataset cache. Delete it to recreate it.")
         self._file.seek(size - _NUMBER)
         table = int.from_bytes(self._file.read(_NUMBER), "little")
         self._file.seek(min(table, size))
@@ -96,25 +97,23 @@ class Records:
             wanted = int(np.prod(shape, dtype=object)) * kind.itemsize
             left = os.fstat(self._file.fileno()).st_size - self._file.tell()
             if kind.hasobject or wanted > left:
-                raise ValueError(f"an array of {wanted} bytes where {left} are left")
+                raise ValueError(f"an array of {wanted} bytes where only {left} are left")
             array = np.frombuffer(self._file.read(wanted), kind).reshape(shape, order="F" if fortran else "C")
         except ValueError as error:
-            raise DamagedFileError(
-                f"{self.path} is damaged: {error}. Remove it to have the cache made anew."
-            ) from error
+            raise DamagedFileError(f"{self.path} is damaged: {error}. Delete it to recreate the cache.") from error
         return _from_file(array)
 
 
 def _to_file(leaf: object) -> np.ndarray:
-    """An array without Python's objects; bytes end with a sign, since NumPy would take zeros off their ends."""
+    """An array without Python objects; bytes get a terminator, since NumPy would strip trailing zeros."""
     if not isinstance(leaf, np.ndarray):
-        raise TypeError(f"A cache in a file holds arrays. Received: an element with {leaf!r}.")
+        raise TypeError(f"A cache file can only contain arrays. Received: an element with {leaf!r}.")
     if leaf.dtype.kind not in "OS":
         return leaf
     if all(isinstance(item, str) for item in leaf.flat):
         return leaf.astype("U")
     if not all(isinstance(item, bytes) for item in leaf.flat):
-        raise TypeError("A cache in a file holds numbers, text and bytes. Received: an array of other objects.")
+        raise TypeError("A cache file can only contain numbers, text and bytes. Received: an array of other objects.")
     return np.array([item + b"." for item in leaf.flat], "S").reshape(leaf.shape)
 
 

@@ -1,7 +1,7 @@
-"""Passes that work in threads: functions applied to several elements at a time, elements made ahead.
+"""Passes with threads: parallel function calls, and prefetching.
 
-Elements keep their order. A thread knows the queue that it works for but not the pass, so that a pass that is used up,
-closed or forgotten ends its threads.
+Elements keep their order. A thread references its queue but not the pass, so that a pass that is exhausted, closed or
+dropped ends its threads.
 """
 
 import contextlib
@@ -22,22 +22,22 @@ from cornu.data.prefetch import Prefetch
 from cornu.data.readers import Reader
 
 AUTOTUNE = -1
-"""Leaves the number of threads, or of elements made ahead, to the data set."""
+"""Lets the dataset choose the number of threads, or of prefetched elements."""
 
-_MARKED = 8  # elements from one mark of a reader to the next
-_TRIED = 4  # elements that tell how long a function takes
-_QUICK = 3e-5  # seconds: a function that takes less gains nothing from threads
-_JUDGED = 32  # calls in threads that tell whether they pay
-_LONG = 1e-3  # seconds: a function that takes more is not held up by the threads taking turns
-_MANY = 16  # elements a thread that are asked for at a time
-_ROOM = 2**24  # bytes that these may take
+_MARKED = 8  # elements between marks of a reader
+_TRIED = 4  # elements used to measure a function
+_QUICK = 3e-5  # seconds: faster functions do not benefit from threads
+_JUDGED = 32  # calls in threads used to decide whether they pay off
+_LONG = 1e-3  # seconds: slower functions are not delayed by switching threads
+_MANY = 16  # elements requested at a time, per thread
+_ROOM = 2**24  # maximum size of these in bytes
 
 
 class Forward(Pass):
-    """A pass whose reader is ahead of what came out; those elements are read again.
+    """A pass whose reader is ahead of its output; the elements in between are read again.
 
     Args:
-        upstream: what is read.
+        upstream: the pass to read.
     """
 
     def __init__(self, upstream: Pass):
@@ -45,33 +45,33 @@ class Forward(Pass):
         self.reader, self.done = Reader(upstream, _MARKED), 0
 
     def _move_on(self) -> None:
-        """Note that one more element comes out."""
+        """Record that one more element is output."""
         self.done += 1
         self.reader.needed = self.done
 
     def get_state(self) -> State:
-        """How many elements came out, and from where to read the next ones again."""
+        """The number of outputs, and where to read the next elements again."""
         return {"done": self.done, **self.reader.place(self.done)}
 
     def set_state(self, state: State) -> None:
-        """Read up to the next element, and drop what is read."""
+        """Read and discard elements up to the position."""
         self.done = state["done"]
         deque(self.reader.reread(state, self.done), maxlen=0)
 
 
 class _Calls:
-    """What threads have to do and have done; it does not know the pass that waits for it.
+    """The pending and completed work of threads; it does not reference the pass that waits for it.
 
     Args:
-        function: what they call.
+        function: the function to call.
     """
 
     def __init__(self, function: UserFunction):
         self.function = function
         self.to_do: SimpleQueue = SimpleQueue()
-        self.seconds = math.inf  # that the quickest call took
-        self._alone: list[float] = []  # what calls took while there was no other
-        self._together: list[float] = []  # and in threads
+        self.seconds = math.inf  # of the fastest call
+        self._alone: list[float] = []  # durations of calls without others running
+        self._together: list[float] = []  # and of calls in threads
         self._pay: bool | None = None
         self._bytes = 0  # of the largest element, before or after a call
 
@@ -94,7 +94,7 @@ class _Calls:
         return threads + 1 if self.seconds > _LONG or self._bytes * many > _ROOM else many
 
     def pay(self, threads: int) -> bool:
-        """Whether threads are worth it: not where they hold one another up, as for short operations of Python's."""
+        """Whether threads pay off: not if they delay one another, as with short Python operations."""
         if len(self._alone) < _TRIED or self.seconds < _QUICK:
             return False
         if self._pay is None and len(self._together) >= _JUDGED:
@@ -102,21 +102,21 @@ class _Calls:
         return self._pay is not False
 
     def work(self) -> None:
-        """Call the function until there is nothing more to do."""
+        """Call the function until there is no more work."""
         while (asked := self.to_do.get()) is not None:
             place, element, index = asked
             start = time.perf_counter()
             made, failure = None, None
             try:
                 made = self.function.mapped(element, index)
-            except BaseException as error:  # raised again where the element is needed
+            except BaseException as error:  # re-raised where the element is needed
                 failure = error
             self._took(time.perf_counter() - start, self._together, _JUDGED, element, made)
             place.put((made, failure))
-            del asked, place, element, made, failure  # nothing is held while a thread waits
+            del asked, place, element, made, failure  # keep no references while a thread waits
 
     def stop(self, threads: int) -> None:
-        """Forget what was not begun, and end the threads."""
+        """Discard pending work, and end the threads."""
         with contextlib.suppress(Empty):
             while True:
                 self.to_do.get_nowait()
@@ -129,16 +129,16 @@ def _bytes_of(element: Element) -> int:
 
 
 class ParallelMap(Forward):
-    """A user's function of several elements at a time.
+    """A user's function applied to several elements in parallel.
 
-    Threads take elements one by one and put what they make of each in its place, a queue of one. Whoever reads waits
-    for a place some way ahead of the next one: to be woken for each element would cost as much as a small picture.
+    Threads take elements one at a time and put each result in its slot, a queue of length one. The reader waits for a
+    slot some way ahead of the next one: waking it for each element would cost as much as processing a small image.
 
     Args:
-        upstream: what is read.
+        upstream: the pass to read.
         function: the function.
-        threads: calls at a time; `AUTOTUNE` for as many as there are processors, or none if the function is quick or
-            takes longer in threads than it gains.
+        threads: number of concurrent calls; `AUTOTUNE` for as many as there are processors, or none if the function is
+            fast or does not benefit from threads.
     """
 
     def __init__(self, upstream: Pass, function: UserFunction, threads: int):
@@ -146,9 +146,9 @@ class ParallelMap(Forward):
         self.threads = (os.cpu_count() or 1) if threads == AUTOTUNE else threads
         self._may_call_here = threads == AUTOTUNE
         self._calls = _Calls(function)
-        self._waiting: deque[SimpleQueue] = deque()  # places, in order
-        self._ready: deque[tuple] = deque()  # answers, in order, before those
-        self._end: Callable | None = None  # once there are threads
+        self._waiting: deque[SimpleQueue] = deque()  # slots, in order
+        self._ready: deque[tuple] = deque()  # results, in order, before those
+        self._end: Callable | None = None  # set once there are threads
 
     def __next__(self) -> Element:
         if not self._may_call_here or self._calls.pay(self.threads):
@@ -175,7 +175,7 @@ class ParallelMap(Forward):
         return self._calls.here(element, self.done - 1)
 
     def _ask(self) -> None:
-        """Have so many elements made that no thread runs out of work."""
+        """Request enough elements that no thread runs out of work."""
         most = self._calls.at_a_time(self.threads)
         while len(self._waiting) + len(self._ready) < most:
             index = self.reader.count
@@ -196,7 +196,7 @@ class ParallelMap(Forward):
         self._end = weakref.finalize(self, self._calls.stop, self.threads)
 
     def _wait(self) -> None:
-        """Take answers: the next one, and those up to a place half way to the last, waiting for that one alone."""
+        """Collect results: the next one, and those up to a slot halfway to the last, waiting only for that one."""
         places = [self._waiting.popleft() for _ in range(max(1, len(self._waiting) // 2))]
         last = places.pop().get()
         self._ready.extend(place.get() for place in places)
@@ -204,7 +204,7 @@ class ParallelMap(Forward):
 
 
 class Ahead(Forward):
-    """Elements that a thread makes ahead."""
+    """Prefetches elements in a thread."""
 
     def __init__(self, upstream: Pass, size: int):
         super().__init__(upstream)

@@ -1,4 +1,4 @@
-"""Small data sets that books and courses begin with, downloaded when they are first asked for."""
+"""Small datasets used in books and courses, downloaded on first use."""
 
 from typing import TYPE_CHECKING
 

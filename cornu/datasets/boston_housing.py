@@ -1,4 +1,4 @@
-"""Boston housing: prices of houses around Boston in the 1970s, by what is known of their neighbourhoods."""
+"""Boston housing: prices of houses around Boston in the 1970s, by features of their neighborhoods."""
 
 import os
 
@@ -10,21 +10,21 @@ __all__ = ["load_data"]
 def load_data(
     path: str | os.PathLike = "boston_housing.npz", test_split: float = 0.2, seed: int = 113
 ) -> tuple[partition.Table, partition.Table]:
-    """13 numbers about each of 506 neighbourhoods, and the median price of a house there.
+    """Load 13 features of each of 506 neighborhoods, and the median price of a house there.
 
-    One of the numbers is a figure about race, and its authors' premises are disputed: take `california_housing` where
-    it has to be a table of prices.
+    One of the features is about race, and its authors' premises are disputed: use `california_housing` if you need a
+    regression dataset.
 
     Args:
-        path: name under which the file is kept in `~/.keras/datasets`, or a place of its own.
-        test_split: fraction of the rows to test with, from 0 up to, but not including, 1.
-        seed: of the order of the rows.
+        path: file name in `~/.keras/datasets`, or an absolute path.
+        test_split: fraction of the rows in the test set, in `[0, 1)`. Defaults to 0.2.
+        seed: seed of the shuffling. Defaults to 113.
 
     Returns:
         `(x_train, y_train), (x_test, y_test)`: float64 of shapes `(n, 13)` and `(n,)`; prices in thousands of dollars.
 
     Raises:
-        OSError: when the file is not there and cannot be downloaded.
+        OSError: if the file is missing and cannot be downloaded.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""California housing: prices of houses in the census of 1990, by what is known of their neighbourhoods."""
+"""California housing: prices of houses in the census of 1990, by features of their neighborhoods."""
 
 import os
 
@@ -7,7 +7,7 @@ from cornu.datasets import partition
 
 __all__ = ["load_data"]
 
-_VERSIONS = {"large": None, "small": 600}  # how many rows of the file
+_VERSIONS = {"large": None, "small": 600}  # number of rows of the file
 
 
 def load_data(
@@ -16,19 +16,19 @@ def load_data(
     test_split: float = 0.2,
     seed: int = 113,
 ) -> tuple[partition.Table, partition.Table]:
-    """8 numbers about each of 20,640 neighbourhoods, and the median price of a house there.
+    """Load 8 features of each of 20,640 neighborhoods, and the median price of a house there.
 
     Args:
         version: `"large"` for all rows, `"small"` for 600.
-        path: name under which the file is kept in `~/.keras/datasets`, or a place of its own.
-        test_split: fraction of the rows to test with, from 0 up to, but not including, 1.
-        seed: of the order of the rows.
+        path: file name in `~/.keras/datasets`, or an absolute path.
+        test_split: fraction of the rows in the test set, in `[0, 1)`. Defaults to 0.2.
+        seed: seed of the shuffling. Defaults to 113.
 
     Returns:
         `(x_train, y_train), (x_test, y_test)`: float32 of shapes `(n, 8)` and `(n,)`; prices in dollars.
 
     Raises:
-        OSError: when the file is not there and cannot be downloaded.
+        OSError: if the file is missing and cannot be downloaded.
 
     Example:
 

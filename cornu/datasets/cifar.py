@@ -1,4 +1,4 @@
-"""The files of CIFAR: pickles of Python 2 with rows of pixels, one channel after the other, and lists of labels."""
+"""The files of CIFAR: Python 2 pickles with rows of pixels, channel by channel, and lists of labels."""
 
 from pathlib import Path
 from typing import TypeGuard
@@ -15,17 +15,17 @@ _VALUES = 3 * 32 * 32  # of one image
 
 
 def batch(path: Path, labels: str) -> tuple[np.ndarray, np.ndarray]:
-    """The images of a file, `(n, 3, 32, 32)`, and the labels called `labels` in it, `(n, 1)`.
+    """The images of a file, `(n, 3, 32, 32)`, and its labels, stored under the name `labels`, `(n, 1)`.
 
     Raises:
-        ValueError: when the file does not hold both, or anything but plain data.
+        ValueError: if the file lacks one of them, or contains anything other than plain data.
     """
     content = path.read_bytes()
     with budget.load(len(content)):
         value = plain_pickle.load(content, str(path), encoding="bytes")
     x, y = (value.get(key.encode()) for key in ("data", labels)) if isinstance(value, dict) else (None, None)
     if not _are_images(x) or not isinstance(y, list) or set(map(type, y)) - {int} or len(x) != len(y):
-        raise DamagedFileError(f"{path} does not hold images called 'data' and as many labels called {labels!r}.")
+        raise DamagedFileError(f"{path} does not contain images named 'data' and as many labels named {labels!r}.")
     return x.reshape(_SHAPE), np.reshape(y, (-1, 1))
 
 
@@ -34,5 +34,5 @@ def _are_images(x: object) -> TypeGuard[np.ndarray]:
 
 
 def in_order(images: np.ndarray) -> np.ndarray:
-    """Images with the axes in the order of the settings."""
+    """Images in the global default data format."""
     return images if settings.image_data_format() == "channels_first" else images.transpose(0, 2, 3, 1)

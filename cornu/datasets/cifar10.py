@@ -1,4 +1,4 @@
-"""CIFAR-10: 60,000 small photographs of ten kinds of things."""
+"""CIFAR-10: 60,000 small photographs in ten classes."""
 
 import numpy as np
 
@@ -12,16 +12,16 @@ _BATCHES = 5
 
 
 def load_data() -> tuple[Table, Table]:
-    """Small photographs in colour: 50,000 to train with and 10,000 to test with.
+    """Load small color photographs: 50,000 for training and 10,000 for testing.
 
     The labels are 0 airplane, 1 automobile, 2 bird, 3 cat, 4 deer, 5 dog, 6 frog, 7 horse, 8 ship and 9 truck.
 
     Returns:
-        `(x_train, y_train), (x_test, y_test)`: images of shape `(n, 32, 32, 3)`, or `(n, 3, 32, 32)` where
+        `(x_train, y_train), (x_test, y_test)`: images of shape `(n, 32, 32, 3)`, or `(n, 3, 32, 32)` if
         `config.image_data_format()` is "channels_first", uint8 from 0 to 255, and labels, uint8 of shape `(n, 1)`.
 
     Raises:
-        OSError: when the files are not there and cannot be downloaded.
+        OSError: if the files are missing and cannot be downloaded.
 
     Example:
 

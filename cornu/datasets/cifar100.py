@@ -1,4 +1,4 @@
-"""CIFAR-100: 60,000 small photographs of a hundred kinds of things in twenty groups."""
+"""CIFAR-100: 60,000 small photographs in a hundred classes and twenty superclasses."""
 
 from cornu import validate
 from cornu.datasets import cifar
@@ -9,17 +9,17 @@ __all__ = ["load_data"]
 
 
 def load_data(label_mode: str = "fine") -> tuple[Table, Table]:
-    """Small photographs in colour: 50,000 to train with and 10,000 to test with.
+    """Load small color photographs: 50,000 for training and 10,000 for testing.
 
     Args:
-        label_mode: `"fine"` for the hundred kinds, `"coarse"` for the twenty groups.
+        label_mode: `"fine"` for the hundred classes, `"coarse"` for the twenty superclasses. Defaults to `"fine"`.
 
     Returns:
-        `(x_train, y_train), (x_test, y_test)`: images of shape `(n, 32, 32, 3)`, or `(n, 3, 32, 32)` where
+        `(x_train, y_train), (x_test, y_test)`: images of shape `(n, 32, 32, 3)`, or `(n, 3, 32, 32)` if
         `config.image_data_format()` is "channels_first", uint8 from 0 to 255, and labels, int64 of shape `(n, 1)`.
 
     Raises:
-        OSError: when the files are not there and cannot be downloaded.
+        OSError: if the files are missing and cannot be downloaded.
 
     Example:
 

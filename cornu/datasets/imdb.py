@@ -1,4 +1,4 @@
-"""IMDB: 50,000 film reviews as word numbers, half of them in favour of the film and half against it."""
+"""IMDB: 50,000 film reviews as word indices, half of them positive and half negative."""
 
 import os
 
@@ -19,27 +19,27 @@ def load_data(
     oov_char: int | None = 2,
     index_from: int | None = 3,
 ) -> tuple[partition.Table, partition.Table]:
-    """Film reviews as lists of word numbers, 25,000 to train with and 25,000 to test with.
+    """Load film reviews as lists of word indices, 25,000 for training and 25,000 for testing.
 
-    A word's number is its rank by frequency plus `index_from`; 0 is free for padding.
+    A word's index is its rank by frequency plus `index_from`; 0 is reserved for padding.
 
     Args:
-        path: name under which the file is kept in `~/.keras/datasets`, or a place of its own.
-        num_words: words from this number on are left out; None leaves out the last one there is, as in Keras.
-        skip_top: words below this number are left out, the start of a text among them.
-        maxlen: reviews of so many words or more are left out; None for no bound.
-        seed: of the order of the reviews.
-        start_char: number before each review; None for none.
-        oov_char: number in the place of words that are left out; None for none.
-        index_from: how much is added to each word's rank.
+        path: file name in `~/.keras/datasets`, or an absolute path.
+        num_words: words with this index or a higher one are omitted; None omits only the highest one, as in Keras.
+        skip_top: words with a lower index are omitted, including the start marker. Defaults to 0.
+        maxlen: reviews with this many words or more are omitted; None for no limit.
+        seed: seed of the shuffling. Defaults to 113.
+        start_char: index that marks the start of each review, or None. Defaults to 1.
+        oov_char: index that replaces omitted words; None removes them. Defaults to 2.
+        index_from: offset added to each word's rank. Defaults to 3.
 
     Returns:
-        `(x_train, y_train), (x_test, y_test)`: arrays of lists of word numbers, and int64 labels of shape `(n,)`, 1 for
-        a review in favour.
+        `(x_train, y_train), (x_test, y_test)`: arrays of lists of word indices, and int64 labels of shape `(n,)`, 1 for
+        a positive review.
 
     Raises:
-        OSError: when the file is not there and cannot be downloaded.
-        ValueError: when no review is shorter than `maxlen`.
+        OSError: if the file is missing and cannot be downloaded.
+        ValueError: if no review is shorter than `maxlen`.
 
     Example:
 
@@ -66,13 +66,13 @@ def load_data(
 
 
 def get_word_index(path: str | os.PathLike = "imdb_word_index.json") -> dict[str, int]:
-    """The rank of each word of the reviews by frequency, 1 for the most frequent.
+    """Return the frequency rank of each word of the reviews, 1 for the most frequent.
 
     Args:
-        path: name under which the file is kept in `~/.keras/datasets`, or a place of its own.
+        path: file name in `~/.keras/datasets`, or an absolute path.
 
     Raises:
-        OSError: when the file is not there and cannot be downloaded.
+        OSError: if the file is missing and cannot be downloaded.
 
     Example:
 

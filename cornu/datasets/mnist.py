@@ -8,17 +8,17 @@ __all__ = ["load_data"]
 
 
 def load_data(path: str | os.PathLike = "mnist.npz") -> tuple[Table, Table]:
-    """Handwritten digits in grey: 60,000 to train with and 10,000 to test with.
+    """Load grayscale images of handwritten digits: 60,000 for training and 10,000 for testing.
 
     Args:
-        path: name under which the file is kept in `~/.keras/datasets`, or a place of its own.
+        path: file name in `~/.keras/datasets`, or an absolute path.
 
     Returns:
         `(x_train, y_train), (x_test, y_test)`: images of shape `(n, 28, 28)`, uint8 from 0 (background) to 255, and the
         digits, uint8 of shape `(n,)`.
 
     Raises:
-        OSError: when the file is not there and cannot be downloaded.
+        OSError: if the file is missing and cannot be downloaded.
 
     Example:
 

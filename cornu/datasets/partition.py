@@ -1,4 +1,4 @@
-"""Rows in an order drawn from a seed, and the two parts that a table is given out in."""
+"""Seeded shuffling, and splitting of a table into training and test sets."""
 
 import os
 
@@ -17,47 +17,47 @@ def stored(name: str, path: str | os.PathLike, keys: tuple[str, ...], objects: b
 
     Args:
         name: the file's name in `published.FILES`.
-        path: what it is kept under.
-        keys: the arrays' names in it; features and labels in turns.
-        objects: whether it holds lists.
+        path: the local file name.
+        keys: the names of its arrays, alternating features and labels.
+        objects: whether it contains lists.
     """
     file = fetched(name, path)
     arrays = plain_npz.load(file, objects)
     lengths = [arrays[key].shape[:1] for key in keys if key in arrays]
     if len(lengths) != len(keys) or lengths[::2] != lengths[1::2] or () in lengths:
-        raise DamagedFileError(f"{file} does not hold features and as many labels, called {', '.join(keys)}.")
+        raise DamagedFileError(f"{file} does not contain features and as many labels, named {', '.join(keys)}.")
     return [arrays[key] for key in keys]
 
 
 def order(count: int, random: np.random.RandomState) -> np.ndarray:
-    """Row numbers, shuffled as Keras shuffles them."""
+    """Row indices, shuffled as in Keras."""
     rows = np.arange(count)
     random.shuffle(rows)
     return rows
 
 
 def shuffled(x: np.ndarray, y: np.ndarray, seed: int) -> Table:
-    """Features and labels in one new order."""
+    """Features and labels shuffled together."""
     rows = order(len(x), np.random.RandomState(seed))
     return x[rows], y[rows]
 
 
 def to_train_with(count: int, test_split: float) -> int:
-    """How many of the first rows are to train with, where the last ones, a fraction `test_split`, are to test with."""
+    """The number of training rows, which come first, if the last fraction `test_split` is for testing."""
     return int(count * (1 - test_split))
 
 
 def table(
     name: str, path: str | os.PathLike, test_split: float, seed: int, first: int | None = None
 ) -> tuple[Table, Table]:
-    """A published table of numbers, shuffled and parted.
+    """A published table of numbers, shuffled and split.
 
     Args:
         name: the file's name in `published.FILES`.
-        path: what it is kept under.
-        test_split: fraction of the rows to test with, from 0 up to, but not including, 1.
-        seed: of the order of the rows.
-        first: how many of the file's rows are taken; None for all.
+        path: the local file name.
+        test_split: fraction of the rows in the test set, in `[0, 1)`.
+        seed: seed of the shuffling.
+        first: number of rows of the file to use; None uses all.
     """
     validate.fraction(test_split, "test_split", name)
     x, y = stored(name, path, ("x", "y"))

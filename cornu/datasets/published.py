@@ -1,7 +1,7 @@
-"""Where the data sets are published, and by which hashes their files are known.
+"""The URLs and hashes of the published datasets.
 
-They are kept where Keras keeps them, in `datasets` below `$KERAS_HOME` or `~/.keras`, so that a file which is there
-already serves both.
+They are stored where Keras stores them, in `datasets` under `$KERAS_HOME` or `~/.keras`, so that an existing file
+serves both.
 """
 
 import os
@@ -15,7 +15,7 @@ _CIFAR = "https://www.cs.toronto.edu/~kriz/"
 
 
 class Published(NamedTuple):
-    """A file's address, its hash where one is known, the name it is kept under, and whether it is an archive."""
+    """A file's URL, its hash if known, the local file name, and whether it is an archive."""
 
     origin: str
     file_hash: str | None = None
@@ -55,16 +55,16 @@ FILES = {
 
 
 def fetched(name: str, path: str | os.PathLike | None = None, subfolder: str = "datasets") -> Path:
-    """The place of a published file, or of the folder with an archive's members, downloaded unless it is there.
+    """The path of a published file, or of the directory of an extracted archive, downloaded if missing.
 
     Args:
         name: its name in `FILES`.
-        path: the name to keep it under, or a place of its own; None is the published one.
-        subfolder: folder below Keras's.
+        path: local file name, or an absolute path; None uses the published name.
+        subfolder: subdirectory of Keras's directory.
 
     Raises:
-        OSError: when it is not there and cannot be downloaded.
-        ValueError: when what arrived does not have the published hash.
+        OSError: if it is missing and cannot be downloaded.
+        ValueError: if the download does not match the published hash.
     """
     file = FILES[name]
     place = get_file(

@@ -1,4 +1,4 @@
-"""Reuters: 11,228 news wires as word numbers, in 46 topics."""
+"""Reuters: 11,228 newswires as word indices, in 46 topics."""
 
 import os
 
@@ -25,28 +25,28 @@ def load_data(
     oov_char: int | None = 2,
     index_from: int | None = 3,
 ) -> tuple[partition.Table, partition.Table]:
-    """News wires as lists of word numbers, and their topics.
+    """Load newswires as lists of word indices, and their topics.
 
-    A word's number is its rank by frequency plus `index_from`; 0 is free for padding.
+    A word's index is its rank by frequency plus `index_from`; 0 is reserved for padding.
 
     Args:
-        path: name under which the file is kept in `~/.keras/datasets`, or a place of its own.
-        num_words: words from this number on are left out; None leaves out the last one there is, as in Keras.
-        skip_top: words below this number are left out, the start of a text among them.
-        maxlen: wires of so many words or more are left out; None for no bound.
-        test_split: fraction of the wires to test with.
-        seed: of the order of the wires.
-        start_char: number before each wire; None for none.
-        oov_char: number in the place of words that are left out; None for none.
-        index_from: how much is added to each word's rank.
+        path: file name in `~/.keras/datasets`, or an absolute path.
+        num_words: words with this index or a higher one are omitted; None omits only the highest one, as in Keras.
+        skip_top: words with a lower index are omitted, including the start marker. Defaults to 0.
+        maxlen: wires with this many words or more are omitted; None for no limit.
+        test_split: fraction of the wires in the test set. Defaults to 0.2.
+        seed: seed of the shuffling. Defaults to 113.
+        start_char: index that marks the start of each wire, or None. Defaults to 1.
+        oov_char: index that replaces omitted words; None removes them. Defaults to 2.
+        index_from: offset added to each word's rank. Defaults to 3.
 
     Returns:
-        `(x_train, y_train), (x_test, y_test)`: arrays of lists of word numbers, and int64 topics of shape `(n,)`, whose
-        names `get_label_names` has.
+        `(x_train, y_train), (x_test, y_test)`: arrays of lists of word indices, and int64 topics of shape `(n,)`, whose
+        names are returned by `get_label_names`.
 
     Raises:
-        OSError: when the file is not there and cannot be downloaded.
-        ValueError: when no wire is shorter than `maxlen`.
+        OSError: if the file is missing and cannot be downloaded.
+        ValueError: if no wire is shorter than `maxlen`.
 
     Example:
 
@@ -64,13 +64,13 @@ def load_data(
 
 
 def get_word_index(path: str | os.PathLike = "reuters_word_index.json") -> dict[str, int]:
-    """The rank of each word of the wires by frequency, 1 for the most frequent.
+    """Return the frequency rank of each word of the wires, 1 for the most frequent.
 
     Args:
-        path: name under which the file is kept in `~/.keras/datasets`, or a place of its own.
+        path: file name in `~/.keras/datasets`, or an absolute path.
 
     Raises:
-        OSError: when the file is not there and cannot be downloaded.
+        OSError: if the file is missing and cannot be downloaded.
 
     Example:
 
@@ -81,7 +81,7 @@ def get_word_index(path: str | os.PathLike = "reuters_word_index.json") -> dict[
 
 
 def get_label_names() -> tuple[str, ...]:
-    """The names of the topics, in the order of the labels.
+    """Return the names of the topics, in the order of the labels.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Texts as lists of word numbers, a word's number being its rank by frequency: how they are prepared, and the ranks."""
+"""Preparation of texts as lists of word indices, which are ranks by frequency, and word ranks."""
 
 import os
 
@@ -18,18 +18,18 @@ def marked(
     index_from: int | None,
     owner: str,
 ) -> tuple[list[list[int]], np.ndarray]:
-    """Texts with their words moved and their start marked, without those that are too long, and the labels of the rest.
+    """Texts with offset words and a start marker, without those that are too long, and the labels of the rest.
 
     Args:
         texts: lists of ranks, 1 for the most frequent word.
-        labels: one a text.
-        maxlen: texts of so many words or more are left out; None for no bound.
-        start_char: number that is put before each text; None for none.
-        index_from: how much is added to each rank, so that low numbers are free for marks; None for nothing.
-        owner: what messages name.
+        labels: one per text.
+        maxlen: texts with this many words or more are omitted; None for no limit.
+        start_char: index that is prepended to each text, or None.
+        index_from: offset added to each rank, so that low indices are free for markers; None for no offset.
+        owner: the caller, for error messages.
 
     Raises:
-        ValueError: when no text stays.
+        ValueError: if no text remains.
     """
     start = [] if start_char is None else [start_char]
     shift = index_from or 0
@@ -46,10 +46,10 @@ def bounded(rows: list[list[int]], num_words: int | None, skip_top: int, oov_cha
     """Texts without their most and their least frequent words.
 
     Args:
-        rows: lists of word numbers.
-        num_words: words from this number on are left out; None leaves out the last one there is, as in Keras.
-        skip_top: words below this number are left out.
-        oov_char: number that takes the place of a word that is left out; None for none.
+        rows: lists of word indices.
+        num_words: words with this index or a higher one are omitted; None omits only the highest one, as in Keras.
+        skip_top: words with a lower index are omitted.
+        oov_char: index that replaces omitted words; None removes them.
     """
     end = num_words or max(map(max, filter(None, rows)), default=0)
     if oov_char is None:
@@ -58,23 +58,23 @@ def bounded(rows: list[list[int]], num_words: int | None, skip_top: int, oov_cha
 
 
 def as_array(rows: list[list[int]]) -> np.ndarray:
-    """Lists in an array of objects; as in Keras, lists of one length are its rows."""
+    """Lists in an object array; as in Keras, lists of equal length become rows."""
     return np.array(rows, dtype="object")
 
 
 def texts_of(array: np.ndarray, name: str) -> np.ndarray:
-    """An array of a file, which must hold lists of whole numbers."""
+    """An array of a file, which must contain lists of integers."""
     if array.ndim != 1 or not all(isinstance(text, list) and set(map(type, text)) <= {int} for text in array):
-        raise DamagedFileError(f"The file of {name} does not hold lists of word numbers.")
+        raise DamagedFileError(f"The file of {name} does not contain lists of word indices.")
     return array
 
 
 def ranks(name: str, path: str | os.PathLike) -> dict[str, int]:
-    """The rank of each word, from a published file of JSON."""
+    """The rank of each word, from a published JSON file."""
     file = fetched(name, path)
     content = file.read_bytes()
     with budget.load(len(content)):
         words = plain_json.parsed(content, str(file))
     if set(map(type, words.values())) - {int}:
-        raise DamagedFileError(f"{file} does not hold a number for each word.")
+        raise DamagedFileError(f"{file} does not contain a number for each word.")
     return words

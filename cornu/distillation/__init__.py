@@ -1,4 +1,4 @@
-"""Distillation: a small model, the student, learns from the outputs and the layers of a trained one, the teacher."""
+"""Distillation: a small model, the student, learns from the outputs or the features of a trained one, the teacher."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""The model that trains a student: its loss is what the student's own labels and what the teacher say."""
+"""The model that trains a student, with a loss from labels and from the teacher."""
 
 import numbers
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from cornu.models.model import Model
 
 
 class Distiller(Model):
-    """Trains a student on labels and on what a teacher says of the same inputs.
+    """Trains a student on labels and on a teacher's outputs for the same inputs.
 
     The loss is `student_loss_weight * S + (1 - student_loss_weight) * sum(weight * D)`, where `S` is the loss of
     `compile` and each `D` that of one of `distillation_losses`. Predictions are the student's.
@@ -26,13 +26,13 @@ class Distiller(Model):
         teacher: a trained model, which is frozen.
         student: the model to train.
         distillation_losses: a `DistillationLoss`, or several.
-        distillation_loss_weights: their factors, as many. None, the default, for 1 each.
-        student_loss_weight: how much labels count, from 0 to 1. Defaults to 0.5.
-        name: name. Defaults to `"distiller"`.
+        distillation_loss_weights: one factor per loss. None, the default, uses 1 for each.
+        student_loss_weight: weight of the loss of the labels, from 0 to 1. Defaults to 0.5.
+        name: name of the model. Defaults to `"distiller"`.
         **kwargs: further arguments of a `Model`.
 
     Attributes:
-        student: the student, to be used by itself after the training.
+        student: the student, which can be used on its own after training.
         teacher: the teacher.
 
     Hinton, Vinyals & Dean, Distilling the knowledge in a neural network, 2015.
@@ -87,7 +87,7 @@ class Distiller(Model):
             )
         if len(losses) != len(weights):
             raise ValueError(
-                f"{who}: distillation_loss_weights must be as many as distillation_losses. "
+                f"{who}: distillation_loss_weights must have as many entries as distillation_losses. "
                 f"Received: {len(weights)} for {len(losses)}."
             )
         share = self.student_loss_weight
@@ -97,7 +97,7 @@ class Distiller(Model):
             loss.validate_model_compatibility(teacher, student)
 
     def _extractors(self, loss: DistillationLoss) -> list[Model | None]:
-        """For teacher and student a model from the inputs to the layer that a loss looks at; None for the outputs."""
+        """For teacher and student, a model from the inputs to the layer that a loss compares; None for the outputs."""
         named = ((self.teacher, loss.teacher_layer_name), (self.student, loss.student_layer_name))
         roles = ("teacher", "student")
         return [
@@ -106,7 +106,7 @@ class Distiller(Model):
         ]
 
     def build(self, input_shape: Nested = None) -> None:
-        """Build teacher and student, where they are not."""
+        """Build the teacher and the student if necessary."""
         for model in (self.teacher, self.student):
             if not model.built:
                 model.build(input_shape)
@@ -114,20 +114,20 @@ class Distiller(Model):
     def compile(  # type: ignore[override]  # other defaults, as Keras has them
         self, optimizer: Any = "adam", loss: Any = None, metrics: Any = None, **kwargs: Any
     ) -> None:
-        """Say how the student is trained.
+        """Configure the training of the student.
 
         Args:
-            optimizer: name, object, or an optax transformation. Defaults to `"adam"`.
-            loss: loss of the student's outputs and the labels, which must be given.
+            optimizer: name, instance, or optax transformation. Defaults to `"adam"`.
+            loss: loss of the student's outputs and the labels; required.
             metrics: metrics of the student's outputs. None by default.
             **kwargs: further arguments of `Model.compile`.
         """
         if loss is None:
-            raise ValueError(f"{validate.describe(self)}: compile needs the student's loss. Received: loss=None.")
+            raise ValueError(f"{validate.describe(self)}: compile requires the student's loss. Received: loss=None.")
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
 
     def call(self, inputs: Nested, training: bool | None = None, mask: Nested = None) -> Nested:
-        """What the student makes of the inputs."""
+        """The student's outputs for the inputs."""
         return self.student(inputs, training=training, mask=mask)
 
     def compute_loss(
@@ -138,11 +138,11 @@ class Distiller(Model):
         sample_weight: Data = None,
         training: bool = True,
     ) -> Nested:
-        """The loss of a batch, from labels and teacher.
+        """The loss of a batch, from the labels and the teacher.
 
         Args:
-            x, y, sample_weight: the batch; weights count for the labels.
-            y_pred: what the student predicts for `x`.
+            x, y, sample_weight: the batch; the weights apply to the loss of the labels.
+            y_pred: the student's predictions for `x`.
             training: whether this is a training step.
         """
         student_loss = super().compute_loss(x, y, y_pred, sample_weight, training)
@@ -161,7 +161,7 @@ class Distiller(Model):
         return total
 
     def get_config(self) -> ConfigDict:
-        """The constructor's arguments, teacher and student included, as plain data."""
+        """The constructor's arguments, including teacher and student, as plain data."""
         parts = {
             key: serialize_keras_object(getattr(self, key)) for key in ("teacher", "student", "distillation_losses")
         }
@@ -171,5 +171,5 @@ class Distiller(Model):
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: dict | None = None) -> "Distiller":
-        """A distiller of the models and losses that `get_config` wrote down."""
+        """A distiller from the config returned by `get_config`."""
         return cls(**{key: deserialize_keras_object(value) for key, value in config.items()})

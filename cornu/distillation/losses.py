@@ -1,7 +1,7 @@
-"""What a student is told of the teacher: how far its outputs, or those of one of its layers, are from the teacher's.
+"""Distillation losses: the distance of the student's outputs, or those of one of its layers, from the teacher's.
 
-A loss for distillation compares tensors, or structures of them with a loss for each. Which tensors these are, those of
-the models or of layers, it says by `teacher_layer_name` and `student_layer_name`.
+A distillation loss compares tensors, or structures of them with a loss for each. Whether these are the outputs of
+the models or of layers is set by `teacher_layer_name` and `student_layer_name`.
 """
 
 import numbers
@@ -18,7 +18,7 @@ from cornu.models.model import Model
 
 
 class DistillationLoss(Configurable):
-    """The base of losses for distillation; subclasses write `compute_loss`.
+    """Base class of distillation losses; subclasses implement `compute_loss`.
 
     Example:
 
@@ -27,21 +27,21 @@ class DistillationLoss(Configurable):
                 return cornu.ops.mean(cornu.ops.abs(teacher_outputs - student_outputs))
     """
 
-    teacher_layer_name: str | None = None  # the layers whose outputs are compared; None for those of the models
+    teacher_layer_name: str | None = None  # the layers whose outputs are compared; None uses those of the models
     student_layer_name: str | None = None
 
     def compute_loss(self, teacher_outputs: Nested, student_outputs: Nested, **kwargs: Any) -> jax.Array:
-        """How far the student is from the teacher, a number.
+        """The distance of the student from the teacher, a scalar.
 
         Args:
-            teacher_outputs: the teacher's tensor, or structure of them.
+            teacher_outputs: the teacher's tensor or structure of tensors.
             student_outputs: the student's, likewise.
-            **kwargs: for losses of one's own; a `Distiller` gives none.
+            **kwargs: for custom losses; a `Distiller` passes none.
         """
         raise NotImplementedError(f"{type(self).__name__}: define compute_loss(teacher_outputs, student_outputs).")
 
     def validate_outputs(self, teacher_outputs: Nested, student_outputs: Nested) -> None:
-        """Refuse outputs that cannot be compared.
+        """Check that the outputs can be compared.
 
         Raises:
             ValueError: if their structures differ.
@@ -54,20 +54,20 @@ class DistillationLoss(Configurable):
             ) from error
 
     def validate_model_compatibility(self, teacher: Model, student: Model) -> None:
-        """Refuse models that this loss cannot compare; the base refuses none.
+        """Check that this loss can compare the models; the base class accepts all.
 
         Raises:
-            ValueError: if it cannot.
+            ValueError: otherwise.
         """
 
 
 class _Comparison(DistillationLoss):
-    """Of losses that compare by losses of `cornu.losses`, one for each output that counts."""
+    """Base class of losses that use losses of `cornu.losses`, one for each compared output."""
 
     loss: Any
 
     def _keep(self, loss: object) -> None:
-        """Check the loss, or structure of losses, and keep it as `loss`."""
+        """Validate the loss, or structure of losses, and store it as `loss`."""
         self.loss = _resolved(loss)
         if not any(callable(one) for one in _leaves(self.loss)):
             raise ValueError(f"{type(self).__name__}: at least one loss must be given. Received: loss={loss!r}.")
@@ -79,7 +79,7 @@ class _Comparison(DistillationLoss):
         chosen = _leaves(self.loss)
         if _shape_of(self.loss) != _shape_of(student):
             raise ValueError(
-                f"{type(self).__name__}: loss must have the structure of the outputs, one loss or None for each. "
+                f"{type(self).__name__}: loss must have the structure of the outputs, with a loss or None for each. "
                 f"Received: {len(chosen)} losses in {type(self.loss).__name__} for {len(given)} outputs in "
                 f"{type(student).__name__}."
             )
@@ -87,7 +87,7 @@ class _Comparison(DistillationLoss):
         return sum((jnp.mean(loss(a, b)) for loss, a, b in pairs if loss is not None), jnp.zeros(()))
 
     def _refuse_other_shapes(self, teacher: Nested, student: Nested, what: str) -> None:
-        """Refuse symbolic outputs of other shapes where they are compared."""
+        """Reject compared symbolic outputs of different shapes."""
         self.validate_outputs(teacher, student)
         for a, b in zip(_leaves(teacher), _leaves(student), strict=True):
             if len(a.shape) != len(b.shape) or any(m != n for m, n in zip(a.shape, b.shape, strict=True) if m and n):
@@ -100,13 +100,13 @@ class _Comparison(DistillationLoss):
 class LogitsDistillation(_Comparison):
     """Compares the outputs of teacher and student, `loss(teacher / temperature, student / temperature)`.
 
-    The outputs are divided, and otherwise taken as they are, as Keras does: for `"kl_divergence"` let both models end
-    in a softmax; for logits take a distance such as `"mse"`.
+    Apart from this division the outputs are not changed, as in Keras: for `"kl_divergence"`, both models should end
+    with a softmax; for logits, use a distance such as `"mse"`.
 
     Args:
-        temperature: divisor of the outputs, above 0. Defaults to 3.0.
-        loss: name, function or `Loss`, or a structure of them like the outputs, with None for outputs that do not
-            count. Defaults to `"kl_divergence"`.
+        temperature: divisor of the outputs, greater than 0. Defaults to 3.0.
+        loss: name, function or `Loss`, or a structure of them like the outputs, with None for outputs to ignore.
+            Defaults to `"kl_divergence"`.
 
     Hinton, Vinyals & Dean, Distilling the knowledge in a neural network, 2015.
 
@@ -118,7 +118,9 @@ class LogitsDistillation(_Comparison):
 
     def __init__(self, temperature: float = 3.0, loss: object = "kl_divergence"):
         if not isinstance(temperature, numbers.Real) or isinstance(temperature, bool) or not temperature > 0:
-            raise ValueError(f"LogitsDistillation: temperature must be a number above 0. Received: {temperature!r}.")
+            raise ValueError(
+                f"LogitsDistillation: temperature must be a number greater than 0. Received: {temperature!r}."
+            )
         self.temperature: float = temperature
         self._keep(loss)
 
@@ -127,25 +129,25 @@ class LogitsDistillation(_Comparison):
 
         Args:
             teacher_outputs, student_outputs: tensors, or structures of them.
-            **kwargs: nothing that counts.
+            **kwargs: ignored.
         """
         cooler = lambda outputs: tree.map_structure(lambda x: x / self.temperature, outputs)  # noqa: E731
         return self._total(cooler(teacher_outputs), cooler(student_outputs))
 
     def validate_model_compatibility(self, teacher: Model, student: Model) -> None:
-        """Refuse models whose outputs, where they are known, have other shapes."""
+        """Reject models whose outputs, if known, have different shapes."""
         if teacher.outputs and student.outputs:
             self._refuse_other_shapes(teacher.outputs, student.outputs, "the outputs of teacher and student")
 
 
 class FeatureDistillation(_Comparison):
-    """Compares the outputs of a layer of the teacher and of one of the student.
+    """Compares the outputs of a layer of the teacher with those of a layer of the student.
 
     Args:
-        loss: name, function or `Loss`, or a structure of them like the layers' outputs, with None for those that do not
-            count. Defaults to `"mse"`.
-        teacher_layer_name: the teacher's layer. None, the default, for the outputs of the model.
-        student_layer_name: the student's layer. None, the default, for the outputs of the model.
+        loss: name, function or `Loss`, or a structure of them like the layers' outputs, with None for those to
+            ignore. Defaults to `"mse"`.
+        teacher_layer_name: the teacher's layer. None, the default, uses the outputs of the model.
+        student_layer_name: the student's layer. None, the default, uses the outputs of the model.
 
     Romero et al., FitNets: hints for thin deep nets, 2014.
 
@@ -167,12 +169,12 @@ class FeatureDistillation(_Comparison):
 
         Args:
             teacher_outputs, student_outputs: outputs of the layers, or structures of them.
-            **kwargs: nothing that counts.
+            **kwargs: ignored.
         """
         return self._total(teacher_outputs, student_outputs)
 
     def validate_model_compatibility(self, teacher: Model, student: Model) -> None:
-        """Refuse models without these layers, or whose layers are not in a graph, or give other shapes."""
+        """Reject models without these layers, or whose layers are not in a graph or have different shapes."""
         of_teacher = outputs_of(teacher, self.teacher_layer_name, "teacher")
         of_student = outputs_of(student, self.student_layer_name, "student")
         if of_teacher is not None and of_student is not None:
@@ -180,21 +182,21 @@ class FeatureDistillation(_Comparison):
 
 
 def outputs_of(model: Model, layer_name: str | None, role: str) -> Nested:
-    """The symbolic outputs of a layer of the model, or of the model itself; None where no graph says them."""
+    """The symbolic outputs of a layer of the model, or of the model itself; None if there is no graph."""
     if layer_name is None:
         outputs = model.outputs
         return outputs[0] if outputs and len(outputs) == 1 else outputs
     layer = model.get_layer(layer_name)
     if not model.outputs:
         raise ValueError(
-            f'FeatureDistillation: the layer "{layer_name}" of the {role} has no output to take, since the model is '
-            "not functional. Make it by Sequential([Input(...), ...]) or Model(inputs, outputs)."
+            f'FeatureDistillation: the layer "{layer_name}" of the {role} has no symbolic output, as the model is '
+            "not functional. Create it as Sequential([Input(...), ...]) or Model(inputs, outputs)."
         )
     return layer.output
 
 
 def _resolved(loss: object) -> Any:
-    """A loss, or a structure of losses, with names replaced by what they stand for."""
+    """A loss, or a structure of losses, with names replaced by the losses."""
     if isinstance(loss, Mapping) and "class_name" not in loss:
         return {key: _resolved(one) for key, one in loss.items()}
     if isinstance(loss, (list, tuple)):
@@ -211,7 +213,7 @@ def _leaves(structure: object) -> list:
 
 
 def _shape_of(structure: object) -> dict | list | None:
-    """The structure without its leaves, where a tuple is as good as a list."""
+    """The structure without its leaves, where tuples and lists are equivalent."""
     if isinstance(structure, Mapping):
         return {key: _shape_of(one) for key, one in structure.items()}
     return [_shape_of(one) for one in structure] if isinstance(structure, (list, tuple)) else None

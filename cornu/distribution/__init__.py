@@ -1,4 +1,4 @@
-"""Models on several devices: how batches and variables are laid out over a mesh of them. JAX and XLA do the rest."""
+"""Models on several devices: the layout of batches and variables over a mesh of devices. JAX and XLA do the rest."""
 
 from typing import TYPE_CHECKING
 

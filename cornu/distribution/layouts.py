@@ -1,7 +1,7 @@
-"""Devices in a mesh with named axes, and layouts, which say along which of these axes an array is split.
+"""Device meshes with named axes, and layouts, which define along which of these axes an array is split.
 
-All of it is a description in plain words: devices are named `"cpu:0"`, axes `"batch"`. What JAX takes, a
-`jax.sharding.Mesh` and a `NamedSharding`, follows from it.
+All of this is descriptive: devices are named `"cpu:0"`, axes `"batch"`. The corresponding JAX objects, a
+`jax.sharding.Mesh` and a `NamedSharding`, are derived from it.
 """
 
 import math
@@ -20,20 +20,20 @@ from cornu.core.typing import ArrayLike
 
 AxisNames = Sequence[str | None]
 
-WHOLE_BELOW = 1024  # elements of a variable that is not worth being split and gathered
+WHOLE_BELOW = 1024  # smaller variables, in elements, are not worth splitting and gathering
 
 
 def list_devices(device_type: str | None = None) -> list[str]:
     """The names of the devices of all processes, such as `"gpu:0"`.
 
     Args:
-        device_type: `"cpu"`, `"gpu"` or `"tpu"`; None for those that compute by default.
+        device_type: `"cpu"`, `"gpu"` or `"tpu"`; None for JAX's default devices.
 
     Returns:
-        List of names: the type, a colon, and JAX's number of the device.
+        List of names: the type, a colon, and JAX's index of the device.
 
     Raises:
-        RuntimeError: where there is no device of this type.
+        RuntimeError: if there is no device of this type.
 
     Example:
 
@@ -51,7 +51,7 @@ def get_device_count(device_type: str | None = None) -> int:
         device_type: as for `list_devices`.
 
     Raises:
-        RuntimeError: where there is no device of this type.
+        RuntimeError: if there is no device of this type.
 
     Example:
 
@@ -69,16 +69,16 @@ def _devices(device_type: str | None) -> dict[str, jax.Device]:
 
 
 class DeviceMesh:
-    """Devices in a grid, whose axes have names.
+    """Devices in a grid with named axes.
 
     Args:
         shape: tuple of ints, 1 or more each: the number of devices along each axis.
-        axis_names: list of names, one an axis, such as `["batch", "model"]`.
-        devices: names of the devices, as many as the shape has places, in the order of rows; None takes all of
+        axis_names: list of names, one per axis, such as `["batch", "model"]`.
+        devices: names of the devices, as many as the product of the shape, in row-major order; None uses all of
             `list_devices()`.
 
     Raises:
-        ValueError: where the shape, the names and the devices do not go together.
+        ValueError: if the shape, the names and the devices do not match.
 
     Example:
 
@@ -93,24 +93,24 @@ class DeviceMesh:
     ):
         if not shape or not axis_names:
             raise ValueError(
-                "DeviceMesh: shape and axis_names must have one entry or more each. "
+                "DeviceMesh: shape and axis_names must have at least one entry each. "
                 f"Received: shape={shape!r}, axis_names={axis_names!r}."
             )
         self._shape = tuple(validate.positive_int(size, "shape", type(self)) for size in shape)
         self._axis_names = list(axis_names)
         if len(self._shape) != len(self._axis_names) or len(set(self._axis_names)) < len(self._axis_names):
             raise ValueError(
-                "DeviceMesh: axis_names must hold one name of its own for each axis of the shape. "
+                "DeviceMesh: axis_names must contain one unique name for each axis of the shape. "
                 f"Received: shape={self._shape}, axis_names={self._axis_names}."
             )
         names = np.array(list_devices() if devices is None else devices).flatten()
         if names.size != np.prod(self._shape):
             raise ValueError(
-                f"DeviceMesh: a mesh of shape {self._shape} has {np.prod(self._shape)} places. "
-                f"Received: {names.size} devices{' (all that are here)' if devices is None else ''}."
+                f"DeviceMesh: a mesh of shape {self._shape} needs {np.prod(self._shape)} devices. "
+                f"Received: {names.size} devices{' (all available)' if devices is None else ''}."
             )
         if len(set(names.tolist())) < names.size:
-            raise ValueError(f"DeviceMesh: each device has one place. Received: devices={names.tolist()}.")
+            raise ValueError(f"DeviceMesh: each device may occur only once. Received: devices={names.tolist()}.")
         self._devices = names.reshape(self._shape)
 
     @property
@@ -130,22 +130,22 @@ class DeviceMesh:
 
     @cached_property
     def backend_mesh(self) -> Mesh:
-        """The mesh as JAX has it.
+        """The mesh as a JAX object.
 
         Raises:
-            ValueError: where a device is not here.
+            ValueError: if a device is not available.
         """
         here = {name: device for kind in {name.split(":")[0] for name in self._devices.flat}
                 for name, device in _devices(kind).items()}  # fmt: skip
         missing = [name for name in self._devices.flat if name not in here]
         if missing:
             raise ValueError(
-                f"DeviceMesh: no device is called {', '.join(map(repr, missing))}. Devices here: {', '.join(here)}."
+                f"DeviceMesh: unknown devices {', '.join(map(repr, missing))}. Available devices: {', '.join(here)}."
             )
         return Mesh(np.vectorize(here.__getitem__, otypes=[object])(self._devices), tuple(self._axis_names))
 
     def __reduce__(self) -> tuple:
-        """A copy finds the devices by their names."""
+        """A copy finds the devices by name."""
         return type(self), (self._shape, self._axis_names, self._devices)
 
     def __repr__(self) -> str:
@@ -153,15 +153,15 @@ class DeviceMesh:
 
 
 class TensorLayout:
-    """Along which axes of a mesh an array is split.
+    """The mesh axes along which an array is split.
 
     Args:
-        axes: for each axis of the array the name of the mesh's axis along which it is split, or None where it is not;
+        axes: for each axis of the array, the name of the mesh axis along which it is split, or None if it is not;
             `(None, "model")` splits the columns of a matrix.
-        device_mesh: the mesh; None where it is given later, by a `LayoutMap` or to the attribute `device_mesh`.
+        device_mesh: the mesh; None if it is set later, by a `LayoutMap` or with the attribute `device_mesh`.
 
     Raises:
-        ValueError: for a name that the mesh has not.
+        ValueError: for a name that is not in the mesh.
 
     Example:
 
@@ -178,31 +178,31 @@ class TensorLayout:
 
     @property
     def axes(self) -> tuple[str | None, ...]:
-        """For each axis of the array the name of the mesh's axis, or None."""
+        """For each axis of the array, the name of the mesh axis, or None."""
         return self._axes
 
     @property
     def device_mesh(self) -> DeviceMesh | None:
-        """The mesh, which may be given once."""
+        """The mesh, which can be set once."""
         return self._device_mesh
 
     @device_mesh.setter
     def device_mesh(self, mesh: DeviceMesh) -> None:
         if self._device_mesh is not None:
-            raise ValueError(f"TensorLayout: the device mesh is set already, to {self._device_mesh}.")
+            raise ValueError(f"TensorLayout: the device mesh is already set, to {self._device_mesh}.")
         self._device_mesh = mesh
         self._check()
 
     @cached_property
     def backend_layout(self) -> NamedSharding:
-        """The layout as JAX has it.
+        """The layout as a JAX object.
 
         Raises:
-            ValueError: where the layout has no mesh.
+            ValueError: if the layout has no mesh.
         """
         if self._device_mesh is None:
             raise ValueError(
-                f"TensorLayout: {self._axes} has no device mesh. Give it one: TensorLayout(axes, device_mesh)."
+                f"TensorLayout: {self._axes} has no device mesh. Pass one: TensorLayout(axes, device_mesh)."
             )
         return NamedSharding(self._device_mesh.backend_mesh, PartitionSpec(*self._axes))
 
@@ -215,7 +215,7 @@ class TensorLayout:
             )
 
     def __reduce__(self) -> tuple:
-        """A copy finds the devices by their names."""
+        """A copy finds the devices by name."""
         return type(self), (self._axes, self._device_mesh)
 
     def __repr__(self) -> str:
@@ -223,12 +223,12 @@ class TensorLayout:
 
 
 class StoredLayout(TensorLayout):
-    """How a variable is kept between its uses: split further than where it is used.
+    """The layout of a variable in storage: split further than where it is used.
 
     Args:
-        used: its layout where a layer reads it, to which it is gathered then.
-        axis_name: the axis of the mesh along which it is split further.
-        shape: the variable's shape; its largest axis that divides evenly and is not split yet is the one.
+        used: its layout when a layer reads it, to which it is gathered.
+        axis_name: the mesh axis along which it is split further.
+        shape: the variable's shape; its largest axis that divides evenly and is not yet split is used.
     """
 
     def __init__(self, used: TensorLayout, axis_name: str, shape: Sequence[int]):
@@ -240,17 +240,17 @@ class StoredLayout(TensorLayout):
 
     @classmethod
     def of(cls, used: TensorLayout, axis_name: str, shape: Sequence[int]) -> TensorLayout:
-        """The layout in which a variable is kept: `used` itself where it is small or no axis divides evenly."""
+        """The layout in which a variable is stored: `used` itself if it is small or no axis divides evenly."""
         small = math.prod(shape) < WHOLE_BELOW or axis_name in used.axes
         return used if small or _further_axis(used, axis_name, shape) is None else cls(used, axis_name, shape)
 
     def __reduce__(self) -> tuple:
-        """A copy finds the devices by their names."""
+        """A copy finds the devices by name."""
         return type(self), self._arguments
 
 
 def _further_axis(layout: TensorLayout, axis_name: str, shape: Sequence[int]) -> int | None:
-    """The largest axis that can be split further; None where there is none."""
+    """The largest axis that can be split further; None if there is none."""
     mesh = cast(DeviceMesh, layout.device_mesh)
     count = mesh.shape[mesh.axis_names.index(axis_name)]
     split = dict(enumerate(layout.axes))
@@ -260,14 +260,14 @@ def _further_axis(layout: TensorLayout, axis_name: str, shape: Sequence[int]) ->
 
 
 class LayoutMap(MutableMapping):
-    """Layouts of variables by their paths.
+    """Layouts of variables by path.
 
     A key is a path, such as `"dense/kernel"`, or a regular expression that matches a whole path, such as
-    `".*dense.*kernel"`. A path that is a key itself has that layout; else it may match one of the keys.
-    `layer.path + "/output"` stands for what a layer returns.
+    `".*dense.*kernel"`. A path that is itself a key has that layout; otherwise it may match one of the keys.
+    `layer.path + "/output"` refers to a layer's output.
 
     Args:
-        device_mesh: the mesh of all layouts that have none.
+        device_mesh: the mesh of all layouts that have none. None by default.
 
     Example:
 
@@ -289,10 +289,10 @@ class LayoutMap(MutableMapping):
         return self._device_mesh
 
     def __getitem__(self, key: str) -> TensorLayout | None:
-        """The layout for a path; None where no key matches.
+        """The layout for a path; None if no key matches.
 
         Raises:
-            ValueError: where several keys match.
+            ValueError: if several keys match.
         """
         if key in self._layouts:
             return self._layouts[key]
@@ -300,7 +300,7 @@ class LayoutMap(MutableMapping):
         if len(matching) > 1:
             raise ValueError(
                 f"LayoutMap: {key!r} matches several keys: {', '.join(map(repr, matching))}. "
-                "Write the keys so that a path matches one of them at most."
+                "Change the keys so that a path matches at most one of them."
             )
         return self._layouts[matching[0]] if matching else None
 
@@ -310,25 +310,27 @@ class LayoutMap(MutableMapping):
         return default if found is None else found
 
     def __contains__(self, key: object) -> bool:
-        """Whether `key` is a key, letter by letter."""
+        """Whether `key` is literally a key."""
         return key in self._layouts
 
     def __setitem__(self, key: str, layout: TensorLayout | AxisNames) -> None:
-        """Set the layout of a key that is not there yet.
+        """Set the layout of a new key.
 
         Raises:
-            ValueError: for a key that is there, or is not a regular expression, or for a value that is not a layout.
+            ValueError: if the key already exists or is not a regular expression, or the value is not a layout.
         """
         if key in self._layouts:
-            raise ValueError(f"LayoutMap: {key!r} is there already, with {self._layouts[key]}. Delete it first.")
+            raise ValueError(f"LayoutMap: {key!r} already exists, with {self._layouts[key]}. Delete it first.")
         try:
             re.compile(key)
         except (re.error, TypeError) as error:
-            raise ValueError(f"LayoutMap: a key must be a regular expression. Received: {key!r} ({error}).") from None
+            raise ValueError(f"LayoutMap: keys must be regular expressions. Received: {key!r} ({error}).") from None
         if isinstance(layout, (tuple, list)):
             layout = TensorLayout(layout, self._device_mesh)
         if not isinstance(layout, TensorLayout):
-            raise ValueError(f"LayoutMap: {key!r} needs a TensorLayout or a tuple of axis names. Received: {layout!r}.")
+            raise ValueError(
+                f"LayoutMap: {key!r} requires a TensorLayout or a tuple of axis names. Received: {layout!r}."
+            )
         if layout.device_mesh is None:
             layout.device_mesh = self._device_mesh
         self._layouts[key] = layout
@@ -344,15 +346,15 @@ class LayoutMap(MutableMapping):
 
 
 def distribute_tensor(tensor: ArrayLike, layout: TensorLayout | jax.sharding.Sharding | None) -> jax.Array:
-    """A tensor, split over devices as a layout says.
+    """A tensor, split over devices according to a layout.
 
     Args:
-        tensor: array, or a traced value in a compiled function. Each axis that the layout splits divides evenly by
-            the number of devices along the mesh's axis.
-        layout: the layout, or a sharding of JAX; None leaves the tensor as it is.
+        tensor: array, or a traced value in a compiled function. Each split axis must be divisible by the number of
+            devices along the mesh axis.
+        layout: the layout, or a JAX sharding; None leaves the tensor unchanged.
 
     Raises:
-        ValueError: where the layout does not fit the tensor's shape.
+        ValueError: if the layout does not match the tensor's shape.
 
     Example:
 
@@ -369,12 +371,12 @@ def distribute_tensor(tensor: ArrayLike, layout: TensorLayout | jax.sharding.Sha
 
 
 def check_fits(layout: TensorLayout, shape: Sequence[int], what: str) -> None:
-    """Refuse a layout that does not fit a shape.
+    """Reject a layout that does not match a shape.
 
     Args:
         layout: the layout.
         shape: the shape.
-        what: what has it, for messages.
+        what: the object, for error messages.
     """
     mesh = layout.device_mesh
     parts = dict(zip(mesh.axis_names, mesh.shape, strict=True)) if mesh else {}
@@ -383,5 +385,5 @@ def check_fits(layout: TensorLayout, shape: Sequence[int], what: str) -> None:
     if len(layout.axes) > len(shape) or len(set(named)) < len(named) or any(size % count for count, size in split):
         raise ValueError(
             f"{what} of shape {tuple(shape)} cannot be split by {layout.axes} on a mesh of {parts}: a layout has at "
-            "most one entry an axis, names each axis of the mesh once, and divides the sizes evenly."
+            "most one entry per axis, uses each mesh axis once, and must divide the sizes evenly."
         )

@@ -1,8 +1,8 @@
-"""The distributions: what is split over the devices of a mesh when a model is trained, evaluated and used.
+"""The distributions: what is split over the devices of a mesh during training, evaluation and inference.
 
-A distribution answers three questions with a layout: for a variable, for a batch, and for what a layer returns. Each
-step is the same computation as on one device: XLA splits it by these layouts and lets the devices exchange what they
-need of each other, so sums, losses, metrics and random numbers are those of the whole batch.
+A distribution provides three kinds of layouts: for variables, for batches, and for layer outputs. Each step is the same
+computation as on one device: XLA splits it according to these layouts and inserts the communication, so sums, losses,
+metrics and random numbers are those of the whole batch.
 """
 
 import contextlib
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 class Distribution:
-    """What the distributions share.
+    """The base class of distributions.
 
     Args:
         device_mesh: the mesh.
-        batch_dim_name: name of the mesh's axis along which batches are split; None for its first.
-        auto_shard_dataset: whether `distribute_dataset` takes this process's part of a data set.
-        shard_weights: whether variables are also split along the axis of the batches, and gathered where they are used.
+        batch_dim_name: name of the mesh axis along which batches are split; None for the first.
+        auto_shard_dataset: whether `distribute_dataset` takes this process's part of a dataset.
+        shard_weights: whether variables are also split along the batch axis, and gathered where they are used.
     """
 
     def __init__(
@@ -56,37 +56,37 @@ class Distribution:
 
     @property
     def batch_dim_name(self) -> str:
-        """The name of the mesh's axis along which batches are split."""
+        """The name of the mesh axis along which batches are split."""
         return self._batch_dim_name
 
     @property
     def auto_shard_dataset(self) -> bool:
-        """Whether `distribute_dataset` takes this process's part of a data set."""
+        """Whether `distribute_dataset` takes this process's part of a dataset."""
         return self._auto_shard_dataset
 
     @property
     def shard_weights(self) -> bool:
-        """Whether variables are also split along the axis of the batches, and gathered where they are used."""
+        """Whether variables are also split along the batch axis, and gathered where they are used."""
         return self._shard_weights
 
     @property
     def num_model_replicas(self) -> int:
-        """Into how many parts a batch is split."""
+        """The number of parts that a batch is split into."""
         return self._device_mesh.shape[self._device_mesh.axis_names.index(self._batch_dim_name)]
 
     @property
     def num_processes(self) -> int:
-        """How many processes there are."""
+        """The number of processes."""
         return jax.process_count()
 
     @property
     def num_data_shards(self) -> int:
-        """Into how many parts the data are split by process; several processes may share the parts of a batch."""
+        """The number of parts that the data are split into by process; several processes may share parts of a batch."""
         return min(self.num_processes, self.num_model_replicas)
 
     @property
     def data_shard_id(self) -> int:
-        """Which part of the data is for this process, from 0; processes that share the parts of a batch share it."""
+        """The part of the data for this process, from 0; processes that share parts of a batch have the same one."""
         return jax.process_index() * self.num_data_shards // self.num_processes
 
     def get_data_layout(self, data_shape: Sequence[int]) -> TensorLayout:
@@ -98,8 +98,8 @@ class Distribution:
         return self._layout([self._batch_dim_name, *[None] * (len(data_shape) - 1)][: len(data_shape)])
 
     def get_variable_layout(self, variable: Variable) -> TensorLayout:
-        """The layout in which a variable is kept: its own, where it was made with one on this mesh; else whole on each
-        device, or split over those that share a batch where weights are.
+        """The layout in which a variable is stored: its own, if it was created with one on this mesh; else replicated,
+        or split over the batch axis if weights are sharded.
 
         Args:
             variable: the variable.
@@ -107,7 +107,7 @@ class Distribution:
         return self._own_layout(variable) or self._stored(self._layout([None] * len(variable.shape)), variable.shape)
 
     def get_tensor_layout(self, path: str) -> TensorLayout | None:
-        """The layout of what a layer returns, or None where XLA finds one.
+        """The layout of a layer's output, or None to let XLA choose.
 
         Args:
             path: the layer's path and `"/output"`.
@@ -126,29 +126,30 @@ class Distribution:
 
     @contextlib.contextmanager
     def scope(self) -> Iterator[None]:
-        """Scope in which this is the distribution of the process, as after `set_distribution`."""
+        """Scope in which this is the distribution of the process, like `set_distribution`."""
         with placement.chosen(self):
             yield
 
     def distribute_dataset(self, dataset: object) -> Any:
-        """This process's part of a data set, where there are several processes and `auto_shard_dataset` is set.
+        """This process's part of a dataset, if there are several processes and `auto_shard_dataset` is set.
 
         Args:
-            dataset: a `cornu.data.Dataset`, or anything with `shard(num_shards, index)`, that yields batches.
+            dataset: a `cornu.data.Dataset`, or any object with `shard(num_shards, index)`, that yields batches.
 
         Returns:
-            Every `num_processes`-th of its elements; the data set itself where there is nothing to do.
+            Every `num_processes`-th of its elements; the dataset itself if there is nothing to do.
 
         Raises:
-            ValueError: for a data set that cannot be split.
+            ValueError: for a dataset that cannot be split.
         """
         shards = self.num_data_shards
         if shards == 1 or not self._auto_shard_dataset:
             return dataset
         if not hasattr(dataset, "shard"):
             raise ValueError(
-                f"{type(self).__name__}: a {type(dataset).__name__} has no shard(num_shards, index), by which it could "
-                "be split by process. Let each process read its own part, and say auto_shard_dataset=False."
+                f"{type(self).__name__}: a {type(dataset).__name__} has no method shard(num_shards, index), by which "
+                "it could "
+                "be split by process. Let each process read its own part, and set auto_shard_dataset=False."
             )
         return dataset.shard(shards, self.data_shard_id)
 
@@ -159,23 +160,23 @@ class Distribution:
 
 
 class DataParallel(Distribution):
-    """Each device has the whole model and works on its part of every batch.
+    """Each device has the whole model and processes its part of every batch.
 
-    Losses, metrics, gradients and random numbers are those of the whole batch. A batch whose rows do not divide evenly
-    by the devices, such as the last one, goes whole to each of them.
+    Losses, metrics, gradients and random numbers are those of the whole batch. A batch that does not divide evenly by
+    the number of devices, such as the last one, is replicated on each of them.
 
     Args:
-        device_mesh: a mesh of one axis; of one with more, batches are split along the first, and the devices along the
-            others repeat the same work. None makes one of `devices`.
+        device_mesh: a mesh with one axis; with more axes, batches are split along the first, and the devices along the
+            others repeat the same work. None creates one from `devices`.
         devices: names of the devices; None for all of `list_devices()`.
-        auto_shard_dataset: whether `distribute_dataset` takes this process's part of a data set. Defaults to True.
-        shard_weights: whether each device keeps only its part of the weights, of the gradients and of the optimizer's
-            state ("fully sharded", as ZeRO's third stage). A weight is gathered where a layer uses it, and once more
-            for its gradient. One of fewer than 1,024 elements, or none of whose axes divides evenly, stays whole.
-            Defaults to False.
+        auto_shard_dataset: whether `distribute_dataset` takes this process's part of a dataset. Defaults to True.
+        shard_weights: whether each device stores only its part of the weights, the gradients and the optimizer state
+            (fully sharded data parallelism, as in ZeRO stage 3). A weight is gathered where a layer uses it, and again
+            for its gradient. Weights with fewer than 1,024 elements, or without an axis that divides evenly, are
+            replicated. Defaults to False.
 
     Raises:
-        ValueError: where both a mesh and devices are given, or something that is not a mesh.
+        ValueError: if both a mesh and devices are given, or something that is not a mesh.
 
     Example:
 
@@ -196,7 +197,7 @@ class DataParallel(Distribution):
         shard_weights: bool = False,
     ):
         if device_mesh is not None and devices is not None:
-            raise ValueError("DataParallel: give device_mesh or devices, not both.")
+            raise ValueError("DataParallel: give either device_mesh or devices, not both.")
         if device_mesh is None:
             names = list_devices() if devices is None else devices
             device_mesh = DeviceMesh((len(names),), ["batch"], names)
@@ -208,27 +209,27 @@ class DataParallel(Distribution):
         super().__init__(device_mesh, auto_shard_dataset=auto_shard_dataset, shard_weights=shard_weights)
         if self.num_model_replicas < device_mesh.devices.size:
             warn(
-                f"DataParallel: batches are split along {self.batch_dim_name!r} alone, in {self.num_model_replicas} "
+                f"DataParallel: batches are only split along {self.batch_dim_name!r}, into {self.num_model_replicas} "
                 f"parts for {device_mesh.devices.size} devices, and each part is computed "
-                f"{device_mesh.devices.size // self.num_model_replicas} times. Give a mesh of one axis."
+                f"{device_mesh.devices.size // self.num_model_replicas} times. Use a mesh with one axis."
             )
 
 
 class ModelParallel(Distribution):
     """Variables are split over the devices by a `LayoutMap`, and batches along one axis of the mesh.
 
-    A variable whose path matches no key is whole on each device. An optimizer's state is split as its variable. A batch
-    whose rows do not divide evenly goes whole to each device.
+    A variable whose path matches no key is replicated on each device. An optimizer's state is split like its variable.
+    A batch that does not divide evenly is replicated on each device.
 
     Args:
         layout_map: the layouts by path, and the mesh.
-        batch_dim_name: name of the mesh's axis along which batches are split; None for its first.
-        auto_shard_dataset: whether `distribute_dataset` takes this process's part of a data set. Defaults to True.
-        shard_weights: as for `DataParallel`: whether variables are split along the axis of the batches, too.
-        device_mesh: as older scripts give it: the mesh of `layout_map`.
+        batch_dim_name: name of the mesh axis along which batches are split; None for the first.
+        auto_shard_dataset: whether `distribute_dataset` takes this process's part of a dataset. Defaults to True.
+        shard_weights: as for `DataParallel`: whether variables are also split along the batch axis. Defaults to False.
+        device_mesh: the mesh of `layout_map`, as passed by older scripts. None by default.
 
     Raises:
-        ValueError: without a layout map, for a mesh that is not its own, or for an axis that its mesh has not.
+        ValueError: without a layout map, for a mesh that is not its own, or for an axis that is not in its mesh.
 
     Example:
 
@@ -259,18 +260,18 @@ class ModelParallel(Distribution):
                 f"ModelParallel: layout_map must be a LayoutMap. Received: layout_map={validate.shown(layout_map)}."
             )
         if device_mesh is not None and device_mesh is not layout_map.device_mesh:
-            raise ValueError("ModelParallel: device_mesh is not that of layout_map. Leave it out.")
+            raise ValueError("ModelParallel: device_mesh differs from that of layout_map. Omit it.")
         super().__init__(layout_map.device_mesh, batch_dim_name, auto_shard_dataset, shard_weights)
         self._layout_map = layout_map
 
     def get_variable_layout(self, variable: Variable) -> TensorLayout:
-        """The layout of a variable: its own, that of its path, or whole on each device.
+        """The layout of a variable: its own, that of its path, or replicated.
 
         Args:
             variable: the variable.
 
         Raises:
-            ValueError: where the layout of its path does not fit its shape.
+            ValueError: if the layout of its path does not match its shape.
         """
         found = None if self._own_layout(variable) else self._layout_map[variable.path]
         if found is None:
@@ -279,7 +280,7 @@ class ModelParallel(Distribution):
         return self._stored(found, variable.shape)
 
     def get_tensor_layout(self, path: str) -> TensorLayout | None:
-        """The layout of what a layer returns: that of its path.
+        """The layout of a layer's output: that of its path.
 
         Args:
             path: the layer's path and `"/output"`.
@@ -302,11 +303,11 @@ def distribution() -> Any:
 def set_distribution(value: Distribution | None) -> None:
     """Set the distribution of this process, for all of its threads.
 
-    Variables made from now on are laid out by it. Those of a model that is there already are when the model is trained,
-    evaluated or asked to predict.
+    Variables created from now on are laid out by it. Those of an existing model are when the model is next trained,
+    evaluated or used for prediction.
 
     Args:
-        value: a `DataParallel` or `ModelParallel`; None for none.
+        value: a `DataParallel` or `ModelParallel`; None removes it.
 
     Raises:
         TypeError: for anything else.

@@ -1,9 +1,9 @@
-"""How the values of a program lie on a mesh, given how its inputs do, and what the devices must tell each other for it.
+"""The layout of a program's values on a mesh, given that of its inputs, and the communication that it requires.
 
-The rules are those by which XLA splits a computation: an operation works on the parts that its inputs have; a sum over
-an axis that is split is partial on each device, and stays so through what is linear, until somebody needs the whole
-(all-reduce) or its own part (reduce-scatter); where two inputs want the same axis of the mesh for different axes of the
-result, the smaller one is made whole first (all-gather).
+The rules are those by which XLA splits a computation: an operation works on the local parts of its inputs; a sum over a
+split axis is partial on each device, and stays partial through linear operations, until the whole result (all-reduce)
+or a part of it (reduce-scatter) is needed; if two inputs require the same mesh axis for different axes of the result,
+the smaller one is gathered first (all-gather).
 
 Xu et al., "GSPMD: General and Scalable Parallelization for ML Computation Graphs", 2021, https://arxiv.org/abs/2105.04663
 """
@@ -16,18 +16,18 @@ from typing import Any, NamedTuple
 
 from cornu.distribution.plan_program import Operation, Program, Value
 
-Axes = tuple[str | None, ...]  # for each axis of an array that of the mesh along which it is split
+Axes = tuple[str | None, ...]  # for each axis of an array, the mesh axis along which it is split
 
 
 class Collective(NamedTuple):
-    """What devices tell each other at one place of the program.
+    """A collective communication at one place of the program.
 
     Attributes:
         kind: "all-gather", "reduce-scatter" or "all-reduce".
-        axis: the mesh's axis along which they talk.
-        devices: how many talk with each other.
-        bytes: of the array that comes out of it or goes into it, whichever is larger, on one device.
-        times: how often.
+        axis: the mesh axis along which the devices communicate.
+        devices: number of devices that communicate with each other.
+        bytes: size per device of its output or its input, whichever is larger.
+        times: number of executions.
     """
 
     kind: str
@@ -38,17 +38,17 @@ class Collective(NamedTuple):
 
     @property
     def moved(self) -> float:
-        """Bytes that each device sends, and receives, where they stand in a ring."""
+        """Bytes that each device sends, and receives, in a ring."""
         rounds = 2 if self.kind == "all-reduce" else 1
         return self.times * rounds * self.bytes * (self.devices - 1) / self.devices
 
 
 class Placed(NamedTuple):
-    """How a value lies.
+    """The layout of a value.
 
     Attributes:
-        axes: for each of its axes that of the mesh along which it is split.
-        partial: axes of the mesh along which the devices hold what is yet to be summed up.
+        axes: for each of its axes, the mesh axis along which it is split.
+        partial: mesh axes along which the devices have partial sums.
     """
 
     axes: Axes
@@ -56,15 +56,15 @@ class Placed(NamedTuple):
 
 
 class Given(NamedTuple):
-    """What a program is laid out by.
+    """The constraints for the layout of a program.
 
     Attributes:
-        sizes: devices by axis of the mesh.
+        sizes: number of devices by mesh axis.
         inputs: the layout of each input.
-        outputs: the layout that each output is to have; None where it may be any.
-        weights: how many of the inputs, from the first, are weights.
-        gathered: an axis of the mesh along which weights are kept in parts and gathered wherever they are used.
-        constrained: whether the layouts that the program itself sets are followed.
+        outputs: the required layout of each output; None for any.
+        weights: number of inputs, from the first, that are weights.
+        gathered: mesh axis along which weights are sharded and gathered wherever they are used.
+        constrained: whether to follow the layouts set by the program itself.
     """
 
     sizes: Mapping[str, int]
@@ -78,7 +78,8 @@ class Given(NamedTuple):
 def lay_out(program: Program, given: Given) -> "Laid":
     """The program on a mesh.
 
-    What comes from nowhere, such as masks and random numbers, is laid out as what it meets: a first walk finds that.
+    Values without inputs, such as masks and random numbers, get the layout of the values they are combined with, which
+    a first pass determines.
     """
     first = Laid(program, given, {})
     met: dict[Value, Axes] = {}
@@ -93,23 +94,23 @@ def lay_out(program: Program, given: Given) -> "Laid":
 
 
 class Laid:
-    """A program on a mesh, as `lay_out` makes it.
+    """A program on a mesh, as created by `lay_out`.
 
     Attributes:
-        operations: the operations in order, with those that make an input whole ("all_gather").
-        collectives: what the devices tell each other, in order.
-        outputs: what goes out.
-        summed: bytes of those outputs of which a device keeps a part of the sum alone, before they are summed.
+        operations: the operations in order, including those that gather an input ("all_gather").
+        collectives: the communication, in order.
+        outputs: the outputs.
+        summed: bytes of the outputs of which a device keeps only a part of the sum, before they are summed.
     """
 
     def __init__(self, program: Program, given: Given, met: Mapping[Value, Axes]):
         self._given, self._sizes, self._met = given, given.sizes, met
         self._placed = {value: Placed(axes) for value, axes in zip(program.inputs, given.inputs, strict=True)}
-        self._small: dict[Value, Value] = {}  # what a value was broadcast from
-        self._made_whole: dict[Value, Value] = {}  # by the operation at hand
+        self._small: dict[Value, Value] = {}  # the source of a broadcast value
+        self._made_whole: dict[Value, Value] = {}  # for the current operation
         self._gathered: dict[tuple[Value, str], Value] = {}
-        self._at_rest = set(program.inputs[: given.weights])  # and what is computed from them alone
-        self._narrow: dict[Value, int] = {}  # bytes of an element of what a partial sum was converted from
+        self._at_rest = set(program.inputs[: given.weights])  # and values computed only from them
+        self._narrow: dict[Value, int] = {}  # item size of a partial sum before conversion
         self._uses = Counter(value for operation in program.operations for value in operation.inputs)
         self._uses.update(program.outputs)
         self.operations: list[Operation] = []
@@ -120,7 +121,7 @@ class Laid:
         self.outputs = list(map(self._handed_out, program.outputs, given.outputs))
 
     def of(self, value: Value) -> Placed:
-        """How a value lies; whole on each device if nothing else is known."""
+        """The layout of a value; replicated if unknown."""
         return self._placed.get(value) or Placed((None,) * len(value.shape))
 
     def bytes(self, value: Value) -> int:
@@ -128,7 +129,7 @@ class Laid:
         return value.bytes // self.parts(self.of(value).axes)
 
     def parts(self, axes: Iterable[str | None]) -> int:
-        """Into how many parts a layout splits an array."""
+        """The number of parts into which a layout splits an array."""
         return math.prod(self._sizes[axis] for axis in axes if axis)
 
     # ---------------------------------------------------------------- one operation
@@ -158,7 +159,7 @@ class Laid:
         return operation._replace(inputs=tuple(map(self._newest, operation.inputs)))
 
     def _stays_partial(self, operation: Operation) -> bool:
-        """Whether the operation can work on partial sums, and nobody else needs the whole ones."""
+        """Whether the operation can work on partial sums, and the full sums are not needed elsewhere."""
         found = [value for value in operation.inputs if self.of(value).partial]
         if not found:
             return True
@@ -169,7 +170,7 @@ class Laid:
         return operation.name in _LINEAR or (operation.name in ("mul", "div") and not any(partials[1:]))
 
     def _fitting(self, value: Value, placed: Placed) -> Placed:
-        """A layout that fits the shape; that of what the value meets where it has none of its own."""
+        """A layout that matches the shape; that of the value it is combined with if it has none of its own."""
         axes = (*placed.axes, *[None] * len(value.shape))[: len(value.shape)]
         pairs = zip(axes, value.shape, strict=True)
         axes = tuple(None if axis is None or size % self._sizes[axis] else axis for axis, size in pairs)
@@ -185,11 +186,11 @@ class Laid:
             self.collectives.append(Collective(kind, axis, self._sizes[axis], size, times))
 
     def _sent(self, value: Value) -> int:
-        """Bytes of a partial sum as it is sent: in the type that it was computed in."""
+        """Bytes of a partial sum as it is sent: in the dtype that it was computed in."""
         return self.bytes(value) // value.itemsize * self._narrow.get(value, value.itemsize)
 
     def _sum(self, value: Value, times: int) -> None:
-        """Sum a value over the devices that hold parts of the sum."""
+        """Sum a value over the devices with partial sums."""
         axes, partial = self.of(value)
         for axis in sorted(partial):
             self._communicate("all-reduce", axis, self._sent(value), times)
@@ -197,7 +198,7 @@ class Laid:
             self._placed[value] = Placed(axes)
 
     def _whole(self, value: Value, axis: str, times: int) -> None:
-        """Give the operation at hand all parts of an input along an axis of the mesh."""
+        """Gather all parts of an input along a mesh axis for the current operation."""
         value = self._newest(value)
         if made := self._gathered.get((value, axis)):
             self._made_whole[value] = made
@@ -209,14 +210,14 @@ class Laid:
         if axis in self.of(origin).axes:
             self._communicate("all-gather", axis, self.bytes(origin) * self._sizes[axis], times)
         self.operations.append(Operation("all_gather", {}, (value,), (made,), times))
-        if value not in self._at_rest:  # weights are gathered anew, and kept by nobody
+        if value not in self._at_rest:  # weights are gathered again each time, and not kept
             self._gathered[value, axis] = made
 
     def _handed_out(self, value: Value, wanted: Axes | None) -> Value:
-        """An output with the layout that it is to have."""
+        """An output with its required layout."""
         axes, partial = self.of(value)
         if wanted is not None:
-            for axis in sorted(partial & set(wanted)):  # each device needs but its part of the sum
+            for axis in sorted(partial & set(wanted)):  # each device needs only its part of the sum
                 self._communicate("reduce-scatter", axis, self._sent(value), 1)
                 self.summed[value] = self.bytes(value)
             self._placed[value] = Placed(axes, partial - set(wanted))
@@ -232,9 +233,9 @@ class Laid:
     # ---------------------------------------------------------------- rules
 
     def _joined(self, values: Sequence[Value], axes: Sequence[Sequence[str | None]], times: int) -> Axes:
-        """The layout of a result, given which axis each input would split each of its axes along.
+        """The layout of a result, given the mesh axis along which each input would split each of its axes.
 
-        Where an axis of the mesh is wanted twice, the smaller input is made whole.
+        If a mesh axis is required twice, the smaller input is gathered.
         """
         result: list[str | None] = [None] * max(map(len, axes), default=0)
         for i in sorted(range(len(values)), key=lambda i: -self.bytes(self._small.get(values[i], values[i]))):
@@ -246,7 +247,7 @@ class Laid:
         return tuple(result)
 
     def _elementwise(self, operation: Operation) -> Placed:
-        """Each element of the result from the same of each input; whatever is not known is taken for that."""
+        """Elementwise operations; unknown operations are treated the same way."""
         shape = operation.outputs[0].shape if operation.outputs else ()
         alike = [value for value in operation.inputs if len(value.shape) == len(shape)]
         for value in operation.inputs:
@@ -306,7 +307,7 @@ class Laid:
         found = frozenset(filter(None, (axes[i] for i in over)))
         kept = tuple(axis for i, axis in enumerate(axes) if i not in over)
         placed = Placed(kept, partial | found)
-        if found and operation.name != "reduce_sum":  # such as a maximum, which is not a sum but is exchanged like one
+        if found and operation.name != "reduce_sum":  # such as a maximum, which is communicated like a sum
             for axis in sorted(found):
                 size = operation.outputs[0].bytes // self.parts(kept)
                 self._communicate("all-reduce", axis, size, operation.times)
@@ -328,7 +329,7 @@ class Laid:
     def _contracted(
         self, operation: Operation, contracted: Sequence[tuple[str | None, str | None]], result: Axes
     ) -> frozenset[str]:
-        """Along which axes of the mesh a product's sums are partial; an input in whose way that is is made whole."""
+        """The mesh axes along which a product's sums are partial; an input that prevents it is gathered."""
         partial: set[str] = set()
         for of_left, of_right in contracted:
             if of_right and of_left and of_left != of_right:
@@ -380,7 +381,7 @@ class Laid:
             if axis and axis in joined:
                 self._whole(table, axis, operation.times)
             elif axis:
-                found.add(axis)  # each device finds the rows that it has
+                found.add(axis)  # each device looks up the rows that it has
         return Placed(joined, frozenset(found))
 
     def _scatter(self, operation: Operation) -> Placed:
@@ -397,11 +398,11 @@ class Laid:
             elif axis and at is not None and updates.shape[i] == table.shape[at] and axis not in axes:
                 axes[at] = axis
         for axis in sorted(partial.intersection(axes)):
-            axes[axes.index(axis)] = None  # the table is most often zeros, which lie as anybody likes
+            axes[axes.index(axis)] = None  # the table is usually zeros, which can have any layout
         return Placed(tuple(axes), frozenset(partial))
 
     def _same_sizes(self, operation: Operation) -> Placed:
-        """A cut, a join, a shift: axes keep their layout where they keep their size."""
+        """Slicing, concatenation, shifting: axes keep their layout if they keep their size."""
         out = operation.outputs[0]
         values = [value for value in operation.inputs if len(value.shape) == len(out.shape) and value.shape]
         kept = [
@@ -410,7 +411,7 @@ class Laid:
         ]
         for value, axes in zip(values, kept, strict=True):
             for axis in [axis for axis in self.of(value).axes if axis and axis not in axes]:
-                if operation.name == "slice" and out.bytes < value.bytes:  # the part that is cut out is sent alone
+                if operation.name == "slice" and out.bytes < value.bytes:  # only the slice is sent
                     self._communicate("all-gather", axis, out.bytes, operation.times)
                 else:
                     self._whole(value, axis, operation.times)
@@ -422,7 +423,7 @@ class Laid:
         return Placed((*axes[:at], None, *axes[at:]))
 
     def _along(self, operation: Operation) -> Placed:
-        """A running sum, a sort: whole along its own axis."""
+        """A cumulative sum, a sort: gathered along its own axis."""
         value = operation.inputs[0]
         at = operation.params.get("axis", operation.params.get("dimension", -1))
         axes = list(self.of(value).axes)
@@ -458,7 +459,7 @@ class Laid:
 
 
 def _groups(old: Sequence[int], new: Sequence[int]) -> list[tuple[list[int], list[int]]]:
-    """Which axes of one shape make up which of another: the smallest groups of equal products."""
+    """The axes of one shape that form those of another: the smallest groups with equal products."""
     groups, i, j = [], 0, 0
     while i < len(old) or j < len(new):
         left, right = [i] if i < len(old) else [], [j] if j < len(new) else []

@@ -1,10 +1,10 @@
-"""How much of a program is in memory at once on one device, how much goes through it, and how much is computed.
+"""Estimates of a program's peak memory, memory traffic and computation on one device.
 
-XLA joins operations on elements into the operations around them, so most of their results are never stored. A result
-is taken to be stored where a product, a convolution, a sort or the like makes it or reads it, where it goes out, and
-where it is used more than once and dear to compute (`exp`, `tanh`) or smaller than what it is computed from. What is
-not stored is computed from what is, which lives until then. Another view of the same numbers, such as a transposed
-one, is not a result of its own.
+XLA fuses elementwise operations into surrounding ones, so most of their results are never stored. A result is assumed
+to be stored if a product, a convolution, a sort or the like produces or reads it, if it is an output, and if it is used
+more than once and is either expensive to compute (`exp`, `tanh`) or smaller than its inputs. Values that are not stored
+are recomputed from stored ones, which stay alive until then. A different view of the same data, such as a transpose, is
+not a separate result.
 """
 
 import math
@@ -29,11 +29,11 @@ _VIEWS = {"reshape", "squeeze", "transpose", "copy", "stop_gradient", "sharding_
 
 
 class Use(NamedTuple):
-    """What a program takes on one device.
+    """The resources that a program needs on one device.
 
     Attributes:
-        inner: the most bytes in memory at once, without what comes in and what goes out.
-        peak: the same with what goes out, from when it is made.
+        inner: peak memory in bytes, without inputs and outputs.
+        peak: the same including outputs, from when they are computed.
         through: bytes read and written.
         flops: multiplications and additions of products and convolutions.
     """
@@ -45,10 +45,12 @@ class Use(NamedTuple):
 
 
 def use(laid: Laid) -> Use:
-    """What a laid-out program takes."""
+    """The resources that a laid-out program needs."""
     out, used = set(laid.outputs), Counter(value for operation in laid.operations for value in operation.inputs)
     stored = _stored(laid, used)
-    sources: dict[Value, dict[Value, None]] = {}  # of each value the stored ones from which it is computed, in order
+    sources: dict[
+        Value, dict[Value, None]
+    ] = {}  # for each value, the stored values from which it is computed, in order
     spans: dict[Value, tuple[int, int]] = {}
     through = 0
     for moment, operation in enumerate(laid.operations):
@@ -72,14 +74,14 @@ def use(laid: Laid) -> Use:
 
 
 def _replaced(laid: Laid, operation: Operation, made: Iterable[Value], read: Iterable[Value]) -> Value | None:
-    """The value whose place in memory the result takes, if nobody reads it later: one of its size."""
+    """The value whose memory the result reuses, if it is not read later: one of the same size."""
     if operation.name in _STORING - {"scatter-add", "scatter"}:
         return None
     return next((old for new in made for old in read if laid.bytes(old) == laid.bytes(new)), None)
 
 
 def _stored(laid: Laid, used: Counter[Value]) -> set[Value]:
-    """The results that are stored in any case."""
+    """The results that are always stored."""
     viewed = {operation.outputs[0]: operation.inputs[0] for operation in laid.operations if operation.name in _VIEWS}
     stored = set(laid.outputs)
     for operation in laid.operations:
@@ -94,7 +96,7 @@ def _stored(laid: Laid, used: Counter[Value]) -> set[Value]:
 
 
 def _peak(spans: list[tuple[int, int, int]]) -> int:
-    """The largest sum of bytes at one moment, given from when to when each of them is there."""
+    """The maximum sum of bytes at any time, given the lifetimes of the values."""
     changes: Counter[int] = Counter()
     for start, end, size in spans:
         changes[start] += size

@@ -1,7 +1,7 @@
-"""A traced function as one flat list of operations on values that have shapes and no numbers.
+"""A traced function as a flat list of operations on abstract values.
 
-What JAX nests (functions called, branches, loops) is laid out in a row: a loop of known length is its body once, with
-how often it runs. That is enough to count with, and never run.
+JAX's nested structures (function calls, branches, loops) are flattened: a loop of known length is its body once, with
+the number of iterations. That is sufficient for counting, and never executed.
 """
 
 import math
@@ -12,11 +12,11 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 
 class Value:
-    """An array on paper.
+    """An abstract array.
 
     Args:
         shape: its shape.
-        itemsize: bytes of an element.
+        itemsize: bytes per element.
     """
 
     __slots__ = ("itemsize", "shape")
@@ -34,10 +34,10 @@ class Operation(NamedTuple):
     """One operation.
 
     Attributes:
-        name: JAX's name of the primitive, or "scan_slice" and "scan_stack" for what a loop reads and writes each time.
-        params: JAX's parameters of it.
+        name: JAX's name of the primitive, or "scan_slice" and "scan_stack" for a loop's reads and writes per iteration.
+        params: its JAX parameters.
         inputs, outputs: the values.
-        times: how often it runs.
+        times: number of executions.
     """
 
     name: str
@@ -48,11 +48,11 @@ class Operation(NamedTuple):
 
 
 class Program(NamedTuple):
-    """A function laid out flat.
+    """A flattened function.
 
     Attributes:
-        inputs, outputs: the values that come in and go out.
-        operations: what is done, in order.
+        inputs, outputs: the input and output values.
+        operations: the operations, in order.
     """
 
     inputs: list[Value]
@@ -74,17 +74,17 @@ def _value(variable: Any) -> Value:
 
 
 class _Flattening:
-    """The walk.
+    """The traversal.
 
     Args:
-        operations: where operations are put.
+        operations: list to which operations are appended.
     """
 
     def __init__(self, operations: list[Operation]):
         self._operations = operations
 
     def run(self, jaxpr: Any, arguments: Iterable[Value], times: int) -> list[Value]:
-        """Put the operations of a function down and return what it returns."""
+        """Append the operations of a function and return its results."""
         known = dict(zip([*jaxpr.constvars, *jaxpr.invars], arguments, strict=True))
 
         def read(atom: object) -> Value:
@@ -115,7 +115,7 @@ class _Flattening:
         return self.run(body, [*map(_value, body.constvars), *inputs], times)
 
     def _while(self, params: dict[str, Any], inputs: list[Value], times: int) -> list[Value]:
-        """The first turn, and all others, which begin with values laid out as a turn leaves them."""
+        """The first iteration, and all others, which start with values laid out as at the end of an iteration."""
         body, turns = params["body_jaxpr"], _turns(params["cond_jaxpr"])
         results = self._call(body, inputs, times)
         again = [*inputs[: params["body_nconsts"]], *results]
@@ -134,13 +134,13 @@ class _Flattening:
 
 
 def _turns(condition: object) -> int:
-    """How often a loop runs that counts up to a number, from 0; once where its condition is another."""
+    """The number of iterations of a loop that counts up from 0 to a number; 1 if its condition has another form."""
     tests = _open(condition).eqns
     bounds = [test.invars[1] for test in tests if test.primitive.name == "lt"]
     return int(bounds[0].val) if len(tests) == 1 and bounds and isinstance(bounds[0], Literal) else 1
 
 
-# Operations whose functions say how two numbers become one.
+# Operations whose parameters define how two numbers are combined.
 _WITH_SMALL_FUNCTIONS = {
     "scatter", "scatter-add", "scatter_add", "scatter_mul", "scatter_min", "scatter_max", "reduce", "reduce_window",
     "select_and_scatter", "sort", "custom_linear_solve",

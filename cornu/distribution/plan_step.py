@@ -1,6 +1,6 @@
-"""A training step on paper: the weights it has, the optimizer's state, and the program of its loss and gradients.
+"""An abstract training step: its weights, the optimizer's state, and the program of its loss and gradients.
 
-The step is traced, as for compiling, on shapes alone: no array is made, however large the model is.
+The step is traced, as for compilation, on shapes only: no arrays are created, however large the model is.
 """
 
 import math
@@ -27,36 +27,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Weight:
-    """A variable on paper.
+    """An abstract variable.
 
     Attributes:
         path: its path.
         shape: its shape.
-        itemsize: bytes of an element.
-        leader: for an optimizer's state the number of the trainable weight that it is laid out as; None for none.
+        itemsize: bytes per element.
+        leader: for optimizer state, the index of the trainable weight whose layout it follows; None for none.
     """
 
     path: str
     shape: tuple[int, ...]
     itemsize: int
     leader: int | None = None
-    _layout: Any = None  # as a distribution asks a variable for it
+    _layout: Any = None  # queried by a distribution, as for a variable
 
     @property
     def bytes(self) -> int:
-        """Bytes of all of it."""
+        """Total size in bytes."""
         return math.prod(self.shape) * self.itemsize
 
 
 class Step(NamedTuple):
-    """A training step on paper.
+    """An abstract training step.
 
     Attributes:
-        trainable, rest: the model's variables, those of its metrics among the rest.
-        state: the optimizer's.
-        data: shapes of what a batch holds.
-        program: loss, gradients and new values of the rest, from `trainable`, `rest` and the batch: what comes in and
-            goes out is in that order.
+        trainable, rest: the model's variables; those of its metrics are in the rest.
+        state: the optimizer's state.
+        data: shapes of a batch.
+        program: loss, gradients and new values of the rest, as functions of `trainable`, `rest` and the batch: inputs
+            and outputs are in that order.
     """
 
     trainable: list[Weight]
@@ -75,7 +75,7 @@ def trace(
     layout_map: LayoutMap | None = None,
     on: str = "gpu",
 ) -> Step:
-    """The step of a model, or of the model that a function makes; for the arguments see `plan`."""
+    """The step of a model, or of the model created by a function; for the arguments see `plan`."""
     found: list[Step] = []
 
     def run() -> None:
@@ -119,7 +119,8 @@ def _traced(model: Any, batch_size: int, optimizer: Any, x: Any, y: Any) -> Step
 
 
 def _in_order(program: Program, count: int) -> Program:
-    """The program with its outputs as `Step` has them: JAX gives the loss and the new values before the gradients."""
+    """The program with its outputs in the order of `Step`: JAX returns the loss and the new values before the
+    gradients."""
     outputs = program.outputs
     split = len(outputs) - count
     return program._replace(outputs=[outputs[0], *outputs[split:], *outputs[1:split]])
@@ -147,22 +148,22 @@ def _weights(variables: Any, leaders: dict[int, int] | None = None) -> list[Weig
 
 
 def _state(optimizer: Any, trainable: list) -> list[Weight]:
-    """The state that an optimizer has, or one of its kind would have, for these weights."""
+    """The state of an optimizer, or that of a new one of the same kind, for these weights."""
     if optimizer is None:
         return []
     optimizer = cornu.optimizers.get(optimizer)
     if not optimizer.built and not any(isinstance(one._value, allocation.Absent) for one in optimizer.variables):
-        optimizer = type(optimizer).from_config(optimizer.get_config())  # the caller's own stays as it is
+        optimizer = type(optimizer).from_config(optimizer.get_config())  # leaves the caller's own unchanged
     optimizer.build(trainable)
     return _weights(optimizer.variables, {id(variable): number for number, variable in enumerate(trainable)})
 
 
 def _inputs(model: object) -> Nested:
-    """Shapes of what the model takes, as it was made."""
+    """The shapes of the model's inputs, as declared."""
     inputs = getattr(model, "_inputs_struct", None) or getattr(model, "inputs", None)
     if not inputs:
         raise ValueError(
-            f"plan: {validate.describe(model)} does not say which shapes it takes. Give them: "
+            f"plan: {validate.describe(model)} does not declare its input shapes. Pass them: "
             "plan(..., x=jax.ShapeDtypeStruct((1, 128), 'int32')), or an example."
         )
     return inputs[0] if isinstance(inputs, list) and len(inputs) == 1 else inputs
@@ -175,8 +176,9 @@ def _batch(data: object, batch_size: int) -> Nested:
         shape = np.shape(leaf) if not hasattr(leaf, "shape") else tuple(leaf.shape)
         if None in shape[1:] or not shape:
             raise ValueError(
-                f"plan: a batch needs sizes for all axes but the first. Received: shape={shape}. Give an example or a "
-                "jax.ShapeDtypeStruct with them as x, and as y for targets."
+                f"plan: a batch needs sizes for all axes except the first. Received: shape={shape}. Pass an example or "
+                "a "
+                "jax.ShapeDtypeStruct as x, and as y for targets."
             )
         return jax.ShapeDtypeStruct((batch_size, *shape[1:]), getattr(leaf, "dtype", None) or np.asarray(leaf).dtype)
 
@@ -184,7 +186,7 @@ def _batch(data: object, batch_size: int) -> Nested:
 
 
 class _OnPaper:
-    """A distribution that lays nothing out, but notes the layouts that a map has for what layers return."""
+    """A distribution without placement that records a map's layouts of layer outputs."""
 
     device_mesh: Any = SimpleNamespace(backend_mesh=AbstractMesh((2,), ("devices",)))  # the step is one of several
 
@@ -192,11 +194,11 @@ class _OnPaper:
         self._map = layout_map
 
     def get_variable_layout(self, variable: Any) -> Any:
-        """None but its own."""
+        """The variable's own layout, or None."""
         return variable._layout
 
     def get_data_layout(self, data_shape: object) -> Any:
-        """Nothing is placed while a step is traced."""
+        """None: nothing is placed while a step is traced."""
         raise AssertionError(data_shape)
 
     def get_tensor_layout(self, path: str) -> Any:

@@ -1,4 +1,4 @@
-"""A plan as a table, for a terminal or a page."""
+"""A plan as a table, as text or HTML."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ _KINDS = ("all-gather", "reduce-scatter", "all-reduce")
 
 
 def text(plan: Any) -> str:
-    """The table, with a line above it that says what it is of, and one below that says which layout to take."""
+    """The table, with a title above it and a recommendation below it."""
     rows = [["A device", *(one.layout for one in plan.layouts)]]
     rows += [[label, *(cell(one) for one in plan.layouts)] for label, cell in _ROWS.items()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -28,34 +28,34 @@ def _title(plan: Any) -> str:
     links = device.link_bandwidth if isinstance(device.link_bandwidth, Mapping) else {"": device.link_bandwidth}
     speeds = ", ".join(f"{size(speed)}/s {axis}".strip() for axis, speed in links.items())
     return (
-        f"{count(plan.parameters)} trained weights, {plan.batch_size:,} rows a step. "
+        f"{count(plan.parameters)} trainable weights, {plan.batch_size:,} rows per step. "
         f"A device has {size(device.memory)}, {device.flops / 1e12:,.4g} TFLOP/s, "
-        f"{size(device.memory_bandwidth)}/s of memory and links of {speeds}."
+        f"{size(device.memory_bandwidth)}/s memory bandwidth and links of {speeds}."
     )
 
 
 def advice(plan: Any) -> str:
-    """Which layout to take, and why."""
+    """The recommended layout, with the reason."""
     best = plan.best
     if not best.fits:
         return (
-            f"No layout fits: the smallest, {best.layout}, takes {size(best.memory)} of {size(plan.device.memory)} a "
-            "device. Take more devices, a smaller batch, or a RematScope."
+            f"No layout fits: the smallest, {best.layout}, needs {size(best.memory)} of {size(plan.device.memory)} per "
+            "device. Use more devices, a smaller batch, or a RematScope."
         )
     slowest = max(best.seconds, key=best.seconds.__getitem__)
-    return f"Take {best.layout}: {duration(best.bound)} a step at least, held up by {_HELD[slowest]}."
+    return f"Use {best.layout}: at least {duration(best.bound)} per step, limited by {_HELD[slowest]}."
 
 
-_HELD = {"compute": "computing", "memory": "its memory", "links": "the links"}
+_HELD = {"compute": "computation", "memory": "memory bandwidth", "links": "the links"}
 
 
 def mesh(sizes: Any) -> str:
-    """A mesh in a few letters."""
+    """A short description of a mesh."""
     return " × ".join(f"{number} {name}" for name, number in sizes.items())
 
 
 def size(number: float) -> str:
-    """Bytes with three digits."""
+    """Bytes with three significant digits."""
     power = 0
     while number >= 999.5 and power < len(_UNITS) - 1:
         number, power = number / 1000, power + 1
@@ -63,7 +63,7 @@ def size(number: float) -> str:
 
 
 def count(number: float) -> str:
-    """A number of things with three digits."""
+    """A number with three significant digits."""
     for value, name in ((1e12, " trillion"), (1e9, " billion"), (1e6, " million")):
         if number >= value:
             return f"{number / value:.3g}{name}"
@@ -71,7 +71,7 @@ def count(number: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds with three digits."""
+    """Seconds with three significant digits."""
     for value, name in _TIMES:
         if seconds >= value or name == "µs":
             return f"{seconds / value:.3g} {name}"
@@ -82,14 +82,14 @@ _ROWS: dict[str, Any] = {
     "mesh": lambda one: mesh(one.mesh),
     "weights": lambda one: size(one.weights),
     "gradients": lambda one: size(one.gradients),
-    "optimizer's state": lambda one: size(one.optimizer_state),
-    "new values beside old": lambda one: size(one.new_values),
+    "optimizer state": lambda one: size(one.optimizer_state),
+    "new values before release": lambda one: size(one.new_values),
     "activations": lambda one: size(one.activations),
-    "memory at the worst moment": lambda one: size(one.memory) + ("" if one.fits else " (too much)"),
+    "peak memory": lambda one: size(one.memory) + ("" if one.fits else " (too much)"),
     **{f"sent by {kind}": lambda one, kind=kind: size(one.traffic.get(kind, 0)) for kind in _KINDS},
     "operations": lambda one: f"{one.flops / 1e12:.3g} T",
-    "computing": lambda one: duration(one.seconds["compute"]),
+    "computation": lambda one: duration(one.seconds["compute"]),
     "memory": lambda one: duration(one.seconds["memory"]),
     "links": lambda one: duration(one.seconds["links"]),
-    "a step at least": lambda one: duration(one.bound),
+    "lower bound of a step": lambda one: duration(one.bound),
 }

@@ -1,7 +1,7 @@
-"""What training a model on a mesh of devices takes, on paper: memory, traffic and time, without any of the devices.
+"""Estimates of the memory, traffic and time of training a model on a device mesh, without any of the devices.
 
-The step is traced once on shapes (`plan_step`); each distribution then lays the same program out on its mesh
-(`plan_layouts`), and what is stored, read, computed and sent is counted (`plan_memory`).
+The step is traced once on shapes (`plan_step`); then each distribution lays the same program out on its mesh
+(`plan_layouts`), and storage, memory accesses, computation and communication are counted (`plan_memory`).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from cornu.distribution.plan_step import Step, Weight, trace
 
 
 class Device(NamedTuple):
-    """What one device can do.
+    """The performance of one device.
 
     Attributes:
         memory: bytes.
-        flops: multiplications and additions a second.
-        memory_bandwidth: bytes a second that it reads and writes in its memory.
-        link_bandwidth: bytes a second that it sends, and receives at the same time, to its neighbour in a ring; by
-            the mesh's axis where that is not the same for all.
+        flops: multiplications and additions per second.
+        memory_bandwidth: bytes per second that it can read and write in its memory.
+        link_bandwidth: bytes per second that it can send, and receive at the same time, to its neighbor in a ring; by
+            mesh axis if they differ.
     """
 
     memory: float
@@ -37,29 +37,29 @@ class Device(NamedTuple):
     link_bandwidth: float | Mapping[str, float]
 
     def link(self, axis: str) -> float:
-        """The link along an axis of the mesh, or the slowest of all where the mapping has no such axis."""
+        """The link along a mesh axis, or the slowest of all if the mapping does not contain it."""
         links = self.link_bandwidth
         return links.get(axis, min(links.values())) if isinstance(links, Mapping) else links
 
 
 class LayoutPlan(NamedTuple):
-    """One layout on one mesh. All bytes are those of one device.
+    """One layout on one mesh. All sizes are per device.
 
     Attributes:
         layout: "data parallel", "fully sharded", "layout map" or "layout map, fully sharded".
-        mesh: devices by axis.
-        weights, gradients, optimizer_state: bytes of them.
-        new_values: bytes of the new weights and the new state, which are kept beside the old ones until a step is done.
-        activations: bytes of what is kept and computed between a batch and its gradients, at the worst moment.
-        memory: bytes of all of it at the worst moment.
-        collectives: what the devices tell each other in a step.
+        mesh: number of devices by axis.
+        weights, gradients, optimizer_state: their sizes in bytes.
+        new_values: bytes of the new weights and the new state, which coexist with the old ones until a step is done.
+        activations: peak size in bytes of what is stored between a batch and its gradients.
+        memory: peak size in bytes of everything.
+        collectives: the collective communication in a step.
         traffic: bytes that each device sends in a step, and receives, by kind: "all-gather", "reduce-scatter",
-            "all-reduce". In a ring of n devices that is (n - 1)/n of the array for the first two, twice that for the
-            third.
-        flops: multiplications and additions of a step's products and convolutions.
-        through: bytes read from memory and written to it in a step.
-        seconds: how long a step takes at least, by what holds it up: "compute", "memory", "links".
-        fits: whether the memory is enough.
+            "all-reduce". In a ring of n devices that is (n - 1)/n of the array for the first two, and twice that for
+            the third.
+        flops: multiplications and additions of the products and convolutions in a step.
+        through: bytes read from and written to memory in a step.
+        seconds: lower bounds of the duration of a step by limiting resource: "compute", "memory", "links".
+        fits: whether the memory is sufficient.
     """
 
     layout: str
@@ -79,18 +79,18 @@ class LayoutPlan(NamedTuple):
 
     @property
     def bound(self) -> float:
-        """Seconds that a step takes at least, if computing, memory and links wait for nothing but themselves."""
+        """Lower bound of the seconds per step, if computation, memory access and communication overlap perfectly."""
         return max(self.seconds.values())
 
 
 class Plan:
-    """What training takes under each layout; it prints as a table.
+    """The resources that training needs under each layout; prints as a table.
 
     Attributes:
         layouts: a `LayoutPlan` for each.
-        batch_size: rows of a batch, over all devices.
-        parameters: numbers in the weights that are trained.
-        device: what one device can do.
+        batch_size: number of rows of a batch, over all devices.
+        parameters: number of trainable parameters.
+        device: the performance of one device.
     """
 
     def __init__(self, layouts: Sequence[LayoutPlan], batch_size: int, parameters: int, device: Device):
@@ -98,8 +98,8 @@ class Plan:
 
     @property
     def best(self) -> LayoutPlan:
-        """The layout to take: of those that fit into the memory the fastest, and of equals the one with the least
-        traffic; where none fits, the smallest.
+        """The recommended layout: among those that fit in memory the fastest, and among equals the one with the least
+        traffic; if none fits, the smallest.
         """
         fitting = [one for one in self.layouts if one.fits]
         if not fitting:
@@ -127,37 +127,38 @@ def plan(
     memory_bandwidth: float = 3.35e12,
     link_bandwidth: float | Mapping[str, float] = 450e9,
 ) -> Plan:
-    """What training a model on a mesh of devices would take: memory, traffic, and the time of a step at least.
+    """Estimate the memory, the traffic and a lower bound of the step time of training a model on a device mesh.
 
-    No device need be there, and no array is made: a model of billions of weights can be planned on any machine. The
-    layouts compared are data parallelism, the same with fully sharded weights, and a layout map's with and without.
-    What is counted is the step of `fit` as it would be traced for the platform. Attention that a GPU computes in one
-    kernel is counted in its parts, with scores that are stored, so that it takes less than is said here.
+    The devices need not exist, and no arrays are created: a model with billions of weights can be planned on any
+    machine. The layouts compared are data parallelism, the same with fully sharded weights, and those of a layout map
+    with and without sharding. The estimate is for the step of `fit` as traced for the platform. Attention that a GPU
+    computes in a fused kernel is counted by its parts, with stored scores, so the actual cost is lower.
 
     Args:
-        model: a model, or a function without arguments that makes one, whose variables then take no memory.
-        mesh: the devices: how many, or how many along each axis, `{"batch": 8, "model": 4}`, or a `DeviceMesh`, whose
-            devices need not exist.
-        batch_size: rows of a batch, over all devices; 1 or more.
-        optimizer: the optimizer, or its name; None takes that of `compile`, if the model has one.
-        x, y: examples of a batch or `jax.ShapeDtypeStruct`s of it, nested as the model takes them, of which the shapes
-            count, but for the first axis, and the dtypes. None takes the shapes that the model declares, and for `y`
-            those that it returns.
-        layout_map: layouts for `ModelParallel`; those of its keys and axes count, and the mesh must have these axes.
-        platform: "cpu", "gpu" or "tpu": the kernels that the step is traced with. Defaults to "gpu".
-        memory: bytes of a device.
-        flops: multiplications and additions a second of a device. The defaults are those of an NVIDIA H100 SXM: 80 GB,
-            989 TFLOP/s in bfloat16, 3.35 TB/s, and 450 GB/s each way by NVLink. Between machines links are slower, as
-            50 GB/s with 400 Gbit/s a device.
-        memory_bandwidth: bytes a second that a device reads and writes.
-        link_bandwidth: bytes a second that a device sends to its neighbour; a mapping where it depends on the axis of
-            the mesh, as `{"batch": 50e9, "model": 450e9}` for machines that hold a model each.
+        model: a model, or a function without arguments that creates one, whose variables then take no memory.
+        mesh: the devices: their number, or the number along each axis, `{"batch": 8, "model": 4}`, or a `DeviceMesh`,
+            whose devices need not exist.
+        batch_size: number of rows of a batch, over all devices; 1 or more.
+        optimizer: the optimizer, or its name; None uses that of `compile`, if the model was compiled.
+        x, y: examples of a batch or `jax.ShapeDtypeStruct`s, nested as in the model's inputs, of which the shapes,
+            except for the first axis, and the dtypes are used. None uses the shapes declared by the model, and for `y`
+            those of its outputs.
+        layout_map: layouts for `ModelParallel`; its keys and axes are used, and the mesh must have these axes. None by
+        default.
+        platform: "cpu", "gpu" or "tpu": the platform whose kernels are used for tracing. Defaults to "gpu".
+        memory: memory of a device in bytes.
+        flops: multiplications and additions per second of a device. The defaults are those of an NVIDIA H100 SXM: 80
+            GB, 989 TFLOP/s in bfloat16, 3.35 TB/s, and 450 GB/s in each direction through NVLink. Links between
+            machines are slower, such as 50 GB/s with 400 Gbit/s per device.
+        memory_bandwidth: bytes per second that a device can read and write.
+        link_bandwidth: bytes per second that a device can send to its neighbor; a mapping if it depends on the mesh
+            axis, such as `{"batch": 50e9, "model": 450e9}` for machines with a model replica each.
 
     Returns:
-        A `Plan`: `print(plan)` shows a table, `plan.layouts` has the figures, `plan.best` the layout to take.
+        A `Plan`: `print(plan)` shows a table, `plan.layouts` has the figures, `plan.best` is the recommended layout.
 
     Raises:
-        ValueError: where shapes are missing, or a layout does not fit.
+        ValueError: if shapes are missing, or a layout does not match.
 
     Example:
 
@@ -183,7 +184,7 @@ def of_step(
     layout_map: LayoutMap | None,
     device: Device,
 ) -> Plan:
-    """The plan of a step that was traced, of which there may be several on different meshes."""
+    """The plan of a traced step, which may be planned on several meshes."""
     mesh = _mesh(mesh)
     line = DeviceMesh((mesh.devices.size,), ["batch"], mesh.devices)
     layouts: dict[str, Distribution] = {
@@ -226,7 +227,9 @@ def _planned(step: Step, name: str, distribution: Distribution, device: Device) 
     traffic: dict[str, float] = defaultdict(float)
     for one in laid.collectives:
         traffic[one.kind] += one.moved
-    through = taken.through + 3 * trained + 2 * state  # the update reads gradients, weights and state and writes two
+    through = (
+        taken.through + 3 * trained + 2 * state
+    )  # the update reads gradients, weights and state and writes the last two
     kept = trained + rest + state
     total = kept + trained + rest + state + max(taken.peak, trained)
     return LayoutPlan(
@@ -252,7 +255,7 @@ def _planned(step: Step, name: str, distribution: Distribution, device: Device) 
 
 
 def _axes_of_variables(step: Step, distribution: Distribution) -> dict[str, list[Axes]]:
-    """The axes of the mesh along which the variables of each part of a step are split; state follows its weight."""
+    """The mesh axes along which the variables of each part of a step are split; state follows its weight."""
     axes = {part: [_axes(distribution, weight) for weight in getattr(step, part)] for part in ("trainable", "rest")}
     axes["state"] = [
         _axes(distribution, weight) if weight.leader is None else axes["trainable"][weight.leader]
@@ -262,7 +265,7 @@ def _axes_of_variables(step: Step, distribution: Distribution) -> dict[str, list
 
 
 def _laid_out(step: Step, distribution: Distribution, sizes: Mapping[str, int], axes: dict[str, list[Axes]]) -> Laid:
-    """The program of a step with its arrays split so."""
+    """The program of a step with its arrays laid out accordingly."""
     weights = [*axes["trainable"], *axes["rest"]]
     return lay_out(
         step.program,

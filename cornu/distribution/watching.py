@@ -1,9 +1,9 @@
-"""A thread that watches the other processes, so that none of them waits for one that is no more, or that hangs.
+"""A thread that monitors the other processes, so that none of them waits for one that has died or hangs.
 
-JAX by itself notices a process whose machine is gone, after a while, but none that hangs in its own code: the others
-then wait in a computation for ever, and nobody says where. Here each process tells the others, through JAX's own
-coordinator, that it is there, how many computations it has started, and which line it is at. One that has not been
-heard of for too long, or that is behind while the others wait, ends them all, with a message that names it.
+JAX itself notices a process whose machine is gone, after a while, but not one that hangs in its own code: the others
+then wait in a computation forever, without any message. Here each process reports to the others, through JAX's
+coordinator, that it is alive, how many computations it has started, and which line it is executing. If one has not
+reported for too long, or is behind while the others wait, all of them are ended, with a message that names it.
 """
 
 import atexit
@@ -25,18 +25,18 @@ from cornu.core.progress import BEATS, FAILURES, LOST, Beat
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 _PATIENCE = 50.0  # seconds
-_NAME = "cornu-watch"  # of the thread
-_LEFT = -2  # the number of the last beat, of a process that has come to the end of its script
-_LINGER = 3.0  # seconds for which the process at which all meet outlives what it has told them
+_NAME = "cornu-watch"  # name of the thread
+_LEFT = -2  # number of the last report, of a process that has reached the end of its script
+_LINGER = 3.0  # seconds for which the coordinating process outlives its last report
 _WORDS = ("Gloo", "Connection closed by peer", "Connection reset by peer", "coordination service", "NCCL")
-_LONGEST = 2000  # letters of a failure
+_LONGEST = 2000  # maximum length of a failure message
 
 
 class Peer:
-    """What is known of another process.
+    """What is known about another process.
 
     Args:
-        rank: its number.
+        rank: its index.
         now: the time, in seconds.
     """
 
@@ -46,7 +46,7 @@ class Peer:
         self.heard = self.moved = now
 
     def hear(self, beat: Beat, now: float) -> None:
-        """Take down what it says."""
+        """Record a report."""
         if beat.number != self.beat.number:
             self.heard = now
         if beat.started != self.beat.started:
@@ -55,12 +55,12 @@ class Peer:
 
 
 class Watch:
-    """What one process knows of all, without threads and clocks.
+    """What one process knows about all others, independent of threads and clocks.
 
     Args:
-        rank: this process's number.
-        count: how many processes there are.
-        patience: seconds of silence, or of hanging, after which a process is lost.
+        rank: this process's index.
+        count: number of processes.
+        patience: seconds of silence, or of hanging, after which a process is considered lost.
         now: the time, in seconds.
     """
 
@@ -70,27 +70,28 @@ class Watch:
         self._others = [Peer(other, now) for other in range(count) if other != rank]
 
     def hear(self, beats: dict[int, Beat], now: float) -> None:
-        """Take down what all say."""
+        """Record the reports of all."""
         for peer in (self.own, *self._others):
             if peer.rank in beats:
                 peer.hear(beats[peer.rank], now)
 
     def all_have_left(self) -> bool:
-        """Whether all others have come to their end."""
+        """Whether all others have reached their end."""
         return all(peer.beat.number == _LEFT for peer in self._others)
 
     def lost(self, now: float) -> str:
-        """What is wrong with another process, as a sentence; nothing where all is well."""
+        """What is wrong with another process, as a sentence; empty if nothing is."""
         for peer in self._others:
             if now - peer.heard > self.patience and peer.beat.number != _LEFT:
                 return (
-                    f"process {peer.rank} of {self.count} has not been heard of for {now - peer.heard:.0f} s: it was "
-                    "killed, stopped, or its machine cannot be reached"
+                    f"process {peer.rank} of {self.count} has not reported for {now - peer.heard:.0f} s: it was "
+                    "killed or stopped, or its machine cannot be reached"
                 )
             stuck = min(now - peer.moved, now - self.own.moved)
             if peer.beat.started < self.own.beat.started and stuck > self.patience:
                 return (
-                    f"process {peer.rank} of {self.count} hangs: this process has waited for it for {stuck:.0f} s, at "
+                    f"process {peer.rank} of {self.count} hangs: this process has been waiting for it for {stuck:.0f} "
+                    "s, at "
                     f"computation {self.own.beat.started}, while it has started {peer.beat.started}. It is at "
                     f"{peer.beat.place}"
                 )
@@ -98,10 +99,10 @@ class Watch:
 
 
 def patience() -> float:
-    """Seconds after which a process that is not heard of, or that hangs, ends the others; 0 for never.
+    """Seconds after which a process that is silent or hangs ends the others; 0 for never.
 
     Raises:
-        ValueError: where `CORNU_PATIENCE` is not such a number.
+        ValueError: if `CORNU_PATIENCE` is not such a number.
     """
     said = os.environ.get("CORNU_PATIENCE", _PATIENCE)
     try:
@@ -109,12 +110,14 @@ def patience() -> float:
     except ValueError:
         seconds = -1
     if not 0 <= seconds < float("inf"):
-        raise ValueError(f"initialize: CORNU_PATIENCE must be seconds, 0 or more. Received: CORNU_PATIENCE={said!r}.")
+        raise ValueError(
+            f"initialize: CORNU_PATIENCE must be a non-negative number of seconds. Received: CORNU_PATIENCE={said!r}."
+        )
     return seconds
 
 
 def start(patience: float) -> None:
-    """Watch the other processes from now on, if nobody does so yet; called once JAX has joined them.
+    """Monitor the other processes from now on, unless already done; called once JAX has connected them.
 
     Args:
         patience: as from `patience()`.
@@ -125,7 +128,7 @@ def start(patience: float) -> None:
         return
     watcher = Watcher(client, jax.process_index(), jax.process_count(), patience)
     sys.excepthook = watcher.failing(sys.excepthook)
-    atexit.register(watcher.at_exit)  # which runs before JAX waits for the others at its end
+    atexit.register(watcher.at_exit)  # runs before JAX waits for the others at exit
     if patience:
         watcher.start()
 
@@ -135,14 +138,14 @@ class Watcher:
 
     Args:
         client: the connection to the coordinator.
-        rank: this process's number.
-        count: how many processes there are.
+        rank: this process's index.
+        count: number of processes.
         patience: as for `Watch`.
     """
 
     def __init__(self, client: Any, rank: int, count: int, patience: float):
         self._client, self._rank = client, rank
-        self._pause = max(min(1.0, patience / 5), count / 50)  # of a thousand, each reads what all say
+        self._pause = max(min(1.0, patience / 5), count / 50)  # among a thousand processes, each reads all reports
         self._watch = Watch(rank, count, max(patience, 4 * self._pause), time.monotonic())
         self._main = threading.main_thread().ident
         self._failed = False
@@ -151,11 +154,11 @@ class Watcher:
         self._thread = threading.Thread(target=self.run, name=_NAME, daemon=True)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start monitoring."""
         self._thread.start()
 
     def run(self) -> None:
-        """Tell and listen until a process is lost, or this one has come to its end."""
+        """Report and monitor until a process is lost, or this one has reached its end."""
         while not self._over.is_set():
             try:
                 self._tell()
@@ -163,7 +166,7 @@ class Watcher:
             except Exception as error:
                 if self._over.wait(self._pause) or peers.client() is not self._client:  # the connection was closed
                     return
-                trouble = f"process 0, at which all meet, does not answer ({str(error).splitlines()[0][:200]})"
+                trouble = f"process 0, the coordinator, does not answer ({str(error).splitlines()[0][:200]})"
             if trouble and not self._over.is_set():
                 self._end(trouble)
             self._over.wait(self._pause)
@@ -187,7 +190,7 @@ class Watcher:
         return "" if rank is None else f"process {rank} of {self._watch.count} failed: {text}"
 
     def _place(self) -> str:
-        """The line that the main thread is at, and the one of the user's that led there."""
+        """The line that the main thread is executing, and the user's line that led there."""
         frame = sys._current_frames().get(self._main or 0)
         stack = traceback.extract_stack(frame) if frame is not None else []
         own = [one for one in stack if "site-packages" not in one.filename and not one.filename.startswith(_PACKAGE)]
@@ -195,18 +198,19 @@ class Watcher:
         return ", called from ".join(dict.fromkeys(lines)) or "no line of Python"
 
     def _end(self, trouble: str) -> None:
-        """End this process, whose main thread may wait for ever."""
+        """End this process, whose main thread may wait forever."""
         print(
-            f"\ncornu: {trouble.rstrip('.')}.\nThis is process {self._rank}, which cannot go on without it and ends. "
-            "With callbacks.BackupAndRestore the same script goes on from its last backup, on as many processes as "
-            "there are.",
+            f"\ncornu: {trouble.rstrip('.')}.\nThis is process {self._rank}, which cannot continue without it and "
+            "ends. "
+            "With callbacks.BackupAndRestore, the same script resumes from its last backup, on any number of "
+            "processes.",
             file=sys.stderr,
             flush=True,
         )
         self._leave()
 
     def _leave(self) -> None:
-        if self._rank == 0:  # which takes the notes with it
+        if self._rank == 0:  # its end also removes the reports
             time.sleep(_LINGER)
         sys.stdout.flush()
         os._exit(LOST)
@@ -214,7 +218,7 @@ class Watcher:
     # ---------------------------------------------------------------- failures of this process itself
 
     def failing(self, hook: Callable) -> Callable:
-        """The hook for errors that nobody caught, which also tells the other processes."""
+        """The hook for uncaught exceptions, which also notifies the other processes."""
 
         def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
             self._failed = True
@@ -227,18 +231,19 @@ class Watcher:
     def _tell_failure(self, kind: type[BaseException], error: BaseException) -> None:
         text = "".join(traceback.format_exception_only(kind, error)).strip()
         try:
-            if any(word in text for word in _WORDS):  # the end of another one, which may have said why
+            if any(word in text for word in _WORDS):  # caused by another process, which may have reported why
                 time.sleep(self._pause)
                 why = self._others_failure() or "another process has closed its connection: it failed or was killed"
                 self._end(why)
             self._client.key_value_set(f"{FAILURES}{self._rank}", text[:_LONGEST], allow_overwrite=True)
         except Exception as problem:
-            print(f"cornu: the other processes could not be told ({problem}).", file=sys.stderr)
+            print(f"cornu: the other processes could not be notified ({problem}).", file=sys.stderr)
 
     def at_exit(self) -> None:
-        """Leave once the others have come to their end too; after a failure at once, since they wait for this process.
+        """Exit once the others have reached their end too; immediately after a failure, since they wait for this
+        process.
 
-        JAX would wait here itself, for ever so long whatever becomes of the others.
+        JAX itself would wait here, possibly forever, whatever happens to the others.
         """
         self._over.set()
         if self._failed:
@@ -249,7 +254,7 @@ class Watcher:
             os._exit(1)
         if self._thread.is_alive() and peers.client() is self._client:
             self._thread.join(self._pause)
-            with contextlib.suppress(Exception):  # where the connection is lost, JAX says so
+            with contextlib.suppress(Exception):  # JAX reports a lost connection
                 self._wait_for_others()
 
     def _wait_for_others(self) -> None:

@@ -1,4 +1,4 @@
-"""Dtype policies: in which type layers compute and keep weights."""
+"""Dtype policies: the dtypes in which layers compute and store weights."""
 
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ def serialize(dtype_policy: DTypePolicy) -> ConfigDict:
 
 
 def deserialize(config: ConfigDict, custom_objects: dict | None = None) -> DTypePolicy:
-    """The policy that `serialize` wrote down."""
+    """The policy for a config returned by `serialize`."""
     return deserialize_keras_object(config, custom_objects)
 
 

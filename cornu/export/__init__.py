@@ -1,4 +1,4 @@
-"""Models as files that run without cornu: StableHLO, which JAX alone can load, and ONNX."""
+"""Models as files that run without cornu: StableHLO, which needs only JAX, and ONNX."""
 
 from typing import TYPE_CHECKING
 

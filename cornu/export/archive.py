@@ -1,14 +1,14 @@
-"""`ExportArchive`: functions, and the variables that they share, in one file that runs without cornu.
+"""`ExportArchive`: functions and their shared variables in one file that runs without cornu.
 
-The file is a zip archive whose members are stored as they are. It is also a file of arrays that NumPy opens:
+The file is a zip archive with uncompressed members. It is also an `.npz` file that NumPy can open:
 
-- `metadata.json`: the endpoints with the names, shapes and dtypes of what goes in and comes out, the names of the
-  variables that each takes, the collections of variables, and what wrote it;
+- `metadata.json`: the endpoints with the names, shapes and dtypes of inputs and outputs, the names of the
+  variables that each uses, the collections of variables, and the version that wrote it;
 - `endpoints/NAME`: an endpoint as `jax.export` serializes it: a function from a dictionary of variables and the
-  inputs to `(outputs, changes)`, where `changes` are new values of variables;
-- `weights/NAME.npy`: the value of a variable; of bfloat16 and 8-bit floats the bits, which is what endpoints take.
+  inputs to `(outputs, changes)`, where `changes` are the new values of variables;
+- `weights/NAME.npy`: the value of a variable; for bfloat16 and 8-bit floats the bits, which endpoints accept.
 
-JAX and its `flatbuffers` package are enough to run it:
+JAX and its `flatbuffers` package suffice to run it:
 
     import json
     import jax, numpy as np
@@ -20,10 +20,10 @@ JAX and its `flatbuffers` package are enough to run it:
         serve = export.deserialize(bytearray(file["endpoints/serve"]))
     outputs, changes = jax.jit(serve.call)(weights, x)
 
-JAX promises to read what it exported for six months and longer. The bytes of an endpoint are a program, and reading
-them is as safe as JAX's own reader, which on some damaged ones never ends. `load` checks all around them, and by a
-digest that they are the bytes that were written, so damage never reaches that reader; but who makes a file on purpose
-makes the digest too. Load only files of people whom you trust.
+JAX guarantees that exported functions can be loaded for at least six months. The bytes of an endpoint are a program,
+and reading them is as safe as JAX's own reader, which never terminates on some damaged ones. `load` validates
+everything around them, and verifies by a digest that they are the bytes that were written, so that damage never reaches
+that reader; but a malicious author can compute a valid digest, too. Load only files from sources that you trust.
 """
 
 import hashlib
@@ -62,7 +62,7 @@ class ExportArchive:
     """Writes functions of models to a StableHLO file that runs without cornu.
 
     Args:
-        format: `"stablehlo"`, the one format that holds several functions.
+        format: `"stablehlo"`, the only format that supports several functions.
 
     Example:
 
@@ -79,7 +79,7 @@ class ExportArchive:
     def __init__(self, format: object = Format.STABLEHLO, **kwargs: object):
         if Format.of(format, "ExportArchive") is not Format.STABLEHLO:
             raise ValueError(
-                f'ExportArchive: format must be "stablehlo"; a file of another format holds one function, which '
+                f'ExportArchive: format must be "stablehlo"; files of other formats contain a single function, which '
                 f"model.export writes. Received: format={validate.shown(format)}."
             )
         if kwargs:
@@ -93,35 +93,38 @@ class ExportArchive:
         return f"<ExportArchive endpoints={list(self._endpoints)}>"
 
     def track(self, resource: object) -> None:
-        """Keep the variables of a layer or model in the file, also those that no endpoint reads.
+        """Store the variables of a layer or model in the file, including those that no endpoint reads.
 
         Args:
             resource: a built layer or model.
         """
         if not isinstance(resource, Layer):
             raise ValueError(
-                f"ExportArchive: track takes a layer or a model; variables that endpoints read are kept by themselves. "
+                "ExportArchive: track expects a layer or a model; variables that endpoints read are stored "
+                "automatically. "
                 f"Received: {validate.shown(resource)}."
             )
         if not resource.built:
-            raise ValueError(f"ExportArchive: {validate.describe(resource)} has no variables yet; build or call it.")
+            raise ValueError(
+                f"ExportArchive: {validate.describe(resource)} does not have variables yet; build or call it."
+            )
         if resource not in self._tracked:
             self._tracked.append(resource)
         for variable in resource.variables:
             self._name(variable)
 
     def add_endpoint(self, name: str, fn: Callable, input_signature: object = None, **kwargs: object) -> Callable:
-        """Add a function to the file. Its variables are found by themselves; those it assigns to are state.
+        """Add a function to the file. Its variables are found automatically; those it assigns to are state.
 
         Args:
-            name: what the function is called in the file: a Python identifier.
-            fn: function of arrays made of cornu or JAX operations. Layers in it run as in inference, unless it calls
-                them with `training=True`.
-            input_signature: list with one structure of `InputSpec`s, symbolic tensors or arrays for each argument;
-                None where `fn` is a built layer or model, or the `call` of one. A size of None is unknown, and
-                differs from all other unknown ones as far as `fn` allows.
-            kwargs: `platforms`, a sequence of `"cpu"`, `"cuda"`, `"rocm"` and `"tpu"` (default: the first two and
-                the last, as far as possible); `is_static`, whether an `fn` that assigns to variables is an error.
+            name: the name of the function in the file: a Python identifier.
+            fn: function of arrays, composed of cornu or JAX operations. Layers in it run in inference mode, unless it
+                calls them with `training=True`.
+            input_signature: list with one structure of `InputSpec`s, symbolic tensors or arrays per argument; None if
+                `fn` is a built layer or model, or the `call` of one. A size of None is dynamic, and independent of all
+                other dynamic sizes if `fn` permits.
+            kwargs: `platforms`, a sequence of `"cpu"`, `"cuda"`, `"rocm"` and `"tpu"` (by default the first two and
+                the last, if possible); `is_static`, whether to raise an error if `fn` assigns to variables.
 
         Returns:
             `fn` itself.
@@ -145,7 +148,7 @@ class ExportArchive:
         if is_static and changes:
             raise ValueError(
                 f"{owner}: it assigns to {', '.join(changes)}, so is_static must not be True. "
-                "Leave it out, or call layers with training=False."
+                "Omit it, or call layers with training=False."
             )
         arguments = jax.tree.unflatten(lowered.exported.in_tree, lowered.exported.in_avals)[0][1:]
         names = signatures.named(outputs, output_names, "output")
@@ -157,7 +160,7 @@ class ExportArchive:
         return fn
 
     def add_variable_collection(self, name: str, variables: Iterable[Variable]) -> None:
-        """Keep variables in the file under a name, by which they are found after loading.
+        """Store variables in the file under a name, by which they are available after loading.
 
         Args:
             name: a Python identifier.
@@ -172,17 +175,17 @@ class ExportArchive:
         wrong = [v for v in variables if not isinstance(v, Variable)]
         if wrong:
             raise ValueError(
-                f'ExportArchive: collection "{name}" must hold variables alone. Received: {validate.shown(wrong[0])}.'
+                f'ExportArchive: collection "{name}" must contain only variables. Received: {validate.shown(wrong[0])}.'
             )
         self._collections[name] = [self._name(v) for v in variables]
 
     def write_out(self, filepath: str | os.PathLike, options: object = None, verbose: bool = True) -> None:
-        """Write the file; it appears whole or not at all.
+        """Write the file atomically.
 
         Args:
-            filepath: where to, by custom with the ending `.stablehlo`.
-            options: must be None: there is nothing to set.
-            verbose: whether to print what was written.
+            filepath: the path, by convention with the extension `.stablehlo`.
+            options: must be None: there are no options.
+            verbose: whether to print what was written. Defaults to True.
         """
         if options is not None:
             raise ValueError(
@@ -236,14 +239,15 @@ class ExportArchive:
     def _check_name(self, name: object, kind: str) -> None:
         if not isinstance(name, str) or not name.isidentifier() or name.startswith("_") or name in _OWN_NAMES:
             raise ValueError(
-                f"ExportArchive: the name of an {kind} must be a Python identifier that starts with a letter and is "
-                f"none of {', '.join(_OWN_NAMES)}. Received: {validate.shown(name)}."
+                f"ExportArchive: the name of an {kind} must be a Python identifier that starts with a letter, other "
+                "than "
+                f"{', '.join(_OWN_NAMES)}. Received: {validate.shown(name)}."
             )
         if name in self._endpoints or name in self._collections:
-            raise ValueError(f"ExportArchive: there is an endpoint or a collection called {name!r} already.")
+            raise ValueError(f"ExportArchive: an endpoint or a collection named {name!r} already exists.")
 
     def _name(self, variable: Variable) -> str:
-        """The variable's path, with a number behind it where another one has the same."""
+        """The variable's path, with a numeric suffix if it is not unique."""
         if variable not in self._names:
             same = sum(v.path == variable.path for v in self._names)
             self._names[variable] = f"{variable.path}:{same}" if same else variable.path
@@ -251,10 +255,10 @@ class ExportArchive:
 
 
 def target(filepath: str | os.PathLike) -> Path:
-    """The path to write to, which must not be a folder."""
+    """The path to write to, which must not be a directory."""
     path = Path(os.fsdecode(filepath))
     if path.is_dir():
-        raise ValueError(f"export: an exported model is one file, and {str(path)!r} is a folder.")
+        raise ValueError(f"export: an exported model is one file, and {str(path)!r} is a directory.")
     return path
 
 
@@ -263,7 +267,8 @@ def _options(options: dict, owner: str) -> tuple[Sequence[str] | None, bool | No
     platforms, is_static = options.pop("platforms", None), options.pop("is_static", None)
     if options:
         raise ValueError(
-            f"{owner}: unknown argument(s) {', '.join(map(repr, options))}. Known are 'platforms' and 'is_static'."
+            f"{owner}: unknown argument(s) {', '.join(map(repr, options))}. Known arguments: 'platforms' and "
+            "'is_static'."
         )
     return platforms, is_static
 
@@ -274,7 +279,7 @@ def _signature(fn: Callable, given: object, owner: str) -> signatures.Signature:
         return signatures.for_layer(resource, given)
     if given is None:
         raise ValueError(
-            f"{owner}: input_signature is missing, which says what the function takes: "
+            f"{owner}: input_signature, the description of the function's inputs, is missing: "
             "input_signature=[cornu.layers.InputSpec(shape=(None, ...), dtype=...)]."
         )
     return signatures.given(given, owner)

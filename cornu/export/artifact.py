@@ -1,8 +1,8 @@
-"""Loading what `ExportArchive` wrote.
+"""Loading of files written by `ExportArchive`.
 
-The file is checked before anything is made of it: members are stored as they are, so that they cannot be larger than
-the file; arrays must have the size that they claim, and nothing is unpickled; endpoints must take the variables that
-the file has, and may call nothing outside of the compiled program but XLA's and JAX's own libraries.
+The file is validated before anything is created from it: members are uncompressed, so that they cannot be larger than
+the file; arrays must have the declared size, and nothing is unpickled; endpoints must use the variables in the file,
+and may call nothing outside the compiled program except XLA's and JAX's own libraries.
 """
 
 import hashlib
@@ -39,13 +39,13 @@ _LIBRARIES = re.compile(
 
 
 def load(filepath: str | os.PathLike) -> "Artifact":
-    """The functions and variables in a file that `model.export` or `ExportArchive` wrote.
+    """Load the functions and variables in a file written by `model.export` or `ExportArchive`.
 
     Args:
         filepath: the file.
 
     Raises:
-        DamagedFileError: when the file is damaged, or is not an exported model.
+        DamagedFileError: if the file is damaged, or is not an exported model.
         MissingFileError: when there is no such file.
 
     Example:
@@ -67,20 +67,20 @@ def load(filepath: str | os.PathLike) -> "Artifact":
 
 
 class _DamagedError(Exception):
-    """What a file says does not hold."""
+    """The contents of a file are inconsistent."""
 
 
 _DAMAGE = (_DamagedError, zipfile.BadZipFile, EOFError, KeyError, OverflowError, NotImplementedError, RuntimeError)
 
 
 class Artifact:
-    """Functions loaded from a file, each an attribute, and the variables that they share.
+    """Functions loaded from a file, as attributes, and their shared variables.
 
     Calling it calls the first function.
 
     Attributes:
         endpoints: dictionary from name to `Endpoint`.
-        variables, trainable_variables, non_trainable_variables: those of the layers and models that were tracked.
+        variables, trainable_variables, non_trainable_variables: the variables of the tracked layers and models.
     """
 
     def __init__(self, endpoints: dict[str, "Endpoint"], collections: dict[str, list[Variable]], tracked: list):
@@ -90,7 +90,7 @@ class Artifact:
 
     @property
     def trainable_variables(self) -> list[Variable]:
-        """The tracked variables that training changed."""
+        """The tracked variables that were trainable."""
         return [v for v in self.variables if v.trainable]
 
     @property
@@ -105,7 +105,9 @@ class Artifact:
         for members in (self.__dict__.get("endpoints", {}), self.__dict__.get("_collections", {})):
             if name in members:
                 return members[name]
-        raise AttributeError(f"The file has no endpoint and no collection {name!r}. It has: {', '.join(dir(self))}.")
+        raise AttributeError(
+            f"The file has neither an endpoint nor a collection {name!r}. It has: {', '.join(dir(self))}."
+        )
 
     def __dir__(self) -> list[str]:
         return [*self.endpoints, *self._collections]
@@ -115,11 +117,11 @@ class Artifact:
 
 
 class Endpoint:
-    """A function loaded from a file. It takes arrays in the structure in which it was exported.
+    """A function loaded from a file. It accepts arrays in the exported structure.
 
     Attributes:
         name: its name in the file.
-        inputs, outputs: a dictionary with name, shape and dtype for each array; unknown sizes are names.
+        inputs, outputs: a dictionary with name, shape and dtype for each array; dynamic sizes are names.
     """
 
     def __init__(self, name: str, exported: export.Exported, variables: dict[str, Variable], entry: dict[str, Any]):
@@ -187,12 +189,12 @@ def _in_order(given: Nested, expected: Any) -> list:
 
 
 def _skeleton(structure: object) -> str:
-    """The structure with a star for each array."""
+    """The structure with an asterisk for each array."""
     return str(jax.tree.structure(structure)).removeprefix("PyTreeDef(").removesuffix(")")
 
 
 class _Reader:
-    """One file, being read."""
+    """A file being read."""
 
     def __init__(self, file: zipfile.ZipFile, path: str):
         self.file = file
@@ -200,7 +202,7 @@ class _Reader:
         size = os.path.getsize(path)
         for name, member in self.members.items():
             if member.compress_type != zipfile.ZIP_STORED or member.file_size > size or member.flag_bits & 1:
-                raise _DamagedError(f"the member {name!r} is not stored as it is")
+                raise _DamagedError(f"the member {name!r} is compressed")
 
     def artifact(self) -> Artifact:
         metadata = self._metadata()
@@ -212,9 +214,9 @@ class _Reader:
 
     def _read(self, name: str, most: float = math.inf) -> bytes:
         if name not in self.members:
-            raise _DamagedError(f"it has no {name!r}")
+            raise _DamagedError(f"{name!r} is missing")
         if self.members[name].file_size > most:
-            raise _DamagedError(f"{name!r} is larger than any can be")
+            raise _DamagedError(f"{name!r} is impossibly large")
         return self.file.read(self.members[name])
 
     def _metadata(self) -> Record:
@@ -225,14 +227,14 @@ class _Reader:
         except (ValueError, RecursionError) as error:
             raise _DamagedError(f"{archive.METADATA} is not JSON: {error}") from error
         if not isinstance(metadata, dict) or metadata.get("format") != archive.FORMAT:
-            raise _DamagedError(f"its metadata name no format {archive.FORMAT!r}")
+            raise _DamagedError(f"its metadata does not name the format {archive.FORMAT!r}")
         if metadata.get("format_version") != archive.FORMAT_VERSION:
             raise _DamagedError(
                 f"its format has the version {metadata.get('format_version')!r}, and this cornu reads version "
                 f"{archive.FORMAT_VERSION}"
             )
         if not _fits(metadata, _SCHEMA):
-            raise _DamagedError("its metadata have not the form that they must have")
+            raise _DamagedError("its metadata does not have the required structure")
         return metadata
 
     def _variable(self, name: str, entry: ConfigDict) -> Variable:
@@ -242,7 +244,7 @@ class _Reader:
             raise _DamagedError(f"the dtype of {name!r} is unknown: {error}") from error
         array = self._array(f"weights/{name}.npy")
         if array.dtype != stablehlo.stored_dtype(dtype):
-            raise _DamagedError(f"{name!r} is stored as {array.dtype}, and its metadata says {dtype}")
+            raise _DamagedError(f"{name!r} is stored as {array.dtype}, but its metadata says {dtype}")
         value = stablehlo.from_bits(jnp.asarray(array), dtype)
         variable = Variable(value, trainable=entry["trainable"], name=name.rpartition("/")[2] or "variable")
         variable.path = name
@@ -269,9 +271,9 @@ class _Reader:
         taken = {n: variables[n] for n in entry["variables"]}
         wanted = {n: (v.shape, stablehlo.stored_spec(v).dtype) for n, v in taken.items()}
         if keywords or {n: (a.shape, a.dtype) for n, a in weights.items()} != wanted or not set(changes) <= set(taken):
-            raise _DamagedError(f"the endpoint {name!r} takes other variables than the file has")
+            raise _DamagedError(f"the endpoint {name!r} does not match the variables in the file")
         if len(jax.tree.leaves(arguments)) != len(entry["inputs"]):
-            raise _DamagedError(f"the endpoint {name!r} takes other inputs than its metadata say")
+            raise _DamagedError(f"the endpoint {name!r} does not match the inputs in its metadata")
         for called in map("".join, _CALL.findall(program)):
             if not _LIBRARIES.fullmatch(called):
                 raise _DamagedError(f"the endpoint {name!r} calls {called!r}, which is not a part of XLA or JAX")
@@ -289,7 +291,7 @@ _SCHEMA = {
 
 
 def _fits(value: Nested, form: Any) -> bool:
-    """Whether plain data have a form: a type, a tuple of them, `[form of each]`, `{str: form of each}` or keys."""
+    """Whether plain data matches a schema: a type, a tuple of them, `[form of each]`, `{str: form of each}` or keys."""
     if isinstance(form, list):
         return isinstance(value, list) and all(_fits(item, form[0]) for item in value)
     if isinstance(form, dict) and str in form:

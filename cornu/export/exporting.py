@@ -1,4 +1,4 @@
-"""`model.export`: one table of formats, and what each writes."""
+"""`model.export`: the table of formats and their writers."""
 
 import os
 from typing import Any
@@ -19,7 +19,7 @@ def export_model(
     input_signature: object,
     options: dict,
 ) -> None:
-    """Write `model` in a format; the arguments are those of `Model.export`."""
+    """Export `model` in a format; the arguments are those of `Model.export`."""
     write = _WRITERS[Format.of(format, model)]
     write(model, filepath, verbose is None or bool(verbose), input_signature, options)
 
@@ -44,6 +44,7 @@ def _check_options(options: dict, known: tuple[str, ...], model: object, name: s
     unknown = [key for key in options if key not in known]
     if unknown:
         raise ValueError(
-            f"{validate.describe(model)}: export to {name} has no argument {', '.join(map(repr, unknown))}. "
-            f"It has: {', '.join(map(repr, known))}."
+            f"{validate.describe(model)}: export to {name} does not accept the argument "
+            f"{', '.join(map(repr, unknown))}. "
+            f"It accepts: {', '.join(map(repr, known))}."
         )

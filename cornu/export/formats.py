@@ -1,4 +1,4 @@
-"""The formats in which a model can leave cornu."""
+"""The formats to which a model can be exported."""
 
 import enum
 
@@ -22,7 +22,7 @@ class Format(enum.Enum):
 
     @classmethod
     def of(cls, value: object, owner: object) -> "Format":
-        """The format called `value`, or an error that says which there are."""
+        """The format named `value`, or an error that lists the formats."""
         if value in cls._value2member_map_ or isinstance(value, cls):
             return cls(value)
         names = " or ".join(f'"{member.value}"' for member in cls)

@@ -1,7 +1,7 @@
-"""A model as an ONNX file, by the converter jax2onnx, with the outputs compared after every export.
+"""A model as an ONNX file, by the converter jax2onnx, with the outputs verified after every export.
 
-The converter sees the model's inference with plain kernels and a symbol for each unknown size. What it writes is run
-beside the model on random inputs of two sizes, and a file appears only when the outputs are equal.
+The converter receives the model's inference with plain kernels and a symbol for each dynamic size. Its result is run
+against the model on random inputs of two sizes, and the file is written only if the outputs are equal.
 """
 
 import functools
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from cornu.models.model import Model
 
 _EXTRA = {"extra": "onnx", "purpose": "ONNX export"}
-_SIZES = (7, 19, 67, 259)  # tried in turn for unknown sizes: some windows need long inputs
-_TOLERANCE = 1e-4  # of the largest output, and no less than 32 roundings of its dtype
-_LARGEST_WINDOW = 3  # axes of a pooling window that runtimes know
+_SIZES = (7, 19, 67, 259)  # tried in turn for dynamic sizes: some windows need long inputs
+_TOLERANCE = 1e-4  # of the largest output, but at least 32 units of its dtype's precision
+_LARGEST_WINDOW = 3  # axes of a pooling window that runtimes support
 
 
 def write(
@@ -44,13 +44,13 @@ def write(
 
     Args:
         model: a built model or layer.
-        filepath: by custom with the ending `.onnx`.
+        filepath: by convention with the extension `.onnx`.
         verbose: whether to print what was written.
         input_signature: as for `Model.export`.
-        opset_version: version of ONNX's operators; None is the converter's own choice.
+        opset_version: version of ONNX's operators; None uses the converter's default.
 
     Raises:
-        ValueError: when the converter cannot express the model, or the outputs of what it wrote differ.
+        ValueError: if the converter cannot express the model, or the outputs differ.
     """
     path = target(filepath)
     if opset_version is not None:
@@ -100,7 +100,7 @@ def _output_names(model: object, outputs: list, taken: Sequence[str]) -> list[st
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The converter's log kept from the terminal, and the program's logging as it was."""
+    """Suppress the converter's log, and restore the program's logging configuration."""
     silent = logging.NullHandler()
     root = logging.getLogger()
     root.addHandler(silent)
@@ -119,13 +119,13 @@ def _serialized(model: object, converted: Any) -> bytes:
         ) from error
 
 
-# ---------------------------------------------------------------- what runtimes lack
+# ---------------------------------------------------------------- unsupported by runtimes
 
 
 def _lower_windows(graph: Any) -> None:
-    """Pooling over (1, *space, 1) of (1, 1, batch, *space, channels) as pooling over space alone, channels first.
+    """Pooling over (1, *space, 1) of (1, 1, batch, *space, channels) as pooling over space only, channels first.
 
-    The converter keeps all axes of JAX's windows, and runtimes know no more than three.
+    The converter keeps all axes of JAX's windows, but runtimes support at most three.
     """
     onnx = validate.optional_import("onnx", **_EXTRA)
     helper = validate.optional_import("onnx.helper", **_EXTRA)
@@ -157,7 +157,7 @@ def _lower_windows(graph: Any) -> None:
 
 
 def _of_space(values: list[int], rank: int) -> list[int]:
-    """The numbers for the axes of space, of one or two numbers (before and after) for each axis."""
+    """The numbers for the spatial axes, of one or two numbers (before and after) for each axis."""
     return [n for start in range(0, len(values), rank) for n in values[start + 1 : start + rank - 1]]
 
 
@@ -185,13 +185,13 @@ def _runnable(model: object, action: Callable) -> Any:
         return action()
     except Exception as error:
         raise ValueError(
-            f"{validate.describe(model)}: what the converter jax2onnx wrote does not run: {_first_line(error)} "
+            f"{validate.describe(model)}: the output of the converter jax2onnx does not run: {_first_line(error)} "
             "No file was written. Export to StableHLO instead."
         ) from error
 
 
 def _runner(converted: Any) -> Any:
-    """What runs the converted model: onnxruntime, or the slower evaluator of the package onnx itself."""
+    """A runner of the converted model: onnxruntime, or the slower evaluator of the onnx package."""
     if importlib.util.find_spec("onnxruntime") is None:
         return validate.optional_import("onnx.reference", **_EXTRA).ReferenceEvaluator(converted)
     onnxruntime = validate.optional_import("onnxruntime", **_EXTRA)
@@ -202,7 +202,7 @@ def _runner(converted: Any) -> Any:
 
 
 def _base_size(run: Callable, specs: list) -> int:
-    """The first size that is long enough for the model in the place of unknown ones."""
+    """The first size that is large enough for the model's dynamic sizes."""
     for size in _SIZES[:-1]:
         try:
             jax.eval_shape(run, *_sized(specs, 2, size, 1))
@@ -237,7 +237,8 @@ def _check_equal(model: object, number: int, expected: np.ndarray, got: np.ndarr
             return
         found = f"values that differ by up to {np.nanmax(np.abs(got.astype(wide) - expected.astype(wide))):.3g}"
     raise ValueError(
-        f"{validate.describe(model)}: the converter jax2onnx wrote another function: on random inputs, output {number} "
+        f"{validate.describe(model)}: the output of the converter jax2onnx is not equivalent: on random inputs, output "
+        f"{number} "
         f"has {found}. No file was written. Export to StableHLO instead."
     )
 

@@ -1,4 +1,4 @@
-"""What goes into an exported function, and what comes out: the name, shape and dtype of each array.
+"""The inputs and outputs of an exported function: the name, shape and dtype of each array.
 
 A signature is a tuple with one structure of symbolic tensors for each positional argument. It is given by the caller
 (as `InputSpec`s, symbolic tensors, arrays, or anything else that has a shape and a dtype), or known from the model.
@@ -21,12 +21,12 @@ Signature = tuple[Any, ...]
 
 
 def given(signature: object, owner: object, names: Sequence[str] = ()) -> Signature:
-    """The signature that the caller described: a list or tuple with one entry for each positional argument.
+    """The signature passed by the caller: a list or tuple with one entry for each positional argument.
 
     Args:
-        signature: what the caller passed as `input_signature`; a lone description stands for one argument.
-        owner: whom errors name.
-        names: of the arrays, for those that are described without a name.
+        signature: what the caller passed as `input_signature`; a single description means one argument.
+        owner: the caller, for error messages.
+        names: names of arrays that are described without one.
     """
     arguments = tuple(signature) if isinstance(signature, (list, tuple)) else (signature,)
     leaves, structure = jax.tree.flatten(arguments)
@@ -40,7 +40,7 @@ def _described(x: Nested, name: str, owner: object) -> KerasTensor:
     shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
     if shape is None or isinstance(x, type):
         raise ValueError(
-            f"{validate.describe(owner)}: input_signature must hold InputSpecs with a shape, symbolic tensors or "
+            f"{validate.describe(owner)}: input_signature must contain InputSpecs with a shape, symbolic tensors or "
             f"arrays. Received: {validate.shown(x)}."
         )
     dtype = settings.floatx() if dtype is None else dtype
@@ -102,7 +102,7 @@ def input_names(signature: Signature) -> list[str]:
 
 
 def named(structure: Nested, names: Sequence[str] | None, otherwise: str) -> list[str]:
-    """A name for each array of a structure: those given, else its keys and positions after `otherwise`."""
+    """A name for each array of a structure: the given names, or its keys and positions appended to `otherwise`."""
     paths = [path for path, _ in jax.tree_util.tree_flatten_with_path(structure)[0]]
     if names is not None and len(set(names)) == len(names) == len(paths):
         return list(names)
@@ -111,7 +111,7 @@ def named(structure: Nested, names: Sequence[str] | None, otherwise: str) -> lis
 
 
 def described(names: Sequence[str], arrays: Sequence[Any]) -> list[dict[str, Any]]:
-    """Names, shapes and dtypes as plain data; an unknown size is its name or formula."""
+    """Names, shapes and dtypes as plain data; a dynamic size is given by its name or expression."""
     return [
         {"name": name, "shape": [_size(d) for d in x.shape], "dtype": dtypes.standardize_dtype(x.dtype)}
         for name, x in zip(names, arrays, strict=True)

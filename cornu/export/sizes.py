@@ -1,8 +1,8 @@
-"""Which unknown sizes of a function's inputs may differ from each other.
+"""Determines which dynamic sizes of a function's inputs may differ from each other.
 
-Every unknown size is first a symbol of its own: a batch size for each input, a length for each. Where the function
-cannot run so (it adds two inputs, say), sizes are made equal: first those of the same axis, then all but the batch,
-then all. From the first choice that runs, single sizes are set free again as far as it goes on running.
+At first every dynamic size has its own symbol: a batch size for each input, a length for each. If the function cannot
+run that way (because it adds two inputs, say), sizes are unified: first those of the same axis, then all except the
+batch, then all. From the first choice that runs, single sizes are made independent again as long as it still runs.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -16,19 +16,19 @@ from cornu.core.dtypes import as_computed
 from cornu.core.symbolic import KerasTensor
 
 Specs = list[jax.ShapeDtypeStruct]
-_TRIED = (84, 96)  # two sizes that suit most windows and factors, to learn what fails whatever the size is
+_TRIED = (84, 96)  # two sizes that suit most windows and factors, to detect functions that fail for any size
 
 
 def symbolic(inputs: Sequence[KerasTensor], attempt: Callable[[Specs], object], owner: object) -> Specs:
-    """The inputs with a symbol for each size that may vary by itself.
+    """The inputs with a symbol for each independent dynamic size.
 
     Args:
-        inputs: descriptions of the inputs, None for unknown sizes.
+        inputs: descriptions of the inputs, None for dynamic sizes.
         attempt: runs the function abstractly, or raises.
-        owner: whom errors name.
+        owner: the caller, for error messages.
 
     Raises:
-        ValueError: when the function runs for given sizes alone.
+        ValueError: if the function runs only for static sizes.
     """
     axes = [axis for x in inputs for axis, size in enumerate(x.shape) if size is None]
     choices = [list(range(len(axes))), axes, [min(axis, 1) for axis in axes], [0] * len(axes)]
@@ -44,7 +44,7 @@ def symbolic(inputs: Sequence[KerasTensor], attempt: Callable[[Specs], object], 
 
 
 def _freed(inputs: Sequence[KerasTensor], labels: list, attempt: Callable[[Specs], object]) -> list[Hashable]:
-    """`labels`, with those sizes labelled apart that need not equal any other."""
+    """`labels`, with separate labels for sizes that need not equal any other."""
     for position in range(len(labels)):
         freed = [*labels[:position], ("free", position), *labels[position + 1 :]]
         try:
@@ -59,13 +59,14 @@ def _freed(inputs: Sequence[KerasTensor], labels: list, attempt: Callable[[Specs
 def _refuse(
     inputs: Sequence[KerasTensor], attempt: Callable[[Specs], object], owner: object, first: Exception | None
 ) -> Any:
-    """Raise: the function's own error where it cannot run at all, else that it needs to know its sizes."""
+    """Raise: the function's own error if it cannot run at all, otherwise that it needs static sizes."""
     for size in _TRIED:
         attempt([_spec(x, [size if d is None else d for d in x.shape]) for x in inputs])
     shapes = ", ".join(f"{x.name}: {x.shape}" for x in inputs)
     raise ValueError(
-        f"{validate.describe(owner)}: it runs for given sizes, but not for unknown ones ({shapes}). Give those that it "
-        "must know, for example input_signature=[cornu.layers.InputSpec(shape=(None, 84, 3))]. What failed: "
+        f"{validate.describe(owner)}: it runs for static sizes, but not for dynamic ones ({shapes}). Specify the sizes "
+        "that it "
+        "depends on, for example input_signature=[cornu.layers.InputSpec(shape=(None, 84, 3))]. What failed: "
         f"{str(first).strip().splitlines()[0]}"
     ) from first
 

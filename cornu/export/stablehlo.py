@@ -1,8 +1,8 @@
 """A function of arrays and variables as StableHLO, through `jax.export`.
 
-Variables become arguments: the exported function takes a dictionary from name to array, then the inputs, and returns
+Variables become arguments: the exported function takes a dictionary from names to arrays, then the inputs, and returns
 `(outputs, changes)`, where `changes` are the new values of the variables that it assigns to. Kernels are traced twice:
-in the form that is fast on a CPU, which runs there, and in their plain form, which runs everywhere else.
+in the form optimized for CPUs, used there, and in their plain form, used everywhere else.
 """
 
 import functools
@@ -30,7 +30,7 @@ _BITS: dict[int, np.dtype] = {1: np.dtype(np.uint8), 2: np.dtype(np.uint16)}
 
 
 class Lowered(NamedTuple):
-    """An exported function, and the variables that it takes by name."""
+    """An exported function, and its variables by name."""
 
     exported: export.Exported
     variables: dict[str, Variable]
@@ -47,10 +47,10 @@ def lower(
 
     Args:
         fn: function of arrays, which may read and assign variables.
-        signature: what its arguments look like.
-        name_of: the name to give a variable.
-        platforms: what to lower for; None is each of CPU, CUDA and TPU for which it can be done.
-        owner: whom errors name.
+        signature: the specs of its arguments.
+        name_of: function that returns the name of a variable.
+        platforms: the platforms to lower for; None uses those of CPU, CUDA and TPU for which it is possible.
+        owner: the caller, for error messages.
     """
     specs, variables = trace(fn, signature, owner)
     by_name = {name_of(v): v for v in variables}
@@ -76,19 +76,19 @@ def lower(
     arguments = ({name: stored_spec(v) for name, v in by_name.items()}, *specs)
     try:
         return Lowered(_exported(either, arguments, names, owner), by_name)
-    except Exception:  # the fast forms may ask for more of the sizes than the plain ones
+    except Exception:  # the fast forms may constrain sizes more than the plain ones
         return Lowered(_exported(plain, arguments, names, owner), by_name)
 
 
 def trace(fn: Callable, signature: Signature, owner: object) -> tuple[tuple, list[Variable]]:
-    """The arguments of `fn` with symbols for unknown sizes, and the variables that it reads or assigns."""
+    """The arguments of `fn` with symbols for dynamic sizes, and the variables that it reads or assigns."""
     inputs, structure = jax.tree.flatten(signature)
     met: list[Variable] = []
 
     def attempt(specs: sizes.Specs) -> None:
         values = _Met()
         with ambient(), context.state(values):
-            run = functools.partial(fn)  # a new function each time, for JAX remembers those that it has traced
+            run = functools.partial(fn)  # a new function each time, since JAX caches traces
             jax.eval_shape(run, *jax.tree.unflatten(structure, specs))
         met[:] = values
 
@@ -97,7 +97,7 @@ def trace(fn: Callable, signature: Signature, owner: object) -> tuple[tuple, lis
 
 
 class _Met(dict):
-    """Values of whatever variables are read or assigned, in the order in which they were met."""
+    """Values of all variables read or assigned, in the order of first use."""
 
     def __contains__(self, variable: object) -> bool:
         return True
@@ -109,7 +109,7 @@ class _Met(dict):
 
 @contextmanager
 def ambient(plain: bool = True) -> Iterator[None]:
-    """What holds while an endpoint is traced: one device, no training unless said so, no losses, kernels by choice."""
+    """Context for tracing an endpoint: one device, inference by default, no losses, selected kernels."""
     alone = placement.chosen(None)
     with alone, context.scope(training=False, losses=[]), platform.plain_forms() if plain else nullcontext():
         yield
@@ -125,7 +125,7 @@ def _checked(platforms: Sequence[str] | None, owner: object) -> tuple[str, ...] 
 
 
 def _exported(pure: Callable, args: tuple, platforms: tuple[str, ...] | None, owner: object) -> export.Exported:
-    """`pure` for the platforms; where none are named, those of `PLATFORMS` for which there is a way."""
+    """`pure` for the platforms; if none are given, those of `PLATFORMS` that are possible."""
 
     def lowered(names: Sequence[str]) -> export.Exported:
         return export.export(jax.jit(pure), platforms=names)(*args)
@@ -140,7 +140,7 @@ def _exported(pure: Callable, args: tuple, platforms: tuple[str, ...] | None, ow
     if not able:
         raise failed
     warnings.warn(
-        f"{validate.describe(owner)}: exported for {', '.join(able)} alone. "
+        f"{validate.describe(owner)}: exported only for {', '.join(able)}. "
         f"For all of {', '.join(PLATFORMS)}: {str(failed).strip().splitlines()[0]}",
         stacklevel=2,
     )
@@ -155,21 +155,21 @@ def _works(action: Callable) -> bool:
     return True
 
 
-# ---------------------------------------------------------------- dtypes that NumPy's files lack
+# ---------------------------------------------------------------- dtypes not supported by NumPy's files
 
 
 def is_foreign(dtype: DTypeLike) -> bool:
-    """Whether NumPy's files do not know the dtype (bfloat16 and the 8-bit floats), so that its bits are kept."""
+    """Whether NumPy's files do not support the dtype (bfloat16 and the 8-bit floats), so that its bits are stored."""
     return np.dtype(dtype).isbuiltin != 1
 
 
 def to_bits(x: Nested) -> Tensor:
-    """An array as files and exported functions hold it."""
+    """An array in the representation of files and exported functions."""
     return lax.bitcast_convert_type(x, stored_dtype(x.dtype)) if is_foreign(x.dtype) else x
 
 
 def from_bits(x: Nested, dtype: DTypeLike) -> Tensor:
-    """The opposite of `to_bits`."""
+    """The inverse of `to_bits`."""
     return lax.bitcast_convert_type(x, dtype) if is_foreign(jnp.dtype(dtype)) else x
 
 

@@ -1,9 +1,9 @@
-"""Serving `import keras` and `tensorflow.keras` from cornu, once `install` was called.
+"""Serving `import keras` and `tensorflow.keras` from cornu, after `install` was called.
 
-A finder at the front of `sys.meta_path` answers for the names `keras`, `tf_keras`, `tensorflow` and everything below
-them with cornu's modules themselves, so `keras.layers.Dense is cornu.layers.Dense`. What the old names have besides is
-in `cornu.tensorflow`, and what libraries take from Keras's private modules in `private`. Where TensorFlow is installed,
-`tensorflow` is TensorFlow, and only its `keras` is cornu's.
+A finder at the front of `sys.meta_path` resolves the names `keras`, `tf_keras`, `tensorflow` and everything below them
+to cornu's own modules, so `keras.layers.Dense is cornu.layers.Dense`. Additional names of the old packages are in
+`cornu.tensorflow`, and names that libraries import from Keras's private modules in `private`. If TensorFlow is
+installed, `tensorflow` is TensorFlow, and only its `keras` is cornu's.
 """
 
 import importlib
@@ -18,7 +18,7 @@ from typing import cast
 from cornu import absent
 from cornu.import_hook import private
 
-# The module of each served name, and where those below it are looked for, the first that has it.
+# The module of each served name, and the namespaces searched for its submodules, in order.
 _ROOTS = {
     "keras._tf_keras.keras": ("cornu.tensorflow.keras", ("cornu.tensorflow.keras", "cornu")),  # TensorFlow's own way
     "keras._tf_keras": ("cornu.import_hook.keras", ()),
@@ -47,7 +47,7 @@ class _Served(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing to run: the module is loaded already."""
+        """Do nothing, since the module is already loaded."""
         _restore_identity(module)
 
 
@@ -56,7 +56,7 @@ def _is_private(name: str) -> bool:
 
 
 def _root(name: str) -> str | None:
-    """The served name that `name` is or is below of."""
+    """The served name that equals or contains `name`."""
     found = next((root for root in _ROOTS if name == root or name.startswith(f"{root}.")), None)
     return None if found == "tensorflow" and _has_tensorflow() else found
 
@@ -69,7 +69,7 @@ def _has_tensorflow() -> bool:
 
 def _own_module(name: str) -> ModuleType:
     """cornu's module for a served name."""
-    root = cast(str, _root(name))  # no other name comes here
+    root = cast(str, _root(name))  # only served names get here
     face, homes = _ROOTS[root]
     if name == root:
         module = importlib.import_module(face)
@@ -85,10 +85,10 @@ def _own_module(name: str) -> ModuleType:
                 raise
     parent, _, last = name.rpartition(".")
     found = getattr(sys.modules.get(parent), last, None)
-    if isinstance(found, ModuleType):  # such as `tensorflow.compat.v1`, which is made within another module
+    if isinstance(found, ModuleType):  # such as `tensorflow.compat.v1`, which is created within another module
         return found
     said = absent.explain(*f"cornu{name[len(root) :]}".rsplit(".", 1))
-    nowhere = f"There is no {name!r}: this program runs on cornu, which serves Keras alone."
+    nowhere = f"There is no {name!r}: this program runs on cornu, which provides only Keras."
     raise ModuleNotFoundError(said or nowhere, name=name)
 
 
@@ -96,7 +96,7 @@ _identities: dict[str, tuple] = {}
 
 
 def _keep_identity(module: ModuleType) -> None:
-    """Remember what the import system is about to write over."""
+    """Save the attributes that the import system is about to overwrite."""
     names = ("__name__", "__spec__", "__loader__", "__package__", "__path__", "__file__")
     kept = {name: module.__dict__[name] for name in names if name in module.__dict__}
     _identities.setdefault(module.__name__, (module, kept))
@@ -112,14 +112,14 @@ _finder = _Served()
 
 
 def install() -> None:
-    """Serve Keras's names from now on. Doing it twice does nothing; if real Keras was imported before, it says so."""
+    """Start serving Keras's names. Calling it twice has no effect; it raises an error if Keras was already imported."""
     if _finder in sys.meta_path:
         return
     for root in filter(_root, _ROOTS):
         loaded = sys.modules.get(root)
         if loaded is not None and not loaded.__name__.startswith("cornu"):
             raise ImportError(
-                f"{root!r} was imported already, before cornu could serve it. Put `import cornu.as_keras` above every "
+                f"{root!r} was already imported before cornu could serve it. Put `import cornu.as_keras` above every "
                 "import of Keras or TensorFlow (in a notebook: restart the kernel first)."
             )
     sys.meta_path.insert(0, _finder)

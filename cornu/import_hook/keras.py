@@ -1,6 +1,6 @@
-"""What `import keras` gives: cornu's names, and the version of Keras that they are those of.
+"""The module of `import keras`: cornu's names, and the Keras version they correspond to.
 
-Libraries ask `keras.__version__` which Keras they meet, so that is Keras's; `cornu.__version__` is cornu's own.
+Libraries check `keras.__version__`, so it is Keras's; `cornu.__version__` is cornu's own.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ __all__ = cornu.__all__
 
 
 def version() -> str:
-    """The version of Keras whose names these are."""
+    """The Keras version whose API this is."""
     return __version__
 
 

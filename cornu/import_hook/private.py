@@ -1,9 +1,9 @@
-"""`keras.src`, as far as libraries reach into it.
+"""The parts of `keras.src` that libraries use.
 
-Keras's own modules are private, but well-known libraries import from them. Most of what they take has a public name
-too (`keras.src.layers.core.dense.Dense` is `keras.layers.Dense`), so a module below `keras.src` has the public names of
-its namespace, whatever its path is. A few private names besides are listed here. Everything else is refused, by a
-message that says so.
+Keras's internal modules are private, but well-known libraries import from them. Most of these names are also public
+(`keras.src.layers.core.dense.Dense` is `keras.layers.Dense`), so a module below `keras.src` has the public names of its
+namespace, whatever its path is. A few additional private names are listed here. Everything else raises an explanatory
+error.
 """
 
 import importlib
@@ -15,7 +15,7 @@ import cornu
 
 ROOT = "keras.src"
 
-# Folders and files of Keras that are not called like something public.
+# Packages and modules of Keras that are not named after something public.
 _MODULES = frozenset("""
     activations adapters base_conv base_conv_transpose base_depthwise_conv base_global_pooling base_merge
     base_optimizer base_pooling base_rnn base_separable_conv backend_utils common convolutional core data_adapter_utils
@@ -26,7 +26,7 @@ _MODULES = frozenset("""
     traceback_utils trainer trainers tree_api variables
     """.split())  # fmt: skip  # noqa: SIM905
 
-# Private names that libraries take, and where cornu has them.
+# Private names that libraries use, and their location in cornu.
 _NAMES = {
     "BaseConvTranspose": "layers.conv:_ConvTranspose",
     "BaseDepthwiseConv": "layers.conv:_DepthwiseConv",
@@ -48,7 +48,7 @@ _NAMES = {
     "snake_case": "core.operation:snake_case",
 }
 
-# Where a name is looked for that the namespace itself has not.
+# Where names missing from the namespace itself are looked up.
 _FURTHER = {"backend": ("ops",), "utils": ("ops", "saving", "tree"), "trainers": ("utils",), "legacy": ("saving",)}
 
 
@@ -56,7 +56,7 @@ class Private(ModuleType):
     """A module below `keras.src`."""
 
     def __init__(self, name: str):
-        super().__init__(name, "Names of Keras's own modules, as far as cornu serves them.")
+        super().__init__(name, "Names of Keras's internal modules that cornu provides.")
         self.__path__: list[str] = []
         self._namespaces = _namespaces(name)
 
@@ -72,7 +72,7 @@ class Private(ModuleType):
         if place is not None:
             module, _, attribute = place.partition(":")
             return getattr(importlib.import_module(f"cornu.{module}"), attribute)
-        own = importlib.import_module("cornu.import_hook.private_functions")  # it loads JAX, which this module must not
+        own = importlib.import_module("cornu.import_hook.private_functions")  # a lazy import, since it loads JAX
         if name in own.__all__:
             return getattr(own, name)
         for namespace in self._namespaces:
@@ -88,7 +88,7 @@ class Private(ModuleType):
 
 
 def knows(name: str) -> bool:
-    """Whether a module of this name may be imported: a namespace, or one called like a module of Keras."""
+    """Whether a module of this name may be imported: a namespace, or one named like a Keras module."""
     first, *rest = name.removeprefix(ROOT).lstrip(".").split(".")
     return (not first or first in _namespace_names()) and all(
         part in _MODULES or part in _namespace_names() or part.replace("_", "") in _public_words() for part in rest
@@ -96,15 +96,16 @@ def knows(name: str) -> bool:
 
 
 def refusal(name: str) -> str:
-    """Why there is no `name`."""
+    """The reason why `name` does not exist."""
     return (
-        f"{name!r} is private to Keras and not here: this program runs on cornu, which serves Keras's public names, "
-        "and below keras.src the few private ones that well-known libraries take. Use a public name of keras."
+        f"{name!r} is private to Keras and not available: this program runs on cornu, which provides Keras's public "
+        "names, "
+        "and in keras.src only the few private ones that well-known libraries use. Use a public name of keras."
     )
 
 
 def _namespaces(name: str) -> list[ModuleType]:
-    """Where a module's names are looked for, the nearest first."""
+    """The namespaces in which a module's names are looked up, the nearest first."""
     parts = name.removeprefix(ROOT).lstrip(".").split(".")
     named = [part for part in reversed(parts) if part in cornu._NAMESPACES]
     named += [each for part in parts for each in _FURTHER.get(part, ())]
@@ -118,7 +119,7 @@ def _namespace_names() -> frozenset[str]:
 
 @cache
 def _public_words() -> frozenset[str]:
-    """All public names without capitals, such as "batchnormalization", which Keras's files are called after."""
+    """All public names without capitals, such as "batchnormalization", after which Keras's files are named."""
     return frozenset(
         name.lower().replace("_", "") for each in cornu._NAMESPACES for name in getattr(cornu, each).__all__
     )

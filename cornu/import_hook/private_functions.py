@@ -1,4 +1,4 @@
-"""The private functions and classes of Keras that libraries use and that have no equal here, with Keras's arguments."""
+"""Private functions and classes of Keras that libraries use and that cornu lacks otherwise, with Keras's signatures."""
 
 import contextlib
 import functools
@@ -35,18 +35,18 @@ __all__ = [
 
 
 class BaseConv(_Conv):
-    """A convolution whose number of axes of space is its first argument."""
+    """A convolution whose number of spatial axes is its first argument."""
 
     def __init__(self, rank: int, filters: int, kernel_size: Any, **kwargs: Any):
         object.__setattr__(self, "rank", rank)
         super().__init__(filters=filters, kernel_size=kernel_size, **kwargs)
 
     def get_config(self) -> ConfigDict:
-        """The constructor's arguments but the first, which subclasses give by themselves."""
+        """The constructor's arguments except the first, which subclasses pass themselves."""
         return {name: value for name, value in super().get_config().items() if name != "rank"}
 
     def compute_output_shape(self, input_shape: Sequence) -> tuple:
-        """The shape of the convolution's result, whatever a subclass's `call` does besides."""
+        """The shape of the convolution's result, regardless of a subclass's `call`."""
         return compute_conv_output_shape(
             input_shape, self.filters, self.kernel_size, self.strides, self.padding, self.data_format,
             self.dilation_rate,
@@ -56,7 +56,7 @@ class BaseConv(_Conv):
 def _analyze_einsum_string(
     equation: str, bias_axes: str | None, input_shape: Sequence, output_shape: tuple[int, ...]
 ) -> tuple:
-    """The shapes of kernel, bias and output of an EinsumDense, its summed axes of the input and its new axes."""
+    """The shapes of kernel, bias and output of an EinsumDense, the contracted axes of the input and the new axes."""
     sizes = (output_shape,) if isinstance(output_shape, int) or output_shape is None else tuple(output_shape)
     found = plan(equation, input_shape, sizes, bias_axes, "EinsumDense")
     source, kernel, target = (part.strip(".") for part in equation.replace("->", ",").split(","))
@@ -75,7 +75,7 @@ def _analyze_einsum_string(
 
 
 def _analyze_quantization_info(equation: str, input_shape: Sequence) -> tuple:
-    """How an EinsumDense is taken apart, of which HGQ2 reads the ninth entry alone: the einsum of a gradient."""
+    """The analysis of an EinsumDense equation, of which HGQ2 uses only the ninth entry: the einsum of a gradient."""
     source, kernel, target = equation.replace(" ", "").replace("->", ",").split(",")
     others = "".join(letter for letter in string.ascii_lowercase if letter not in source + kernel + target)
     others = others[: len(input_shape) - len(source.strip("."))]
@@ -108,12 +108,12 @@ def compute_conv_output_shape(
 
 
 def class_weight_to_sample_weights(y: Tensor, class_weight: Mapping[int, float]) -> np.ndarray:
-    """The weight of each sample: that of its class."""
+    """The weight of each sample, given by its class."""
     return weigh_classes(y, None, class_weight, "class_weight_to_sample_weights")
 
 
 def in_grain_data_pipeline() -> bool:
-    """Whether this runs inside a pipeline of Google's grain, which is not used here."""
+    """Whether this runs inside a grain pipeline, which is never the case."""
     return False
 
 
@@ -137,7 +137,7 @@ def no_automatic_dependency_tracking(method: Callable) -> Callable:
 
 
 def save_model(model: "Model", filepath: Any, **kwargs: Any) -> None:
-    """`keras.saving.save_model` that writes to an open file as well."""
+    """`keras.saving.save_model` that also accepts an open file."""
     if not hasattr(filepath, "write"):
         saving.save_model(model, filepath, **kwargs)
         return
@@ -149,7 +149,7 @@ def save_model(model: "Model", filepath: Any, **kwargs: Any) -> None:
 
 
 def load_model(filepath: Any, **kwargs: Any) -> Any:
-    """`keras.saving.load_model` that reads from an open file as well."""
+    """`keras.saving.load_model` that also accepts an open file."""
     if not hasattr(filepath, "read"):
         return saving.load_model(filepath, **kwargs)
     with tempfile.TemporaryDirectory() as folder:
@@ -160,11 +160,11 @@ def load_model(filepath: Any, **kwargs: Any) -> Any:
 
 
 class H5IOStore:
-    """Arrays in an HDF5 file by the path of what they are of, as Keras's files of weights hold them.
+    """Arrays in an HDF5 file by object path, in the layout of Keras's weights files.
 
     Args:
-        path_or_io: where the file is.
-        mode: `"r"` to read a file that there is, `"w"` to write a new one, which is there once `close` was called.
+        path_or_io: a path or an open file.
+        mode: `"r"` to read an existing file, `"w"` to write a new one, which is complete after `close`.
     """
 
     def __init__(self, path_or_io: str | os.PathLike, mode: str = "r"):
@@ -174,11 +174,11 @@ class H5IOStore:
         self._file = self._open.enter_context(_h5_file(path, mode))
 
     def make(self, path: str) -> "_Arrays":
-        """A place for the arrays of `path`, to be filled by `place[name] = array`."""
+        """A container for the arrays of `path`, to be filled with `container[name] = array`."""
         return _Arrays(self._file.create_group(weights_h5.group_path(path)))
 
     def get(self, path: str) -> dict[str, np.ndarray]:
-        """The arrays of `path` by name; none where the file has no such path."""
+        """The arrays of `path` by name; empty if the file does not have this path."""
         group = plain_h5.group(self._file, weights_h5.group_path(path))
         return {} if group is None else {key: plain_h5.array(plain_h5.dataset(group, key)) for key in group}
 
@@ -198,7 +198,7 @@ def _h5_file(path: str, mode: str) -> "Iterator[h5py.File]":
 
 
 class _Arrays:
-    """What is written of one path."""
+    """The arrays written under one path."""
 
     def __init__(self, group: "h5py.Group"):
         self._group = group
@@ -208,7 +208,7 @@ class _Arrays:
 
 
 def standardize_data_format(data_format: str | None) -> str:
-    """The order of the axes: the given one, or the default."""
+    """The data format: the given one, or the default."""
     return validate.data_format(data_format or settings.image_data_format(), "standardize_data_format")
 
 

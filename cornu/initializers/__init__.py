@@ -1,4 +1,4 @@
-"""Initializers: the first values of weights, found by name: `cornu.initializers.get("he_normal")`."""
+"""Initializers: the initial values of weights, available by name: `cornu.initializers.get("he_normal")`."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -56,7 +56,7 @@ catalogue = Catalogue(
 
 
 def get(identifier: object) -> Any:
-    """The initializer that a name, a config, a class, a function or an array of values stands for.
+    """The initializer for a name, a config, a class, a function or an array of values.
 
     Example:
 
@@ -78,11 +78,11 @@ def serialize(initializer: InitializerLike | None) -> Any:
 
 
 def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
-    """The initializer that a name or config stands for.
+    """The initializer for a name or config.
 
     Args:
         config: what `serialize` returned.
-        custom_objects: dictionary from name to class, for names that are not built in.
+        custom_objects: dictionary from names to classes, for names that are not built in.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Initializers without chance: constants, the identity matrix, and the kernels of a short-time Fourier transform."""
+"""Deterministic initializers: constants, the identity matrix, and the kernels of a short-time Fourier transform."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ from cornu.initializers.initializer import Initializer, to_array
 
 
 class Constant(Initializer):
-    """Every entry is `value`.
+    """Sets every entry to `value`.
 
     Args:
-        value: number, or an array that broadcasts to the shape asked for. Defaults to 0.0.
+        value: number, or an array that broadcasts to the requested shape. Defaults to 0.0.
 
     Example:
 
@@ -34,7 +34,7 @@ class Constant(Initializer):
 
 
 class Zeros(Initializer):
-    """Every entry is 0.
+    """Sets every entry to 0.
 
     Example:
 
@@ -46,7 +46,7 @@ class Zeros(Initializer):
 
 
 class Ones(Initializer):
-    """Every entry is 1.
+    """Sets every entry to 1.
 
     Example:
 
@@ -74,24 +74,24 @@ class Identity(Initializer):
     def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> jax.Array:
         shape = tuple(shape)
         if len(shape) != 2:
-            raise ValueError(f"Identity: the weight must be a matrix, of rank 2. Received: shape={shape}.")
+            raise ValueError(f"Identity: the weight must be a matrix (rank 2). Received: shape={shape}.")
         return to_array(self.gain * np.eye(*shape), dtype)
 
     def get_config(self) -> ConfigDict:
-        """The gain where it is not 1: Keras never writes it, but reads it."""
+        """The gain if it is not 1: Keras never writes it, but reads it."""
         return {} if self.gain == 1 else {"gain": self.gain}
 
 
 class STFT(Initializer):
-    """One side of the kernels of a short-time Fourier transform, for a 1D convolution.
+    """One part of the kernels of a short-time Fourier transform, for a 1D convolution.
 
-    The entry at sample `n` and frequency `k` is `window[n] * cos(2 pi n k / fft_length)`, or `-sin` for the
-    imaginary side. The weight has shape `(frame_length, 1, fft_length // 2 + 1)`.
+    The entry at sample `n` and frequency `k` is `window[n] * cos(2 pi n k / fft_length)`, or with `-sin` for the
+    imaginary part. The weight has shape `(frame_length, 1, fft_length // 2 + 1)`.
 
     Args:
         side: `"real"` or `"imag"`.
-        window: name of a SciPy window, an array of `frame_length` numbers, or None for a rectangle left unscaled.
-        scaling: `"density"` divides the window by its root of summed squares, `"spectrum"` by its sum, None by 1.
+        window: name of a SciPy window, an array of `frame_length` numbers, or None for an unscaled rectangular window.
+        scaling: `"density"` divides the window by the root of its sum of squares, `"spectrum"` by its sum, None by 1.
         periodic: whether the window is periodic (for spectra) rather than symmetric (for filters). Defaults to False.
 
     Example:
@@ -136,6 +136,6 @@ class STFT(Initializer):
             return signal.get_window(self.window, length, fftbins=self.periodic)
         except ValueError as error:
             raise ValueError(
-                'STFT: window must be a window that scipy.signal.get_window knows by name alone, such as "hann". '
+                'STFT: window must be a window name for scipy.signal.get_window without parameters, such as "hann". '
                 f"Received: window={validate.shown(self.window)}."
             ) from error

@@ -1,6 +1,6 @@
-"""The base of all initializers: from a shape and a dtype to the first value of a weight.
+"""The base of all initializers: functions from a shape and a dtype to the initial value of a weight.
 
-Values are made with NumPy and then put on the device, so that creating a model's weights compiles nothing.
+Values are generated with NumPy and then transferred to the device, so that creating a model's weights compiles nothing.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from cornu.core.typing import DTypeLike
 
 
 class Initializer(Configurable):
-    """Base class: subclasses write `__call__(self, shape, dtype=None)`.
+    """Base class: subclasses implement `__call__(self, shape, dtype=None)`.
 
     Example:
 
@@ -28,14 +28,14 @@ class Initializer(Configurable):
     """
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> jax.Array:
-        """The first value of a weight of this shape; a dtype of None is floatx."""
+        """The initial value of a weight of this shape; a dtype of None is floatx."""
         raise NotImplementedError(f"{type(self).__name__} must define __call__(shape, dtype=None).")
 
     def clone(self) -> "Initializer":
-        """A new initializer of the same config; a seed of None is drawn anew."""
+        """A new initializer with the same config; a seed of None is drawn again."""
         return type(self).from_config(self.get_config())
 
 
 def to_array(values: object, dtype: object) -> jax.Array:
-    """NumPy `values` on the device in type `dtype` (None: floatx)."""
+    """NumPy `values` on the device with dtype `dtype` (None: floatx)."""
     return on_device(np.asarray(values).astype(jnp.dtype(storage_dtype(dtype))))

@@ -1,8 +1,8 @@
 """Initializers that draw.
 
-All share one rule: `_draw(generator, shape)` makes float values from a NumPy generator. An int seed gives the same
-values at every call; a seed of None is drawn once, when the initializer is made; a `SeedGenerator` gives new values
-at every call.
+All share one convention: `_draw(generator, shape)` generates float values with a NumPy generator. An int seed gives the
+same values at every call; a seed of None is drawn once, when the initializer is created; a `SeedGenerator` gives new
+values at every call.
 """
 
 import copy
@@ -21,7 +21,7 @@ from cornu.initializers.initializer import Initializer, to_array
 from cornu.random import SeedGenerator, make_default_seed
 from cornu.random.seed_generator import SeedLike, given_seed
 
-# The standard deviation of a standard normal cut off at two: what VarianceScaling makes up for.
+# The standard deviation of a standard normal truncated at two: VarianceScaling compensates for it.
 _TRUNCATED_STDDEV = 0.87962566103423978
 _MODES = ("fan_in", "fan_out", "fan_avg")
 _DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform")
@@ -31,7 +31,7 @@ class RandomInitializer(Initializer):
     """Base of the initializers with a seed.
 
     Args:
-        seed: int for the same values at every call, `SeedGenerator` for new ones, None for an int drawn now.
+        seed: int for the same values at every call, `SeedGenerator` for new ones, None for an int drawn at creation.
     """
 
     def __init__(self, seed: SeedLike = None):
@@ -50,7 +50,7 @@ class RandomInitializer(Initializer):
         raise NotImplementedError(f"{type(self).__name__} must define __call__(shape, dtype=None).")
 
     def get_config(self) -> ConfigDict:
-        """The constructor's arguments; a seed that was not given stays None."""
+        """The constructor's arguments; a seed that was not given remains None."""
         return {**super().get_config(), "seed": serialize_keras_object(self._given_seed)}
 
 
@@ -63,7 +63,7 @@ def _generator(seed: Any) -> np.random.Generator:
 
 
 def _truncated_normal(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Standard normal values, those beyond two drawn again."""
+    """Standard normal values; those beyond two are redrawn."""
     values = generator.standard_normal(math.prod(shape), dtype=np.float32)
     outside = np.flatnonzero(np.abs(values) > 2)
     while outside.size:
@@ -73,7 +73,7 @@ def _truncated_normal(generator: np.random.Generator, shape: tuple[int, ...]) ->
 
 
 class RandomNormal(RandomInitializer):
-    """Values of a normal distribution.
+    """Normally distributed values.
 
     Args:
         mean: mean. Defaults to 0.0.
@@ -95,7 +95,7 @@ class RandomNormal(RandomInitializer):
 
 
 class TruncatedNormal(RandomNormal):
-    """Values of a normal distribution, those further than two standard deviations from the mean drawn again.
+    """Truncated normal values: those more than two standard deviations from the mean are redrawn.
 
     Args:
         mean: mean. Defaults to 0.0.
@@ -112,11 +112,11 @@ class TruncatedNormal(RandomNormal):
 
 
 class RandomUniform(RandomInitializer):
-    """Values of a uniform distribution over `[minval, maxval)`.
+    """Uniformly distributed values in `[minval, maxval)`.
 
     Args:
-        minval: lower end. Defaults to -0.05.
-        maxval: upper end. Defaults to 0.05.
+        minval: lower bound. Defaults to -0.05.
+        maxval: upper bound. Defaults to 0.05.
         seed: int, `SeedGenerator` or None.
 
     Example:
@@ -134,17 +134,17 @@ class RandomUniform(RandomInitializer):
 
 
 class VarianceScaling(RandomInitializer):
-    """Values whose variance is `scale / fan`, so that signals keep their size through a layer.
+    """Values with variance `scale / fan`, so that a layer preserves the scale of its input.
 
-    `fan` is the number of inputs of a unit (`fan_in`), of outputs (`fan_out`), or the mean of both (`fan_avg`). For a
-    convolution kernel, each counts once for every position of the kernel.
+    `fan` is the number of inputs of a unit (`fan_in`), of outputs (`fan_out`), or the mean of both (`fan_avg`). In a
+    convolution kernel, each is counted once for every position of the kernel.
 
     Args:
         scale: positive factor. Defaults to 1.0.
-        mode: `"fan_in"`, `"fan_out"` or `"fan_avg"`.
-        distribution: `"truncated_normal"`, `"untruncated_normal"` or `"uniform"`.
+        mode: `"fan_in"`, `"fan_out"` or `"fan_avg"`. Defaults to `"fan_in"`.
+        distribution: `"truncated_normal"`, `"untruncated_normal"` or `"uniform"`. Defaults to `"truncated_normal"`.
         seed: int, `SeedGenerator` or None.
-        input_axes: axes of the weight that count as inputs; with `output_axes`, for weights of other layouts than
+        input_axes: axes of the weight that count as inputs; with `output_axes`, for weights with layouts other than
             `(*kernel, inputs, outputs)`. None by default.
         output_axes: axes that count as outputs. None by default.
 
@@ -178,7 +178,7 @@ class VarianceScaling(RandomInitializer):
         self.output_axes = output_axes
 
     def over(self, input_axes: Sequence[int], output_axes: Sequence[int]) -> "VarianceScaling":
-        """The same initializer, with the same source of random numbers, for a weight whose axes are these."""
+        """The same initializer, with the same source of random numbers, for a weight with these axes."""
         twin = copy.copy(self)
         twin.input_axes, twin.output_axes = tuple(input_axes), tuple(output_axes)
         return twin
@@ -198,7 +198,7 @@ class VarianceScaling(RandomInitializer):
 def compute_fans(
     shape: tuple[int, ...], input_axes: Sequence[int] | None = None, output_axes: Sequence[int] | None = None
 ) -> tuple[int, int]:
-    """How many inputs one output of a weight sees, and how many outputs one input reaches."""
+    """The number of inputs that affect one output of a weight, and the number of outputs affected by one input."""
     if input_axes is not None and output_axes is not None:
         return math.prod(shape[axis] for axis in input_axes), math.prod(shape[axis] for axis in output_axes)
     if len(shape) < 2:
@@ -209,7 +209,7 @@ def compute_fans(
 
 
 class _NamedScaling(VarianceScaling):
-    """A case of `VarianceScaling` with a name of its own, which fixes (scale, mode, distribution)."""
+    """A named case of `VarianceScaling`, with fixed (scale, mode, distribution)."""
 
     form: tuple[float, str, str]
 
@@ -295,7 +295,7 @@ class LecunUniform(_NamedScaling):
 
 
 class LecunNormal(_NamedScaling):
-    """Truncated normal of standard deviation `sqrt(1 / fan_in)`, as selu wants it (Klambauer et al., 2017).
+    """Truncated normal of standard deviation `sqrt(1 / fan_in)`, recommended for selu (Klambauer et al., 2017).
 
     Args:
         seed: int, `SeedGenerator` or None.
@@ -312,7 +312,7 @@ class LecunNormal(_NamedScaling):
 class Orthogonal(RandomInitializer):
     """A random orthogonal matrix times `gain` (Saxe et al., 2013, https://arxiv.org/abs/1312.6120).
 
-    The axes before the last are taken as one: then the columns are orthonormal, or the rows where there are fewer.
+    The axes before the last are flattened: then the columns are orthonormal, or the rows if there are fewer.
 
     Args:
         gain: factor. Defaults to 1.0.

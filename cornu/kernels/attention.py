@@ -43,7 +43,7 @@ def dot_product_attention(
         is_causal: whether a query sees no source after its own position.
         flash: whether to run cuDNN's fused kernel; None runs it where it can.
         soft_cap: bound `c` that turns a score `s` into `c * tanh(s / c)`; never fused.
-        owner: who asks, for messages.
+        owner: the caller, for error messages.
 
     Returns:
         Shape of `query`, with the depth of `value`.

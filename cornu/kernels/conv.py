@@ -1,4 +1,4 @@
-"""Convolutions, channels last, for any number of axes of space.
+"""Convolutions, channels last, for any number of spatial axes.
 
 A convolution is linear in the image and linear in the kernel, so its two gradients are again sums of products, and so
 are theirs. Three functions are closed under differentiation, and each is the gradient of the other two:
@@ -61,9 +61,9 @@ def conv(
     Args:
         x: (batch, *space, groups * i).
         kernel: (*size, i, channels), of the dtype of `x`.
-        strides: step of the window along each axis of space.
+        strides: step of the window along each spatial axis.
         padding: `"valid"`, `"same"` or `"causal"`.
-        dilation: distance of the kernel's elements along each axis.
+        dilation: spacing of the kernel elements along each axis.
         groups: number of groups of channels that do not see each other.
     """
     dilation = dilation or (1,) * len(strides)
@@ -82,7 +82,7 @@ def depthwise_conv(
     padding: str = "valid",
     dilation: tuple[int, ...] | None = None,
 ) -> jax.Array:
-    """Each channel by itself: `y[n, o, i * m + j] = sum_k x[n, o * stride + k * dilation, i] * kernel[k, i, j]`.
+    """Each channel separately: `y[n, o, i * m + j] = sum_k x[n, o * stride + k * dilation, i] * kernel[k, i, j]`.
 
     Args:
         x: (batch, *space, channels).
@@ -350,8 +350,8 @@ def _spread_each_channel(y: jax.Array, kernel: jax.Array, win: Window) -> jax.Ar
 def _sums_of_products(x: jax.Array, y: jax.Array, win: Window) -> jax.Array:
     """For each tap and channel the sum of tap times `y`, (taps, channels).
 
-    XLA's sum is fast where it is given an array, and slow where it is given a product of slices to form by itself. So
-    a few images are added up first, by a sum of products that becomes one loop.
+    XLA's sum is fast where it is given an array, and slow where it is given a product of slices that it has to form.
+    So a few images are added up first, by a sum of products that becomes one loop.
     """
     batch, dtype = x.shape[0], _sum_dtype(x)
     images = max(1, min(_IMAGES_AT_ONCE, batch)) if isinstance(batch, int) else 1

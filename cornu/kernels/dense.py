@@ -5,8 +5,8 @@ without copying its operands into another order first.
 
 A CPU multiplies 16-bit floats at full rate only when the result is asked for in 32 bits, so it is, and cast after; and
 only where no operand is summed over its rows, so the gradients of a product of bfloat16 are written by hand. That of a
-float32 kernel is left in the 32 bits it was summed in. On other platforms the plain product adds up in 32 bits by
-itself, and keeps the products of the gradient in 16 bits too.
+float32 kernel is left in the 32 bits it was summed in. On other platforms the plain product adds up in 32 bits
+automatically, and keeps the products of the gradient in 16 bits too.
 """
 
 import functools
@@ -54,7 +54,7 @@ def _matrix_product(x: jax.Array, kernel: jax.Array, joined: int) -> jax.Array:
 
 
 def casts_kernel(x: jax.Array) -> bool:
-    """Whether `product` casts a kernel of another float type to that of `x`, and its gradient back, by itself.
+    """Whether `product` casts a kernel of another float type to that of `x`, and its gradient back, automatically.
 
     The gradient is then rounded nowhere, and an optimizer's update does not widen it again.
     """

@@ -1,7 +1,7 @@
 """Dropout with random bits from a counter: each element hashes its own index together with the seed.
 
 A cryptographic generator such as threefry costs more than the layer that it serves. A mask needs much less: an exact
-keep rate, and no correlation between neighbours, steps or seeds. The hash is a Weyl sequence through the integer mixer
+keep rate, and no correlation between neighbors, steps or seeds. The hash is a Weyl sequence through the integer mixer
 `lowbias32` (C. Wellons, 2018); the second word of the seed enters between its two multiplications, so that two
 streams which meet at one index have nothing in common after it.
 """

@@ -180,7 +180,7 @@ def group_normalize(
     positions = tuple(i for i in range(1, x.ndim) if i != axis)
 
     def pooled(values: jax.Array) -> jax.Array:
-        """The mean over all positions and the channels of a group, in the place of each of its channels."""
+        """The mean over all positions and the channels of a group, instead of each of its channels."""
         channels = jnp.mean(values, axis=positions, keepdims=True)  # small, and read along the memory
         split = (*channels.shape[:axis], groups, x.shape[axis] // groups, *channels.shape[axis + 1 :])
         means = jnp.mean(channels.reshape(split), axis=axis + 1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Pooling, channels last, for any number of axes of space.
+"""Pooling, channels last, for any number of spatial axes.
 
 The largest value under a window is the maximum over the window's taps. Its gradient goes to one pixel of each window,
 the first of the largest, so the forward pass keeps that pixel's number as a small integer and the backward pass hands
@@ -32,7 +32,7 @@ def max_pool(x: jax.Array, size: tuple[int, ...], strides: tuple[int, ...], padd
 
     Args:
         x: (batch, *space, channels).
-        size: the window's size along each axis of space.
+        size: the window's size along each spatial axis.
         strides: its step along each axis.
         padding: `"valid"` or `"same"`.
     """
@@ -43,7 +43,7 @@ def max_pool(x: jax.Array, size: tuple[int, ...], strides: tuple[int, ...], padd
 
 @half_precision.in_float32
 def average_pool(x: jax.Array, size: tuple[int, ...], strides: tuple[int, ...], padding: str = "valid") -> jax.Array:
-    """The mean of the pixels under each place of a window; padding does not count.
+    """The mean of the pixels under each place of a window; padding is not counted.
 
     Args:
         x: (batch, *space, channels), of a float dtype.
@@ -65,7 +65,7 @@ def adaptive_average_pool(x: jax.Array, size: tuple[int, ...]) -> jax.Array:
 
     Args:
         x: (batch, *space, channels), of a float dtype.
-        size: the number of bins along each axis of space.
+        size: the number of bins along each spatial axis.
     """
     dtype = x.dtype
     x = x.astype(_sum_dtype(x))
@@ -82,7 +82,7 @@ def adaptive_max_pool(x: jax.Array, size: tuple[int, ...]) -> jax.Array:
 
     Args:
         x: (batch, *space, channels).
-        size: the number of bins along each axis of space.
+        size: the number of bins along each spatial axis.
     """
     for axis, bins in enumerate(size, start=1):
         members = _bins(x.shape[axis], bins)  # (bins, n)
@@ -242,7 +242,7 @@ def _tiled(y: jax.Array) -> jax.Array:
 
 
 def _numbers(win: Window) -> np.ndarray:
-    """The number of each tap in its place: (1, 1, kh, 1, kw, 1)."""
+    """The number of each tap instead: (1, 1, kh, 1, kw, 1)."""
     interleaved = itertools.chain.from_iterable((1, k) for k in win.size)
     return np.arange(win.taps, dtype=np.int8).reshape(1, *interleaved, 1)
 

@@ -2,7 +2,7 @@
 
 Convolution and pooling in this folder are sums, or maxima, over the *taps* of a window: the tap at position (i, j) is
 the strided slice of the padded image that the window's element (i, j) meets while the window slides. Arrays are
-`(batch, *space, channels)`; tuples have one entry for each axis of space.
+`(batch, *space, channels)`; tuples have one entry for each spatial axis.
 """
 
 import functools
@@ -91,12 +91,12 @@ def total(taps: Iterable[jax.Array]) -> jax.Array:
 
 
 def space_of(x: jax.Array) -> tuple[int, ...]:
-    """The sizes of the axes of space."""
+    """The sizes of the spatial axes."""
     return tuple(x.shape[1:-1])
 
 
 def is_static(x: jax.Array) -> bool:
-    """Whether the sizes of the axes of space are numbers, so that code may compute with them."""
+    """Whether the sizes of the spatial axes are numbers, so that code may compute with them."""
     return all(isinstance(n, int) for n in space_of(x))
 
 

@@ -5,8 +5,8 @@ The `m` neighbouring sums of a sliding kernel of `r` numbers are a polynomial pr
 
     y = A' ((G w) * (B' x))     x: n inputs, w: r weights, y: m outputs
 
-Here that is done along one axis of space alone. Each of the n products is then a smaller convolution, of every m-th row
-of the image combined with its neighbours, by a kernel of one row. Nothing but whole rows is added up, the intermediate
+Here that is done along one spatial axis alone. Each of the n products is then a smaller convolution, of every m-th row
+of the image combined with its neighbors, by a kernel of one row. Nothing but whole rows is added up, the intermediate
 images are n / m of the size of the image, and the rounding error is some ten times that of the plain sum. (Along two
 axes it would be a quarter of the products, but n² / m² of the memory: slower wherever that leaves the cache.)
 """
@@ -32,7 +32,7 @@ _LEAST_PRODUCTS = 2**28  # of the plain form: below, what is saved is not worth 
 
 
 def axis_for(x: jax.Array, channels: int, win: Window) -> int | None:
-    """The axis of space along which this form beats the plain one, None if there is none.
+    """The spatial axis along which this form beats the plain one, None if there is none.
 
     Args:
         x: (batch, *sizes, i), float32.

@@ -7,7 +7,7 @@ holds, something is slower.
 - Options of the compiler have these names: `compiler_options`.
 - oneDNN, if jaxlib has it, computes convolutions, except those whose kernel was reversed: `has_onednn`, `turned`.
 - On CPUs, what is computed again is found to be the same and kept, unless a pass is left out: `GATHERING_OPTIONS`.
-- A function marked as not inlineable stays a call, compiled by itself: `not_inlined`.
+- A function marked as not inlineable stays a call, compiled separately: `not_inlined`.
 - A rounding that changes nothing ends what is handed to the library for products: `kept_apart`.
 - Convolutions in other layouts than channels last are rewritten outside of loops alone: `is_slow_in_a_loop`.
 - Of more than `READY` operations that are ready in a loop, the second half goes to another thread: `recurrent`.
@@ -125,7 +125,7 @@ def _has_wide_vectors() -> bool:
 
 
 def not_inlined(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
-    """`function` of arrays, a window named `win` and what it takes by name alone, compiled by itself where that pays.
+    """`function` of arrays, a window named `win` and what it takes by name alone, compiled separately where that pays.
 
     XLA's CPU compiler joins cheap steps into the loops that read their result, and repeats them in each of these loops:
     a normalization and an activation once for every element of a sliding window, or in the inner loop of a transposed

@@ -1,4 +1,4 @@
-"""Layers: the parts that models are made of."""
+"""Layers: the building blocks of models."""
 
 from typing import TYPE_CHECKING
 
@@ -162,11 +162,11 @@ def serialize(layer: Layer) -> ConfigDict:
 
 
 def deserialize(config: ConfigDict, custom_objects: dict | None = None) -> Layer:
-    """The layer that `serialize` wrote down.
+    """The layer that `serialize` returned as plain data.
 
     Args:
         config: plain data.
-        custom_objects: dictionary from name to class or function.
+        custom_objects: dictionary from names to classes or functions.
     """
     return deserialize_keras_object(config, custom_objects)
 

@@ -1,4 +1,4 @@
-"""Activation layers: a function of each entry, as a layer."""
+"""Activation layers: elementwise functions as layers."""
 
 import warnings
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from cornu.ops.elementwise import floating
 
 
 class _ActivationLayer(Layer):
-    """A layer that works on each step alone and has nothing to build."""
+    """A layer that treats each step separately and has no weights."""
 
     def __init__(self, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
@@ -26,7 +26,7 @@ class _ActivationLayer(Layer):
     def _non_negative(self, value: float, name: str) -> float:
         if value is None or value < 0:
             raise ValueError(
-                f"{validate.describe(self)}: {name} must be a number of 0 or more. "
+                f"{validate.describe(self)}: {name} must be a non-negative number. "
                 f"Received: {name}={validate.shown(value)}."
             )
         return value
@@ -36,7 +36,7 @@ class Activation(_ActivationLayer):
     """Applies an activation function.
 
     Args:
-        activation: name, function or layer; None is `linear`.
+        activation: name, callable or layer; None is `linear`.
 
     Example:
 
@@ -55,15 +55,15 @@ class Activation(_ActivationLayer):
 
 
 class ReLU(_ActivationLayer):
-    """Rectified linear unit, with a slope below the threshold and a largest value.
+    """Rectified linear unit, with an optional threshold, slope below it and maximum.
 
     `f(x) = max_value` where `x >= max_value`, `x` where `threshold < x < max_value`, and
     `negative_slope * (x - threshold)` elsewhere.
 
     Args:
-        max_value: largest output, 0 or more; None sets no limit.
+        max_value: maximum output, 0 or more; None sets no limit.
         negative_slope: slope below the threshold, 0 or more. Defaults to 0.0.
-        threshold: value up to which inputs are damped, 0 or more. Defaults to 0.0.
+        threshold: inputs up to this value are scaled by `negative_slope`; 0 or more. Defaults to 0.0.
 
     Example:
 
@@ -93,7 +93,7 @@ class LeakyReLU(_ActivationLayer):
     """`x` where positive, `negative_slope * x` elsewhere (Maas et al., 2013).
 
     Args:
-        negative_slope: slope of the negative side, 0 or more. Older scripts call it `alpha`. Defaults to 0.3.
+        negative_slope: slope for negative inputs, 0 or more. Older scripts call it `alpha`. Defaults to 0.3.
 
     Example:
 
@@ -105,7 +105,7 @@ class LeakyReLU(_ActivationLayer):
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any):
         if "alpha" in kwargs:
             negative_slope = kwargs.pop("alpha")
-            warnings.warn("LeakyReLU: alpha is called negative_slope now.", DeprecationWarning, stacklevel=2)
+            warnings.warn("LeakyReLU: alpha has been renamed to negative_slope.", DeprecationWarning, stacklevel=2)
         super().__init__(**kwargs)
         self.negative_slope = self._non_negative(negative_slope, "negative_slope")
 
@@ -115,14 +115,14 @@ class LeakyReLU(_ActivationLayer):
 
 
 class PReLU(_ActivationLayer):
-    """`x` where positive, `alpha * x` elsewhere, with a slope for each feature that is learned (He et al., 2015).
+    """`x` where positive, `alpha * x` elsewhere, with a learned slope for each feature (He et al., 2015).
 
     Args:
-        alpha_initializer: first values of the slopes. Defaults to `"Zeros"`.
-        alpha_regularizer: penalty on them. None by default.
-        alpha_constraint: constraint on them. None by default.
-        shared_axes: axes, counted from 1, along which one slope serves all positions: `[1, 2]` gives a slope for each
-            channel of an image. None by default.
+        alpha_initializer: initializer of the slopes. Defaults to `"Zeros"`.
+        alpha_regularizer: penalty on the slopes. None by default.
+        alpha_constraint: constraint on the slopes. None by default.
+        shared_axes: axes, counted from 1, along which the slope is shared: `[1, 2]` gives one slope per channel of an
+            image. None by default.
 
     Example:
 
@@ -151,7 +151,7 @@ class PReLU(_ActivationLayer):
             self.shared_axes = [validate.positive_int(axis, "shared_axes", self) for axis in axes]
 
     def build(self, input_shape: Sequence[int | None]) -> None:
-        """Make the slopes."""
+        """Create the slopes."""
         shared = self.shared_axes or ()
         if any(axis >= len(input_shape) for axis in shared):
             raise ValueError(
@@ -178,7 +178,7 @@ class ELU(_ActivationLayer):
     """`x` where positive, `alpha * (exp(x) - 1)` elsewhere (Clevert et al., 2015).
 
     Args:
-        alpha: minus the limit for very negative inputs. Defaults to 1.0.
+        alpha: negative of the limit for very negative inputs. Defaults to 1.0.
 
     Example:
 
@@ -200,12 +200,12 @@ class Softmax(_ActivationLayer):
     """Positive numbers that sum to 1 along an axis, `exp(x) / sum(exp(x))`.
 
     Args:
-        axis: axis, or several that are taken together. Defaults to -1.
+        axis: axis, or several axes that are normalized jointly. Defaults to -1.
 
     Call arguments:
         inputs: tensor.
-        mask: True for the entries that take part; all others get 0. It broadcasts to the inputs' shape. A mask of the
-            leading axes, such as one of time steps, holds for whole steps.
+        mask: True for the entries that take part; all others get 0. It broadcasts to the inputs' shape. A mask of only
+            the leading axes, such as a mask of time steps, applies to whole steps.
 
     Example:
 

@@ -1,6 +1,6 @@
 """Attention layers without projections: dot-product and additive.
 
-They take a list `[query, value]` or `[query, value, key]`; without a key, the value is the key too.
+They are called on a list `[query, value]` or `[query, value, key]`; without a key, the value is used as the key.
 """
 
 from collections.abc import Sequence
@@ -26,22 +26,22 @@ class Attention(Layer):
 
     Called with `[query, value]` or `[query, value, key]`, and
 
-    - `mask`: a list of boolean masks `[query_mask, value_mask]`; either may be None. The value's mask says which
-      sources may be looked at, and results for masked queries are 0.
-    - `return_attention_scores`: whether the weights come out too.
-    - `use_causal_mask`: whether a query sees no source after its own position.
+    - `mask`: a list of boolean masks `[query_mask, value_mask]`; either may be None. The value's mask selects the
+    sources that are attended to, and results for masked queries are 0.
+    - `return_attention_scores`: whether to return the attention weights too.
+    - `use_causal_mask`: whether to prevent queries from attending to later positions.
 
     Args:
-        use_scale: whether the scores are multiplied by a trained number. Defaults to False.
+        use_scale: whether to multiply the scores by a trainable scalar. Defaults to False.
         score_mode: `"dot"`, or `"concat"` for scores `w * sum(tanh(scale * (query + key)))`.
-        dropout: fraction of the weights that is dropped in training, 0 to 1. Defaults to 0.0.
-        seed: int or `SeedGenerator` for the dropout; None draws one.
+        dropout: fraction of the attention weights dropped during training, 0 to 1. Defaults to 0.0.
+        seed: int or `SeedGenerator` of the dropout; None draws a seed at random.
 
     Input shape:
         query `(batch, targets, depth)`, value `(batch, sources, value depth)`, key `(batch, sources, depth)`.
 
     Output shape:
-        `(batch, targets, value depth)`, and the weights `(batch, targets, sources)` when asked for.
+        `(batch, targets, value depth)`, followed by the weights `(batch, targets, sources)` if requested.
 
     Example:
 
@@ -71,7 +71,7 @@ class Attention(Layer):
         self.supports_masking = True
 
     def build(self, input_shape: NestedShapes) -> None:
-        """Make the weights for inputs of these shapes."""
+        """Create the weights for inputs of these shapes."""
         _check_list(input_shape, self)
         if self.use_scale:
             self.scale = self.add_weight((), "ones", name="scale")
@@ -86,7 +86,7 @@ class Attention(Layer):
         return_attention_scores: bool = False,
         use_causal_mask: bool = False,
     ) -> Nested:
-        """The average of the values by how well their keys fit each query."""
+        """The average of the values, weighted by how well their keys match each query."""
         _check_list(inputs, self)
         query, value, key = map(floating, (inputs[0], inputs[1], inputs[-1] if len(inputs) == 3 else inputs[1]))
         query_mask, value_mask = self._masks(mask)
@@ -103,19 +103,19 @@ class Attention(Layer):
         return (result, weights) if return_attention_scores else result
 
     def _calculate_scores(self, query: jax.Array, key: jax.Array) -> jax.Array:
-        """How well each key fits each query, in 32 bits: (batch, targets, sources)."""
+        """The scores of each key for each query, in 32 bits: (batch, targets, sources)."""
         if self.score_mode == "dot":
             dtype = jnp.promote_types(query.dtype, jnp.float32)
             scores = jnp.matmul(query, jnp.swapaxes(key, -1, -2), preferred_element_type=dtype)
             return scores if self.scale is None else scores * self.scale.value.astype(dtype)
         pairs = query[..., :, None, :] + key[..., None, :, :]  # (batch, targets, sources, depth)
         pairs = pairs if self.scale is None else pairs * self.scale.value
-        weight = cast(Variable, self.concat_score_weight).value  # made by `build` for this score
+        weight = cast(Variable, self.concat_score_weight).value  # created by `build` for this score
         scores = weight * jnp.sum(jnp.tanh(pairs), axis=-1)
         return scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
 
     def _masks(self, mask: Sequence | None) -> tuple[Tensor, Tensor]:
-        """The query's and the value's mask."""
+        """The masks of the query and the value."""
         if mask is None:
             return None, None
         if not isinstance(mask, (list, tuple)) or len(mask) not in (2, 3):
@@ -127,7 +127,7 @@ class Attention(Layer):
         return mask[0], mask[1]
 
     def _visible(self, scores: jax.Array, value_mask: jax.Array | None, causal: bool) -> jax.Array | None:
-        """Where a query may look, to broadcast against the scores; None for everywhere."""
+        """Where a query may attend, broadcastable to the scores; None for everywhere."""
         visible = None if value_mask is None else value_mask[..., None, :].astype(bool)
         if not causal:
             return visible
@@ -142,17 +142,17 @@ class Attention(Layer):
 class AdditiveAttention(Attention):
     """Additive attention (Bahdanau et al., 2015): scores are `sum(scale * tanh(query + key))`.
 
-    Called as `Attention` is.
+    Called like `Attention`.
 
     Args:
-        use_scale: whether the sum is weighted by a trained vector. Defaults to True.
-        dropout: fraction of the weights that is dropped in training, 0 to 1. Defaults to 0.0.
+        use_scale: whether to weight the sum by a trainable vector. Defaults to True.
+        dropout: fraction of the attention weights dropped during training, 0 to 1. Defaults to 0.0.
 
     Input shape:
         query `(batch, targets, depth)`, value `(batch, sources, depth)`, key `(batch, sources, depth)`.
 
     Output shape:
-        `(batch, targets, depth)`, and the weights `(batch, targets, sources)` when asked for.
+        `(batch, targets, depth)`, followed by the weights `(batch, targets, sources)` if requested.
 
     Example:
 
@@ -167,7 +167,7 @@ class AdditiveAttention(Attention):
         super().__init__(use_scale=use_scale, dropout=dropout, **kwargs)
 
     def build(self, input_shape: NestedShapes) -> None:
-        """Make the weights for inputs of these shapes."""
+        """Create the weights for inputs of these shapes."""
         _check_list(input_shape, self)
         if self.use_scale:
             self.scale = self.add_weight((input_shape[0][-1],), "glorot_uniform", name="scale")
@@ -179,7 +179,7 @@ class AdditiveAttention(Attention):
 
 
 def _check_list(inputs: Nested, owner: Layer) -> None:
-    """Raise unless `inputs`, tensors or their shapes, are a list of two or three."""
+    """Raise unless `inputs`, tensors or their shapes, form a list of two or three."""
     one_shape = isinstance(inputs, (list, tuple)) and all(d is None or isinstance(d, int) for d in inputs)
     listed = isinstance(inputs, (list, tuple)) and not one_shape
     if not listed or len(inputs) not in (2, 3):

@@ -27,18 +27,19 @@ _SHARED = ("stateful", "return_sequences", "return_state")
 
 
 class Bidirectional(OuterLayer):
-    """Run a recurrent layer forwards and another backwards, and merge their outputs step by step.
+    """Run a recurrent layer forward and another one backward, and merge their outputs step by step.
 
     Args:
         layer: an `RNN`, `LSTM`, `GRU`, ... or a layer with the same arguments and attributes. It is copied.
         merge_mode: "concat", "sum", "mul", "ave", or None for a pair of outputs.
-        weights: first weights, those of the forward layer and then those of the backward one. None by default.
-        backward_layer: the layer for the other direction, with `go_backwards` the other way; None copies `layer`.
+        weights: initial weights, those of the forward layer followed by those of the backward one. None by default.
+        backward_layer: the layer for the backward direction, whose `go_backwards` must be the opposite; None copies
+        `layer`.
 
     Call arguments: as in `RNN`; the first half of `initial_state` is for the forward layer.
 
-    Shapes: as `layer`'s, with twice the features for "concat"; with `return_state` the output is followed by the states
-    of the forward layer and then those of the backward one.
+    Shapes: as for `layer`, with twice as many features for "concat"; with `return_state` the output is followed by the
+    states of the forward layer and then those of the backward one.
 
     Schuster and Paliwal, Bidirectional recurrent neural networks, 1997.
 
@@ -62,7 +63,7 @@ class Bidirectional(OuterLayer):
         super().__init__(**kwargs)
         self._check_layer(layer, "layer")
         self.merge_mode = validate.one_of(merge_mode, tuple(_MERGES), "merge_mode", self)
-        layer = cast(RNN, layer)  # or one with its attributes, as was checked
+        layer = cast(RNN, layer)  # or a layer with the same attributes, as checked above
         self.forward_layer = _copy(layer, "forward", go_backwards=layer.go_backwards)
         if backward_layer is None:
             self.backward_layer = _copy(layer, "backward", go_backwards=not layer.go_backwards)
@@ -71,7 +72,7 @@ class Bidirectional(OuterLayer):
             self.backward_layer = cast(RNN, backward_layer)
         self._check_match()
         for one in (self.forward_layer, self.backward_layer):
-            one.zero_output_for_mask = self.return_sequences  # a merge of repeated outputs would mean nothing
+            one.zero_output_for_mask = self.return_sequences  # merging repeated outputs would be meaningless
         self._first_weights = weights
         self.supports_masking = True
         self.input_spec = InputSpec(min_ndim=3)
@@ -88,7 +89,7 @@ class Bidirectional(OuterLayer):
         if forward.go_backwards == backward.go_backwards:
             raise ValueError(
                 f"{validate.describe(self)}: the two layers must run in opposite directions. "
-                f"Received: go_backwards={forward.go_backwards} for both. Make backward_layer with "
+                f"Received: go_backwards={forward.go_backwards} for both. Create backward_layer with "
                 f"go_backwards={not forward.go_backwards}."
             )
         for name in _SHARED:
@@ -100,32 +101,32 @@ class Bidirectional(OuterLayer):
 
     @property
     def layer(self) -> Layer:
-        """The forward layer, under the name that the constructor gives it."""
+        """The forward layer, under the name used in the constructor."""
         return self.forward_layer
 
     @property
     def stateful(self) -> bool:
-        """Whether the layers keep their states from batch to batch."""
+        """Whether the layers keep their states between batches."""
         return self.forward_layer.stateful
 
     @property
     def return_sequences(self) -> bool:
-        """Whether all steps are put out."""
+        """Whether the outputs of all steps are returned."""
         return self.forward_layer.return_sequences
 
     @property
     def return_state(self) -> bool:
-        """Whether the last states are put out."""
+        """Whether the final states are returned."""
         return self.forward_layer.return_state
 
     @property
     def states(self) -> list | None:
-        """The kept states of both layers, or None."""
+        """The stored states of both layers, or None."""
         forward, backward = (getattr(layer, "states", None) for layer in (self.forward_layer, self.backward_layer))
         return None if forward is None or backward is None else [*forward, *backward]
 
     def reset_state(self) -> None:
-        """Put the kept states of both layers back to the first ones."""
+        """Reset the stored states of both layers to the initial states."""
         self.forward_layer.reset_state()
         self.backward_layer.reset_state()
 
@@ -143,7 +144,7 @@ class Bidirectional(OuterLayer):
     def call(
         self, sequences: jax.Array, initial_state: Nested = None, mask: Nested = None, training: bool | None = None
     ) -> Nested:
-        """The merged output, or a tuple with the pair of outputs and the states where those are asked for."""
+        """The merged output, or a tuple with the pair of outputs and the states, if requested."""
         forward_state, backward_state = self._halves(initial_state)
         forward = self.forward_layer(sequences, initial_state=forward_state, mask=mask, training=training)
         backward = self.backward_layer(sequences, initial_state=backward_state, mask=mask, training=training)
@@ -163,14 +164,15 @@ class Bidirectional(OuterLayer):
         states = list(initial_state)
         if len(states) % 2:
             raise ValueError(
-                f"{validate.describe(self)}: initial_state must hold the states of the forward layer and then as many "
+                f"{validate.describe(self)}: initial_state must contain the states of the forward layer followed by as "
+                "many "
                 f"of the backward one. Received: {len(states)} states."
             )
         half = len(states) // 2
         return states[:half], states[half:]
 
     def compute_mask(self, _: object, mask: Nested) -> Nested:
-        """The mask of the steps where sequences are returned; the last output and the states have none."""
+        """The mask of the steps if sequences are returned; the last output and the states have none."""
         mask = tree.flatten(mask)[0]
         mask = mask if self.return_sequences else None
         outputs = [mask, mask] if self.merge_mode is None else [mask]
@@ -181,7 +183,7 @@ class Bidirectional(OuterLayer):
 
 
 def _copy(layer: RNN, direction: str, go_backwards: bool) -> RNN:
-    """A new layer like `layer`, named for its direction."""
+    """A new layer like `layer`, named after its direction."""
     name = f"{direction}_{layer.name.removeprefix('forward_')}"
     classes = {type(part).__name__: type(part) for part in layer._flatten_layers()}
     with registry.custom_objects(classes):

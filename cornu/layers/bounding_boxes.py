@@ -1,6 +1,6 @@
-"""Boxes around things in images: their formats, and how they follow when an image is cropped, resized or flipped.
+"""Bounding boxes in images: their formats, and how they change when an image is cropped, resized or flipped.
 
-Every format is read into corners `left, top, right, bottom` in pixels, changed there, and written back.
+Every format is converted to corners `left, top, right, bottom` in pixels, transformed, and converted back.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from cornu import validate
 from cornu.core.typing import Tensor
 
-# Each format by how its four numbers become left, top, right, bottom, and how those become its own four again.
+# For each format, how its four numbers become left, top, right, bottom, and how those become its own again.
 _FORMS: dict[str, tuple[Callable, Callable]] = {
     "xyxy": (lambda x, y, r, b: (x, y, r, b), lambda x, y, r, b: (x, y, r, b)),
     "yxyx": (lambda y, x, b, r: (x, y, r, b), lambda x, y, r, b: (y, x, b, r)),
@@ -27,21 +27,21 @@ _FORMS: dict[str, tuple[Callable, Callable]] = {
     ),
 }
 Boxes: TypeAlias = dict[str, Any]
-"""The corners of boxes, "boxes", their classes, "labels", and what else belongs to them."""
+"""The corners of boxes, "boxes", their classes, "labels", and any other data about them."""
 
 Corners: TypeAlias = tuple[jax.Array, ...]
-"""Left, top, right and bottom, each as an array of its own."""
+"""Left, top, right and bottom, as separate arrays."""
 
 FORMATS = (*_FORMS, *(f"rel_{name}" for name in _FORMS))
 
 
 def is_relative(form: str) -> bool:
-    """Whether a format gives fractions of the image's width and height."""
+    """Whether a format uses fractions of the image's width and height."""
     return form.startswith("rel_")
 
 
 def read(boxes: jax.Array, form: str, height: Tensor = 1, width: Tensor = 1) -> Corners:
-    """Left, top, right and bottom of boxes, in pixels of an image of that size, each of shape `(...)`.
+    """Left, top, right and bottom of boxes, in pixels of an image of the given size, each of shape `(...)`.
 
     Args:
         boxes: of shape `(..., 4)`.
@@ -53,10 +53,10 @@ def read(boxes: jax.Array, form: str, height: Tensor = 1, width: Tensor = 1) -> 
 
 
 def written(corners: Corners, form: str, height: Tensor = 1, width: Tensor = 1) -> jax.Array:
-    """Boxes of a format, of shape `(..., 4)`: the other way round than `read`."""
+    """Boxes in a format, of shape `(..., 4)`: the inverse of `read`."""
     corners = _times(corners, 1 / height, 1 / width) if is_relative(form) else corners
     four = _FORMS[form.removeprefix("rel_")][1](*corners)
-    kind = jnp.result_type(*four)  # halves of whole numbers are none
+    kind = jnp.result_type(*four)  # dividing integers by two would truncate
     return jnp.stack([number.astype(kind) for number in four], axis=-1)
 
 
@@ -64,7 +64,7 @@ def check(boxes: object, form: str | None, owner: object) -> None:
     """Raise unless `boxes` is a dictionary with "boxes" and "labels", and their format is known."""
     if form is None:
         raise ValueError(
-            f"{validate.describe(owner)}: the format of bounding_boxes must be said, for example with "
+            f"{validate.describe(owner)}: bounding_boxes need a format, for example "
             'bounding_box_format="xyxy". Received: bounding_box_format=None.'
         )
     if not isinstance(boxes, dict) or not {"boxes", "labels"} <= set(boxes):
@@ -79,12 +79,12 @@ def moved(boxes: Boxes, form: str | None, before: tuple, after: tuple, move: Cal
     """`boxes` after `move`, which takes and returns left, top, right and bottom in pixels.
 
     Args:
-        boxes: "boxes" of shape `(..., 4)` and "labels" of shape `(...)`; other entries are handed on.
+        boxes: "boxes" of shape `(..., 4)` and "labels" of shape `(...)`; other entries are passed through.
         form: one of `FORMATS`.
         before: height and width of the image.
-        after: those of the changed image. What lies outside of it is cut off; the label of a box of which nothing is
-            left becomes -1, and its corners 0.
-        move: the change.
+        after: those of the transformed image. Boxes are clipped to it; a box of which nothing is left gets the label -1
+            and corners 0.
+        move: the transformation.
     """
     form = cast(str, form)  # checked together with the boxes
     floats = jnp.asarray(boxes["boxes"], jnp.result_type(boxes["boxes"], "float32"))
@@ -97,12 +97,13 @@ def moved(boxes: Boxes, form: str | None, before: tuple, after: tuple, move: Cal
 
 
 def projected(boxes: Boxes, transform: jax.Array) -> Callable:
-    """The move (see `moved`) of boxes in images that were looked up by a projective map: the hulls of moved corners.
+    """The transformation (see `moved`) of boxes in images sampled by a projective map: bounding boxes of mapped
+    corners.
 
     Args:
-        boxes: what will be moved.
-        transform: `(batch, 8)`, as in `ops.image.affine_transform`: where a pixel of the result is in the image. Boxes
-            go the other way. Pixel `i` reaches from `i` to `i + 1`, its middle is where the map says.
+        boxes: the boxes to be transformed.
+        transform: `(batch, 8)`, as in `ops.image.affine_transform`: it maps pixels of the result to pixels of the
+            image. Boxes are mapped the other way. Pixel `i` covers `i` to `i + 1`; its center is mapped.
     """
     one = jnp.ones_like(transform[:, :1])
     matrices = jnp.linalg.inv(jnp.concatenate([transform, one], axis=1).reshape(-1, 3, 3))
@@ -115,7 +116,7 @@ def projected(boxes: Boxes, transform: jax.Array) -> Callable:
         return along / scale + 0.5, down / scale + 0.5
 
     def move(left: jax.Array, top: jax.Array, right: jax.Array, bottom: jax.Array) -> tuple[jax.Array, ...]:
-        empty = (right <= left) | (bottom <= top)  # stays empty, where rounding might give it an area
+        empty = (right <= left) | (bottom <= top)  # must stay empty, although rounding might give it an area
         low, high, right, bottom = hull((left, top, right, bottom), point)
         return low, high, jnp.where(empty, low, right), jnp.where(empty, high, bottom)
 
@@ -123,7 +124,7 @@ def projected(boxes: Boxes, transform: jax.Array) -> Callable:
 
 
 def hull(corners: Corners, point: Callable) -> Corners:
-    """The smallest boxes around the four corners of each box after `point`, which maps x and y."""
+    """The bounding boxes of the four corners of each box after `point`, which maps x and y."""
     left, top, right, bottom = corners
     moved_corners = [point(x, y) for x in (left, right) for y in (top, bottom)]
     x, y = (jnp.stack(axis) for axis in zip(*moved_corners, strict=True))
@@ -131,13 +132,13 @@ def hull(corners: Corners, point: Callable) -> Corners:
 
 
 def has_area(corners: Corners) -> jax.Array:
-    """Whether there is anything within each box."""
+    """Whether each box has a positive area."""
     left, top, right, bottom = corners
     return (right > left) & (bottom > top)
 
 
 def inside(corners: Corners, height: Tensor, width: Tensor) -> Corners:
-    """What of the boxes lies in an image of that size."""
+    """The boxes clipped to an image of the given size."""
     left, top, right, bottom = corners
     return jnp.clip(left, 0, width), jnp.clip(top, 0, height), jnp.clip(right, 0, width), jnp.clip(bottom, 0, height)
 

@@ -1,6 +1,6 @@
-"""Categories as vectors: which of them occur, or how often, along the second axis.
+"""Encoding categories as vectors: which of them occur, or how often, along the second axis.
 
-A category outside of the vector counts nowhere. The one body serves NumPy and JAX arrays.
+Categories out of range are ignored. One implementation serves NumPy and JAX arrays.
 """
 
 import jax
@@ -26,11 +26,11 @@ def encode(indices: Tensor, mode: str, depth: int, dtype: str, weights: Tensor =
 
     Args:
         indices: integers of shape (n,) or (batch, n, ...), or a single one.
-        mode: "int" gives the integers back; "one_hot" a vector for each; "multi_hot" and "count" one for each n of
-            them, of ones where a category occurs, or of its sum of weights.
+        mode: "int" returns the integers; "one_hot" a vector for each; "multi_hot" and "count" one vector for each n of
+            them, with ones for the categories that occur, or with the sums of their weights.
         depth: length of the vectors.
         dtype: dtype of the vectors.
-        weights: for "count", what each integer counts; None is 1.
+        weights: for "count", the weight of each integer; None is 1.
     """
     xp, kept = numpy_for(indices), jnp.dtype(dtypes.storage_dtype(dtype))
     if mode == "int":
@@ -49,7 +49,7 @@ def encode(indices: Tensor, mode: str, depth: int, dtype: str, weights: Tensor =
 
 
 def count_rows(rows: np.ndarray, indices: np.ndarray, shape: tuple[int, int], weights: Tensor = None) -> np.ndarray:
-    """How often (or with what sum of weights) each integer occurs in each row: an array of `shape` (rows, depth)."""
+    """How often (or with what total weight) each integer occurs in each row: an array of `shape` (rows, depth)."""
     inside = (indices >= 0) & (indices < shape[1])
     weights = None if weights is None else weights[inside]
     places = rows[inside] * shape[1] + indices[inside]
@@ -66,7 +66,7 @@ def _count_numpy(indices: np.ndarray, depth: int, weights: Tensor) -> np.ndarray
 
 def _count_jax(indices: jax.Array, depth: int, weights: Tensor) -> jax.Array:
     weights = jnp.ones(indices.shape, "float32") if weights is None else jnp.broadcast_to(weights, indices.shape)
-    places = jnp.where(indices < 0, depth, indices)  # beyond the end, where it is dropped
+    places = jnp.where(indices < 0, depth, indices)  # out of bounds, where it is dropped
 
     def count(places: jax.Array, weights: jax.Array) -> jax.Array:
         return jnp.zeros(depth, weights.dtype).at[places].add(weights, mode="drop")

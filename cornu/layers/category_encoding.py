@@ -1,4 +1,4 @@
-"""`CategoryEncoding`: integers as vectors of zeros and ones, or of counts."""
+"""`CategoryEncoding`: integers encoded as vectors of zeros and ones, or of counts."""
 
 from typing import Any, Unpack
 
@@ -12,21 +12,21 @@ __all__ = ["CategoryEncoding"]
 
 
 class CategoryEncoding(HostLayer):
-    """Turns integers from 0 to `num_tokens - 1` into vectors of length `num_tokens`.
+    """Encodes integers from 0 to `num_tokens - 1` as vectors of length `num_tokens`.
 
-    An integer outside of that range counts nowhere.
+    Integers out of that range are ignored.
 
     Args:
-        num_tokens: number of categories. None by default.
-        output_mode: "one_hot" for a vector for each integer; "multi_hot" for one vector a sample, with 1 for each
-            category that occurs; "count" for one that says how often each occurs. Defaults to `"multi_hot"`.
+        num_tokens: number of categories; required. None by default.
+        output_mode: "one_hot" for a vector for each integer; "multi_hot" for one vector per sample, with 1 for each
+            category that occurs; "count" for one vector with the number of occurrences. Defaults to `"multi_hot"`.
         sparse: must be False.
 
     Input shape:
         `(batch, length)`, or any other.
 
     Output shape:
-        `(batch, num_tokens)`; with "one_hot" `(batch, length, num_tokens)`, without the axis of a length of 1.
+        `(batch, num_tokens)`; with "one_hot" `(batch, length, num_tokens)`, without the length axis if the length is 1.
 
     Example:
 
@@ -50,15 +50,15 @@ class CategoryEncoding(HostLayer):
         self.sparse = refuse_sparse(sparse, self)
 
     def call(self, inputs: Tensor, count_weights: Any = None) -> Nested:
-        """The vectors of the integers.
+        """The vectors for the integers.
 
         Args:
             inputs: integers.
-            count_weights: what each integer counts, of the inputs' shape; for "count" alone.
+            count_weights: weights of the integers, of the inputs' shape; only for "count".
         """
         if count_weights is not None and self.output_mode != "count":
             raise ValueError(
-                f'{validate.describe(self)}: count_weights need output_mode="count". '
+                f'{validate.describe(self)}: count_weights require output_mode="count". '
                 f'Received: output_mode="{self.output_mode}".'
             )
         xp = numpy_for(inputs)

@@ -1,9 +1,9 @@
-"""Recurrent cells: what happens in one time step.
+"""Recurrent cells: the computation of one time step.
 
 A cell maps (inputs of one step, states) to (output, new states). Any object with `call(inputs, states)`, `state_size`
-and, where it differs from the first state, `output_size` is a cell; the functions below treat such objects and cells
-that are layers alike. Dropout masks are drawn once and hold until they are reset, so that every step of a sequence
-drops the same features (Gal and Ghahramani, 2016).
+and, if it differs from the first state, `output_size` is a cell; the functions below treat such objects and cells that
+are layers alike. Dropout masks are drawn once and kept until they are reset, so that every step of a sequence drops the
+same features (Gal and Ghahramani, 2016).
 """
 
 import inspect
@@ -51,8 +51,8 @@ def check_cell(cell: SomeCell, owner: object) -> SomeCell:
         )
     if not hasattr(cell, "state_size"):
         raise ValueError(
-            f"{validate.describe(owner)}: cell must have an attribute state_size, one integer or a list with one "
-            f"integer a state. Received: {validate.shown(cell)}."
+            f"{validate.describe(owner)}: cell must have an attribute state_size, an integer or a list with one "
+            f"integer per state. Received: {validate.shown(cell)}."
         )
     return cell
 
@@ -66,13 +66,13 @@ def call_cell(cell: Any, inputs: jax.Array, states: Nested, training: bool | Non
 
 
 def build_cell(cell: object, step_shape: tuple) -> None:
-    """Make the weights of any cell for step inputs of shape (batch, ...)."""
+    """Create the weights of any cell for step inputs of shape (batch, ...)."""
     if not isinstance(cell, Layer):
         if hasattr(cell, "build"):
             cell.build(step_shape)
     elif not cell.built and type(cell).build is not Layer.build:
         cell.build(step_shape)
-    elif not cell.built:  # composed of layers that build themselves when they are called
+    elif not cell.built:  # composed of layers that are built when called
         states = tree.map_structure(lambda size: KerasTensor((step_shape[0], size)), state_sizes(cell))
         cell(KerasTensor(step_shape), states)
 
@@ -83,7 +83,7 @@ def state_sizes(cell: Any) -> list:
 
 
 def _as_told(cell: Any, states: list) -> Any:
-    """States in the form of the cell's `state_size`: alone where that is one number."""
+    """States in the structure of the cell's `state_size`: a bare state if that is a single number."""
     return states if isinstance(cell.state_size, (list, tuple)) else states[0]
 
 
@@ -92,20 +92,20 @@ def _listed(states: Any) -> list:
 
 
 def output_size(cell: object) -> int:
-    """The number of features that the cell puts out."""
+    """The number of output features of the cell."""
     size = getattr(cell, "output_size", None)
     return size if size is not None else tree.flatten(state_sizes(cell))[0]
 
 
 def first_states(cell: object, batch_size: int | None, dtype: DTypeLike) -> list:
-    """The states before the first step, as the cell defines them, else zeros."""
+    """The initial states defined by the cell, or zeros."""
     if hasattr(cell, "get_initial_state"):
         return _listed(cell.get_initial_state(batch_size=batch_size))
     return tree.map_structure(lambda size: jnp.zeros((batch_size, size), dtype), state_sizes(cell))
 
 
 def draw_dropout_masks(cell: object, inputs: jax.Array, states: Sequence) -> None:
-    """Draw the masks of a cell, or of each stacked cell, for one sequence."""
+    """Draw the dropout masks of a cell, or of each stacked cell, for one sequence."""
     if isinstance(cell, StackedRNNCells):
         for inner, state in zip(cell.cells, states, strict=True):
             draw_dropout_masks(inner, inputs, _listed(state))
@@ -116,7 +116,7 @@ def draw_dropout_masks(cell: object, inputs: jax.Array, states: Sequence) -> Non
 
 
 def reset_dropout_masks(cell: object) -> None:
-    """Forget the masks of a cell, or of each stacked cell."""
+    """Discard the dropout masks of a cell, or of each stacked cell."""
     for inner in getattr(cell, "cells", (cell,)):
         if isinstance(inner, DropoutRNNCell):
             inner.reset_dropout_mask()
@@ -127,13 +127,13 @@ def reset_dropout_masks(cell: object) -> None:
 
 
 class DropoutRNNCell:
-    """The dropout masks of a cell, which hold for a whole sequence.
+    """The dropout masks of a cell, which stay the same for a whole sequence.
 
-    With `implementation=1` each gate has masks of its own; dropout of the state always works so.
+    With `implementation=1` each gate has its own masks; recurrent dropout always works that way.
     """
 
     gate_count = 1
-    # What the cell has.
+    # Attributes of the cell.
     implementation: int
     dropout: float
     recurrent_dropout: float
@@ -149,7 +149,7 @@ class DropoutRNNCell:
         return masks[0] if count == 1 else masks
 
     def get_dropout_mask(self, step_input: jax.Array) -> Tensor:
-        """The mask of the inputs: an array, a list with one a gate, or None without dropout."""
+        """The mask of the inputs: an array, a list with one per gate, or None without dropout."""
         if self._dropout_mask is None:
             self._dropout_mask = self._draw_mask(self.dropout, step_input)
         return self._dropout_mask
@@ -161,7 +161,7 @@ class DropoutRNNCell:
         return self._recurrent_dropout_mask
 
     def reset_dropout_mask(self) -> None:
-        """Draw a new mask of the inputs at the next step."""
+        """Draw a new input mask at the next step."""
         self._dropout_mask = None
 
     def reset_recurrent_dropout_mask(self) -> None:
@@ -170,7 +170,7 @@ class DropoutRNNCell:
 
 
 class GatedCell(DropoutRNNCell, Layer):
-    """What the built-in cells share: a kernel, a recurrent kernel and a bias, with `gate_count` gates side by side."""
+    """Shared by the built-in cells: a kernel, a recurrent kernel and a bias, with `gate_count` gates side by side."""
 
     recurrent_activation: Callable[[jax.Array], jax.Array]  # of the cells with gates
 
@@ -216,7 +216,7 @@ class GatedCell(DropoutRNNCell, Layer):
         self.output_size = self.units
 
     def build(self, input_shape: tuple) -> None:
-        """Make kernel, recurrent_kernel and bias."""
+        """Create kernel, recurrent_kernel and bias."""
         self._add_weights(input_shape[-1])
 
     def _add_weights(self, features: int, window: tuple[int, ...] = ()) -> None:
@@ -248,7 +248,7 @@ class GatedCell(DropoutRNNCell, Layer):
         return (None if self.bias is None else self.bias.value), None
 
     def project(self, inputs: jax.Array, mask: Nested = None) -> jax.Array:
-        """The inputs (..., features), dropped by `mask`, times the kernel, plus bias: (..., gates x units)."""
+        """The inputs (..., features), masked by dropout, times the kernel, plus bias: (..., gates x units)."""
         return gate_products(inputs, mask, self.kernel.value, self.biases()[0])
 
     def get_initial_state(self, batch_size: int | None = None) -> list[jax.Array]:
@@ -268,7 +268,7 @@ def gate_products(
     bias: jax.Array | None = None,
     product: Callable[[jax.Array, jax.Array], jax.Array] = product,
 ) -> jax.Array:
-    """(x * mask) @ kernel + bias, where a list of masks has one for each of the gates that the kernel holds."""
+    """(x * mask) @ kernel + bias, where a list of masks has one for each gate in the kernel."""
     if isinstance(mask, list):
         columns = jnp.split(kernel, len(mask), axis=-1)
         result = jnp.concatenate([product(x * m, k) for m, k in zip(mask, columns, strict=True)], axis=-1)
@@ -278,7 +278,7 @@ def gate_products(
 
 
 def _hidden(states: Nested) -> jax.Array:
-    """The one state of a cell, which may be given bare or in a list."""
+    """The only state of a cell, which may be given bare or in a list."""
     return states[0] if isinstance(states, (list, tuple)) else states
 
 
@@ -290,16 +290,16 @@ class SimpleRNNCell(GatedCell):
     """One step of `SimpleRNN`: h' = activation(x @ kernel + h @ recurrent_kernel + bias).
 
     Args:
-        units: size of state and output.
-        activation: name or function. Defaults to `"tanh"`.
+        units: size of the state and the output.
+        activation: name or callable. Defaults to `"tanh"`.
         use_bias: whether to add a bias. Defaults to True.
-        kernel_initializer, recurrent_initializer, bias_initializer: how weights start. Default to
+        kernel_initializer, recurrent_initializer, bias_initializer: initializers of the weights. Default to
             `"glorot_uniform"`, `"orthogonal"` and `"zeros"`.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights. None by default.
-        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update. None by
-            default.
-        dropout, recurrent_dropout: rates in [0, 1) of dropping features of inputs and state in training. Default to
-            0.0.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights. None by default.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints applied to the weights after each update.
+            None by default.
+        dropout, recurrent_dropout: dropout rates in [0, 1) for features of the inputs and the state during training.
+            Default to 0.0.
         seed: int or SeedGenerator for dropout. None by default.
 
     Shapes: inputs (batch, features) and states [(batch, units)] to (batch, units) and the same states.
@@ -330,18 +330,18 @@ class LSTMCell(GatedCell):
     c' = f c + i g;  h' = o activation(c').
 
     Args:
-        units: size of states and output.
-        activation, recurrent_activation: names or functions, for the memory and for the gates. Default to `"tanh"`
-            and `"sigmoid"`.
+        units: size of the states and the output.
+        activation, recurrent_activation: activation functions, names or callables, of the cell state and of the gates.
+            Default to `"tanh"` and `"sigmoid"`.
         use_bias: whether to add a bias. Defaults to True.
-        kernel_initializer, recurrent_initializer, bias_initializer: how weights start. Default to
+        kernel_initializer, recurrent_initializer, bias_initializer: initializers of the weights. Default to
             `"glorot_uniform"`, `"orthogonal"` and `"zeros"`.
-        unit_forget_bias: whether the forget gate's bias starts at one. Defaults to True.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights. None by default.
-        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update. None by
-            default.
-        dropout, recurrent_dropout: rates in [0, 1) of dropping features of inputs and state in training. Default to
-            0.0.
+        unit_forget_bias: whether the forget gate's bias is initialized to one. Defaults to True.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights. None by default.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints applied to the weights after each update.
+            None by default.
+        dropout, recurrent_dropout: dropout rates in [0, 1) for features of the inputs and the state during training.
+            Default to 0.0.
         seed: int or SeedGenerator for dropout. None by default.
 
     Shapes: inputs (batch, features) and states [h, c], each (batch, units), to (batch, units) and the same states.
@@ -419,7 +419,7 @@ class LSTMCell(GatedCell):
         return self.through_gates(z, memory)
 
     def through_gates(self, z: jax.Array, memory: jax.Array) -> tuple:
-        """The output and the new states from the four gates, which lie side by side on the last axis."""
+        """The output and the new states from the four gates, side by side on the last axis."""
         i, f, g, o = jnp.split(z, 4, axis=-1)
         gate = self.recurrent_activation
         memory = gate(f) * memory + gate(i) * self.activation(g)
@@ -433,18 +433,19 @@ class GRUCell(GatedCell):
     h' = z h + (1 - z) activation(x_g + r (h @ U_g)), or activation(x_g + (r h) @ U_g) with `reset_after=False`.
 
     Args:
-        units: size of state and output.
-        activation, recurrent_activation: names or functions, for the candidate and for the gates. Default to
-            `"tanh"` and `"sigmoid"`.
-        use_bias: whether to add a bias (one for inputs and one for the state with `reset_after`). Defaults to True.
-        kernel_initializer, recurrent_initializer, bias_initializer: how weights start. Default to
+        units: size of the state and the output.
+        activation, recurrent_activation: activation functions, names or callables, of the candidate state and of the
+            gates. Default to `"tanh"` and `"sigmoid"`.
+        use_bias: whether to add a bias (with `reset_after`, one each for the inputs and the state). Defaults to True.
+        kernel_initializer, recurrent_initializer, bias_initializer: initializers of the weights. Default to
             `"glorot_uniform"`, `"orthogonal"` and `"zeros"`.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights. None by default.
-        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update. None by
-            default.
-        dropout, recurrent_dropout: rates in [0, 1) of dropping features of inputs and state in training. Default to
-            0.0.
-        reset_after: whether the reset gate acts after the product, as in cuDNN, or before.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights. None by default.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints applied to the weights after each update.
+            None by default.
+        dropout, recurrent_dropout: dropout rates in [0, 1) for features of the inputs and the state during training.
+            Default to 0.0.
+        reset_after: whether the reset gate is applied after the matrix product, as in cuDNN, or before. Defaults to
+        True.
         seed: int or SeedGenerator for dropout. None by default.
 
     Shapes: inputs (batch, features) and states [(batch, units)] to (batch, units) and the same states.
@@ -537,7 +538,7 @@ class GRUCell(GatedCell):
 
 
 class StackedRNNCells(OuterLayer):
-    """Several cells as one: each takes the output of the one before it.
+    """Several cells combined into one: each receives the output of the previous one.
 
     Args:
         cells: list of cells.
@@ -556,26 +557,26 @@ class StackedRNNCells(OuterLayer):
         self.cells = [check_cell(cell, self) for cell in cells]
         if not self.cells:
             raise ValueError(
-                f"{validate.describe(self)}: cells must hold at least one cell. "
+                f"{validate.describe(self)}: cells must contain at least one cell. "
                 f"Received: cells={validate.shown(cells)}."
             )
 
     @property
     def state_size(self) -> list:
-        """The state sizes of all cells, one entry a cell."""
+        """The state sizes of all cells, one entry per cell."""
         return [cell.state_size for cell in self.cells]
 
     @property
     def output_size(self) -> int:
-        """The number of features that the last cell puts out."""
+        """The number of output features of the last cell."""
         return output_size(self.cells[-1])
 
     def get_initial_state(self, batch_size: int | None = None) -> list:
-        """The first states of all cells: of a cell with one state the state, of another a list."""
+        """The initial states of all cells: a bare state for a cell with a single state, else a list."""
         return [_as_told(cell, first_states(cell, batch_size, self.compute_dtype)) for cell in self.cells]
 
     def build(self, input_shape: tuple) -> None:
-        """Build each cell for the output of the one before."""
+        """Build each cell for the output of the previous one."""
         for cell in self.cells:
             build_cell(cell, input_shape)
             input_shape = (input_shape[0], output_size(cell))
@@ -589,7 +590,7 @@ class StackedRNNCells(OuterLayer):
         return inputs, new_states
 
     def reset_dropout_mask(self) -> None:
-        """Draw new masks of the inputs at the next step."""
+        """Draw new input masks at the next step."""
         for cell in self.cells:
             if isinstance(cell, DropoutRNNCell):
                 cell.reset_dropout_mask()

@@ -1,7 +1,7 @@
 """Convolution layers: weights, bias and activation around the operations of `cornu.ops`.
 
-Four families share one body: a window that slides (`_Convolving`). They differ in the weights they make and in the
-operation they call; the classes of a family differ in the number of axes of space (`rank`) alone.
+Four families share one base class with a sliding window (`_Convolving`). They differ in their weights and in the
+operation they call; the classes of a family differ only in the number of spatial axes (`rank`).
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from cornu.layers.windowed import Windowed
 
 
 class _Convolving(Windowed):
-    """What all convolution layers share: a sliding window, weights in named roles, bias and activation."""
+    """Shared by all convolution layers: a sliding window, weights in named roles, bias and activation."""
 
     config_optional: tuple[str, ...] = ()
     use_bias: bool
@@ -32,7 +32,7 @@ class _Convolving(Windowed):
         regularizer: RegularizerLike | None,
         constraint: ConstraintLike | None,
     ) -> None:
-        """Keep how the weights in `role` ("kernel", "bias", ..) start, are penalised and constrained."""
+        """Store the initializer, regularizer and constraint of the weights in `role` ("kernel", "bias", ..)."""
         setattr(self, f"{role}_initializer", initializers.get(initializer))
         setattr(self, f"{role}_regularizer", regularizers.get(regularizer))
         setattr(self, f"{role}_constraint", constraints.get(constraint))
@@ -51,7 +51,7 @@ class _Convolving(Windowed):
         self.bias = self._add("bias", (channels,)) if self.use_bias else None
 
     def _finish(self, convolve: Callable, *arrays: jax.Array) -> jax.Array:
-        """`activation(convolve(*arrays) + bias)`; of 16-bit floats, the sum is rounded once (see `half_precision`)."""
+        """`activation(convolve(*arrays) + bias)`; for 16-bit floats, the sum is rounded once (see `half_precision`)."""
         if self.bias is None:
             return self.activation(convolve(*arrays))
         bias = self.bias.value
@@ -72,7 +72,7 @@ _rounded_once = half_precision.of_convolutions(_biased)
 
 
 class _Conv(LowRankAdaptation, _Convolving):
-    """The body of the convolution layers."""
+    """The base class of the convolution layers."""
 
     pure_call = rowwise = True
     config_optional: tuple[str, ...] = ("lora_rank", "lora_alpha")
@@ -120,11 +120,11 @@ class _Conv(LowRankAdaptation, _Convolving):
 
     @property
     def kernel(self) -> Tensor:
-        """Weights, (*kernel_size, channels / groups, filters), low-rank correction included; None before `build`."""
+        """Weights, (*kernel_size, channels / groups, filters), including any low-rank update; None before `build`."""
         return self._adapted_weight()
 
     def build(self, input_shape: Sequence[int | None]) -> None:
-        """Make kernel and bias for inputs of this shape."""
+        """Create the kernel and bias for inputs of this shape."""
         channels = self._channels(input_shape)
         self._require_divisible("input channels", channels)
         self._check_fits(input_shape)
@@ -133,7 +133,7 @@ class _Conv(LowRankAdaptation, _Convolving):
         self._start_lora()
 
     def convolution_op(self, inputs: jax.Array, kernel: jax.Array) -> jax.Array:
-        """The convolution alone; a subclass may change the kernel on its way in."""
+        """The convolution alone; a subclass may override it to transform the kernel."""
         return ops.conv(inputs, kernel, self.strides, self.padding, self.data_format, self.dilation_rate)
 
     def call(self, inputs: jax.Array) -> jax.Array:
@@ -146,20 +146,22 @@ class Conv1D(_Conv):
 
     Args:
         filters: number of output channels.
-        kernel_size: size of the kernel, an int or one for each axis of space.
-        strides: step of the kernel, likewise. Defaults to 1.
-        padding: `"valid"` (none), `"same"` (stride 1 keeps the size) or `"causal"` (no output sees a later input).
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        dilation_rate: distance of the kernel's elements; not together with strides above 1.
-        groups: number of groups of channels that do not see each other; divides channels and filters. Defaults to 1.
-        activation: function of the result, by name or callable; None is linear.
-        use_bias: whether a bias is added. Defaults to True.
-        kernel_initializer, bias_initializer: how the weights start. Default to `"glorot_uniform"` and `"zeros"`.
+        kernel_size: size of the kernel, an int or one per spatial axis.
+        strides: stride of the kernel, likewise. Defaults to 1.
+        padding: `"valid"` (none), `"same"` (stride 1 keeps the size) or `"causal"` (no output depends on a later
+            input).
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        dilation_rate: spacing of the kernel elements; cannot be combined with strides above 1.
+        groups: number of groups of channels that are convolved separately; must divide channels and filters. Defaults
+            to 1.
+        activation: activation function, a name or a callable; None is linear.
+        use_bias: whether to add a bias. Defaults to True.
+        kernel_initializer, bias_initializer: initializers of the weights. Default to `"glorot_uniform"` and `"zeros"`.
         kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss. None by default.
         activity_regularizer: penalty on the output. None by default.
-        kernel_constraint, bias_constraint: functions of the weights after each update. None by default.
-        lora_rank: rank of a trained correction to the then frozen kernel; None trains the kernel itself.
-        lora_alpha: the correction is scaled by `lora_alpha / lora_rank`; None is `lora_rank`.
+        kernel_constraint, bias_constraint: constraints applied to the weights after each update. None by default.
+        lora_rank: rank of a trainable low-rank update (LoRA) to the frozen kernel; None trains the kernel itself.
+        lora_alpha: the update is scaled by `lora_alpha / lora_rank`; None uses `lora_rank`.
 
     Input shape:
         `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`.
@@ -183,19 +185,20 @@ class Conv2D(_Conv):
     Args:
         filters: number of output channels.
         kernel_size: size of the kernel, an int or (height, width).
-        strides: step of the kernel, likewise. Defaults to `(1, 1)`.
+        strides: stride of the kernel, likewise. Defaults to `(1, 1)`.
         padding: `"valid"` (none) or `"same"` (stride 1 keeps the size).
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        dilation_rate: distance of the kernel's elements; not together with strides above 1. Defaults to `(1, 1)`.
-        groups: number of groups of channels that do not see each other; divides channels and filters. Defaults to 1.
-        activation: function of the result, by name or callable; None is linear.
-        use_bias: whether a bias is added. Defaults to True.
-        kernel_initializer, bias_initializer: how the weights start. Default to `"glorot_uniform"` and `"zeros"`.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        dilation_rate: spacing of the kernel elements; cannot be combined with strides above 1. Defaults to `(1, 1)`.
+        groups: number of groups of channels that are convolved separately; must divide channels and filters. Defaults
+            to 1.
+        activation: activation function, a name or a callable; None is linear.
+        use_bias: whether to add a bias. Defaults to True.
+        kernel_initializer, bias_initializer: initializers of the weights. Default to `"glorot_uniform"` and `"zeros"`.
         kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss. None by default.
         activity_regularizer: penalty on the output. None by default.
-        kernel_constraint, bias_constraint: functions of the weights after each update. None by default.
-        lora_rank: rank of a trained correction to the then frozen kernel; None trains the kernel itself.
-        lora_alpha: the correction is scaled by `lora_alpha / lora_rank`; None is `lora_rank`.
+        kernel_constraint, bias_constraint: constraints applied to the weights after each update. None by default.
+        lora_rank: rank of a trainable low-rank update (LoRA) to the frozen kernel; None trains the kernel itself.
+        lora_alpha: the update is scaled by `lora_alpha / lora_rank`; None uses `lora_rank`.
 
     Input shape:
         `(batch, height, width, channels)`, or `(batch, channels, height, width)` for `"channels_first"`.
@@ -261,26 +264,27 @@ class Conv3D(_Conv):
 
     Args:
         filters: number of output channels.
-        kernel_size: size of the kernel, an int or three, one for each axis of space.
-        strides: step of the kernel, likewise. Defaults to `(1, 1, 1)`.
+        kernel_size: size of the kernel, an int or three, one per spatial axis.
+        strides: stride of the kernel, likewise. Defaults to `(1, 1, 1)`.
         padding: `"valid"` (none) or `"same"` (stride 1 keeps the size).
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        dilation_rate: distance of the kernel's elements; not together with strides above 1. Defaults to `(1, 1, 1)`.
-        groups: number of groups of channels that do not see each other; divides channels and filters. Defaults to 1.
-        activation: function of the result, by name or callable; None is linear.
-        use_bias: whether a bias is added. Defaults to True.
-        kernel_initializer, bias_initializer: how the weights start. Default to `"glorot_uniform"` and `"zeros"`.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        dilation_rate: spacing of the kernel elements; cannot be combined with strides above 1. Defaults to `(1, 1, 1)`.
+        groups: number of groups of channels that are convolved separately; must divide channels and filters. Defaults
+            to 1.
+        activation: activation function, a name or a callable; None is linear.
+        use_bias: whether to add a bias. Defaults to True.
+        kernel_initializer, bias_initializer: initializers of the weights. Default to `"glorot_uniform"` and `"zeros"`.
         kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss. None by default.
         activity_regularizer: penalty on the output. None by default.
-        kernel_constraint, bias_constraint: functions of the weights after each update. None by default.
-        lora_rank: rank of a trained correction to the then frozen kernel; None trains the kernel itself.
-        lora_alpha: the correction is scaled by `lora_alpha / lora_rank`; None is `lora_rank`.
+        kernel_constraint, bias_constraint: constraints applied to the weights after each update. None by default.
+        lora_rank: rank of a trainable low-rank update (LoRA) to the frozen kernel; None trains the kernel itself.
+        lora_alpha: the update is scaled by `lora_alpha / lora_rank`; None uses `lora_rank`.
 
     Input shape:
         `(batch, depth, height, width, channels)`, or `(batch, channels, depth, height, width)`.
 
     Output shape:
-        `(batch, new_depth, new_height, new_width, filters)`, or with the filters after the batch.
+        `(batch, new_depth, new_height, new_width, filters)`, or with the filters after the batch axis.
 
     Example:
 
@@ -339,7 +343,7 @@ class Conv3D(_Conv):
 
 
 class _ConvTranspose(_Convolving):
-    """The body of the transposed convolution layers."""
+    """The base class of the transposed convolution layers."""
 
     pure_call = rowwise = True
 
@@ -385,7 +389,7 @@ class _ConvTranspose(_Convolving):
         return sizes
 
     def build(self, input_shape: Sequence[int | None]) -> None:
-        """Make kernel and bias for inputs of this shape."""
+        """Create the kernel and bias for inputs of this shape."""
         channels = self._channels(input_shape)
         self.kernel = self._add("kernel", (*self.kernel_size, self.filters, channels))
         self._add_bias(self.filters)
@@ -397,22 +401,23 @@ class _ConvTranspose(_Convolving):
 
 
 class Conv1DTranspose(_ConvTranspose):
-    """Transposed convolution of sequences: each input step stamps the kernel on the output, `strides` steps apart.
+    """Transposed convolution of sequences: each input step adds a scaled copy of the kernel to the output, `strides`
+    steps apart.
 
     Args:
         filters: number of output channels.
-        kernel_size: size of the kernel, an int or one for each axis of space.
-        strides: distance of the stamps on the output, likewise. Defaults to 1.
-        padding: `"valid"` keeps all that is stamped; `"same"` gives `strides` times the size of the input.
-        output_padding: steps added at the end, less than `strides`; None lets `padding` decide the size.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        dilation_rate: distance of the kernel's elements; not together with strides above 1.
-        activation: function of the result, by name or callable; None is linear.
-        use_bias: whether a bias is added. Defaults to True.
-        kernel_initializer, bias_initializer: how the weights start. Default to `"glorot_uniform"` and `"zeros"`.
+        kernel_size: size of the kernel, an int or one per spatial axis.
+        strides: stride on the output, likewise. Defaults to 1.
+        padding: `"valid"` keeps the full result; `"same"` gives `strides` times the size of the input.
+        output_padding: steps added at the end, less than `strides`; None lets `padding` determine the size.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        dilation_rate: spacing of the kernel elements; cannot be combined with strides above 1.
+        activation: activation function, a name or a callable; None is linear.
+        use_bias: whether to add a bias. Defaults to True.
+        kernel_initializer, bias_initializer: initializers of the weights. Default to `"glorot_uniform"` and `"zeros"`.
         kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss. None by default.
         activity_regularizer: penalty on the output. None by default.
-        kernel_constraint, bias_constraint: functions of the weights after each update. None by default.
+        kernel_constraint, bias_constraint: constraints applied to the weights after each update. None by default.
 
     Input shape:
         `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`.
@@ -430,22 +435,23 @@ class Conv1DTranspose(_ConvTranspose):
 
 
 class Conv2DTranspose(_ConvTranspose):
-    """Transposed convolution of images: each input pixel stamps the kernel on the output, `strides` pixels apart.
+    """Transposed convolution of images: each input pixel adds a scaled copy of the kernel to the output, `strides`
+    pixels apart.
 
     Args:
         filters: number of output channels.
         kernel_size: size of the kernel, an int or (height, width).
-        strides: distance of the stamps on the output, likewise. Defaults to `(1, 1)`.
-        padding: `"valid"` keeps all that is stamped; `"same"` gives `strides` times the size of the input.
-        output_padding: pixels added at the end, less than `strides`; None lets `padding` decide the size.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        dilation_rate: distance of the kernel's elements; not together with strides above 1. Defaults to `(1, 1)`.
-        activation: function of the result, by name or callable; None is linear.
-        use_bias: whether a bias is added. Defaults to True.
-        kernel_initializer, bias_initializer: how the weights start. Default to `"glorot_uniform"` and `"zeros"`.
+        strides: stride on the output, likewise. Defaults to `(1, 1)`.
+        padding: `"valid"` keeps the full result; `"same"` gives `strides` times the size of the input.
+        output_padding: pixels added at the end, less than `strides`; None lets `padding` determine the size.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        dilation_rate: spacing of the kernel elements; cannot be combined with strides above 1. Defaults to `(1, 1)`.
+        activation: activation function, a name or a callable; None is linear.
+        use_bias: whether to add a bias. Defaults to True.
+        kernel_initializer, bias_initializer: initializers of the weights. Default to `"glorot_uniform"` and `"zeros"`.
         kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss. None by default.
         activity_regularizer: penalty on the output. None by default.
-        kernel_constraint, bias_constraint: functions of the weights after each update. None by default.
+        kernel_constraint, bias_constraint: constraints applied to the weights after each update. None by default.
 
     Input shape:
         `(batch, height, width, channels)`, or `(batch, channels, height, width)` for `"channels_first"`.
@@ -503,28 +509,29 @@ class Conv2DTranspose(_ConvTranspose):
 
 
 class Conv3DTranspose(_ConvTranspose):
-    """Transposed convolution of volumes: each input voxel stamps the kernel on the output, `strides` voxels apart.
+    """Transposed convolution of volumes: each input voxel adds a scaled copy of the kernel to the output, `strides`
+    voxels apart.
 
     Args:
         filters: number of output channels.
-        kernel_size: size of the kernel, an int or three, one for each axis of space.
-        strides: distance of the stamps on the output, likewise. Defaults to `(1, 1, 1)`.
-        padding: `"valid"` keeps all that is stamped; `"same"` gives `strides` times the size of the input.
-        output_padding: pixels added at the end, less than `strides`; None lets `padding` decide the size.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        dilation_rate: distance of the kernel's elements; not together with strides above 1. Defaults to `(1, 1, 1)`.
-        activation: function of the result, by name or callable; None is linear.
-        use_bias: whether a bias is added. Defaults to True.
-        kernel_initializer, bias_initializer: how the weights start. Default to `"glorot_uniform"` and `"zeros"`.
+        kernel_size: size of the kernel, an int or three, one per spatial axis.
+        strides: stride on the output, likewise. Defaults to `(1, 1, 1)`.
+        padding: `"valid"` keeps the full result; `"same"` gives `strides` times the size of the input.
+        output_padding: pixels added at the end, less than `strides`; None lets `padding` determine the size.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        dilation_rate: spacing of the kernel elements; cannot be combined with strides above 1. Defaults to `(1, 1, 1)`.
+        activation: activation function, a name or a callable; None is linear.
+        use_bias: whether to add a bias. Defaults to True.
+        kernel_initializer, bias_initializer: initializers of the weights. Default to `"glorot_uniform"` and `"zeros"`.
         kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss. None by default.
         activity_regularizer: penalty on the output. None by default.
-        kernel_constraint, bias_constraint: functions of the weights after each update. None by default.
+        kernel_constraint, bias_constraint: constraints applied to the weights after each update. None by default.
 
     Input shape:
         `(batch, depth, height, width, channels)`, or `(batch, channels, depth, height, width)`.
 
     Output shape:
-        `(batch, new_depth, new_height, new_width, filters)`, or with the filters after the batch.
+        `(batch, new_depth, new_height, new_width, filters)`, or with the filters after the batch axis.
 
     Example:
 
@@ -579,7 +586,7 @@ class Conv3DTranspose(_ConvTranspose):
 
 
 class _DepthwiseConv(_Convolving):
-    """The body of the depthwise convolution layers."""
+    """The base class of the depthwise convolution layers."""
 
     pure_call = rowwise = True
 
@@ -611,7 +618,7 @@ class _DepthwiseConv(_Convolving):
         self._set_role("bias", bias_initializer, bias_regularizer, bias_constraint)
 
     def build(self, input_shape: Sequence[int | None]) -> None:
-        """Make kernel and bias for inputs of this shape."""
+        """Create the kernel and bias for inputs of this shape."""
         channels = self._channels(input_shape)
         self._check_fits(input_shape)
         self.kernel = self._add("depthwise", (*self.kernel_size, channels, self.depth_multiplier), "kernel")
@@ -624,27 +631,28 @@ class _DepthwiseConv(_Convolving):
 
 
 class DepthwiseConv1D(_DepthwiseConv):
-    """Convolution of each channel of a sequence by itself, with `depth_multiplier` kernels a channel.
+    """Separate convolution of each channel of a sequence, with `depth_multiplier` kernels per channel.
 
     Args:
-        kernel_size: size of the kernel, an int or one for each axis of space.
-        strides: step of the kernel, likewise. Defaults to 1.
+        kernel_size: size of the kernel, an int or one per spatial axis.
+        strides: stride of the kernel, likewise. Defaults to 1.
         padding: `"valid"` (none) or `"same"` (stride 1 keeps the size).
-        depth_multiplier: number of output channels for an input channel. Defaults to 1.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        dilation_rate: distance of the kernel's elements. Defaults to 1.
-        activation: function of the result, by name or callable; None is linear.
-        use_bias: whether a bias is added. Defaults to True.
-        depthwise_initializer, bias_initializer: how the weights start. Default to `"glorot_uniform"` and `"zeros"`.
+        depth_multiplier: number of output channels per input channel. Defaults to 1.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        dilation_rate: spacing of the kernel elements. Defaults to 1.
+        activation: activation function, a name or a callable; None is linear.
+        use_bias: whether to add a bias. Defaults to True.
+        depthwise_initializer, bias_initializer: initializers of the weights. Default to `"glorot_uniform"` and
+            `"zeros"`.
         depthwise_regularizer, bias_regularizer: penalties on the weights, added to the loss. None by default.
         activity_regularizer: penalty on the output. None by default.
-        depthwise_constraint, bias_constraint: functions of the weights after each update. None by default.
+        depthwise_constraint, bias_constraint: constraints applied to the weights after each update. None by default.
 
     Input shape:
         `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`.
 
     Output shape:
-        `(batch, new_steps, channels * depth_multiplier)`, or with the channels after the batch.
+        `(batch, new_steps, channels * depth_multiplier)`, or with the channels after the batch axis.
 
     Example:
 
@@ -656,27 +664,28 @@ class DepthwiseConv1D(_DepthwiseConv):
 
 
 class DepthwiseConv2D(_DepthwiseConv):
-    """Convolution of each channel of an image by itself, with `depth_multiplier` kernels a channel.
+    """Separate convolution of each channel of an image, with `depth_multiplier` kernels per channel.
 
     Args:
         kernel_size: size of the kernel, an int or (height, width).
-        strides: step of the kernel, likewise. Defaults to `(1, 1)`.
+        strides: stride of the kernel, likewise. Defaults to `(1, 1)`.
         padding: `"valid"` (none) or `"same"` (stride 1 keeps the size).
-        depth_multiplier: number of output channels for an input channel. Defaults to 1.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        dilation_rate: distance of the kernel's elements. Defaults to `(1, 1)`.
-        activation: function of the result, by name or callable; None is linear.
-        use_bias: whether a bias is added. Defaults to True.
-        depthwise_initializer, bias_initializer: how the weights start. Default to `"glorot_uniform"` and `"zeros"`.
+        depth_multiplier: number of output channels per input channel. Defaults to 1.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        dilation_rate: spacing of the kernel elements. Defaults to `(1, 1)`.
+        activation: activation function, a name or a callable; None is linear.
+        use_bias: whether to add a bias. Defaults to True.
+        depthwise_initializer, bias_initializer: initializers of the weights. Default to `"glorot_uniform"` and
+            `"zeros"`.
         depthwise_regularizer, bias_regularizer: penalties on the weights, added to the loss. None by default.
         activity_regularizer: penalty on the output. None by default.
-        depthwise_constraint, bias_constraint: functions of the weights after each update. None by default.
+        depthwise_constraint, bias_constraint: constraints applied to the weights after each update. None by default.
 
     Input shape:
         `(batch, height, width, channels)`, or `(batch, channels, height, width)` for `"channels_first"`.
 
     Output shape:
-        `(batch, new_height, new_width, channels * depth_multiplier)`, or with the channels after the batch.
+        `(batch, new_height, new_width, channels * depth_multiplier)`, or with the channels after the batch axis.
 
     Example:
 
@@ -729,7 +738,7 @@ class DepthwiseConv2D(_DepthwiseConv):
 
 
 class _SeparableConv(_Convolving):
-    """The body of the separable convolution layers."""
+    """The base class of the separable convolution layers."""
 
     pure_call = rowwise = True
 
@@ -767,7 +776,7 @@ class _SeparableConv(_Convolving):
         self._set_role("bias", bias_initializer, bias_regularizer, bias_constraint)
 
     def build(self, input_shape: Sequence[int | None]) -> None:
-        """Make both kernels and the bias for inputs of this shape."""
+        """Create both kernels and the bias for inputs of this shape."""
         channels = self._channels(input_shape)
         self._check_fits(input_shape)
         deep = channels * self.depth_multiplier
@@ -793,21 +802,21 @@ class SeparableConv1D(_SeparableConv):
 
     Args:
         filters: number of output channels.
-        kernel_size: size of the depthwise kernel, an int or one for each axis of space.
-        strides: step of the kernel, likewise. Defaults to 1.
+        kernel_size: size of the depthwise kernel, an int or one per spatial axis.
+        strides: stride of the kernel, likewise. Defaults to 1.
         padding: `"valid"` (none) or `"same"` (stride 1 keeps the size).
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        dilation_rate: distance of the kernel's elements. Defaults to 1.
-        depth_multiplier: number of channels between the two steps for an input channel. Defaults to 1.
-        activation: function of the result, by name or callable; None is linear.
-        use_bias: whether a bias is added. Defaults to True.
-        depthwise_initializer, pointwise_initializer, bias_initializer: how the weights start. Default to
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        dilation_rate: spacing of the kernel elements. Defaults to 1.
+        depth_multiplier: number of intermediate channels per input channel. Defaults to 1.
+        activation: activation function, a name or a callable; None is linear.
+        use_bias: whether to add a bias. Defaults to True.
+        depthwise_initializer, pointwise_initializer, bias_initializer: initializers of the weights. Default to
             `"glorot_uniform"`, `"glorot_uniform"` and `"zeros"`.
         depthwise_regularizer, pointwise_regularizer, bias_regularizer: penalties on the weights, added to the loss.
             None by default.
         activity_regularizer: penalty on the output. None by default.
-        depthwise_constraint, pointwise_constraint, bias_constraint: functions of the weights after each update.
-            None by default.
+        depthwise_constraint, pointwise_constraint, bias_constraint: constraints applied to the weights after each
+            update. None by default.
 
     Input shape:
         `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`.
@@ -830,20 +839,20 @@ class SeparableConv2D(_SeparableConv):
     Args:
         filters: number of output channels.
         kernel_size: size of the depthwise kernel, an int or (height, width).
-        strides: step of the kernel, likewise. Defaults to `(1, 1)`.
+        strides: stride of the kernel, likewise. Defaults to `(1, 1)`.
         padding: `"valid"` (none) or `"same"` (stride 1 keeps the size).
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        dilation_rate: distance of the kernel's elements. Defaults to `(1, 1)`.
-        depth_multiplier: number of channels between the two steps for an input channel. Defaults to 1.
-        activation: function of the result, by name or callable; None is linear.
-        use_bias: whether a bias is added. Defaults to True.
-        depthwise_initializer, pointwise_initializer, bias_initializer: how the weights start. Default to
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        dilation_rate: spacing of the kernel elements. Defaults to `(1, 1)`.
+        depth_multiplier: number of intermediate channels per input channel. Defaults to 1.
+        activation: activation function, a name or a callable; None is linear.
+        use_bias: whether to add a bias. Defaults to True.
+        depthwise_initializer, pointwise_initializer, bias_initializer: initializers of the weights. Default to
             `"glorot_uniform"`, `"glorot_uniform"` and `"zeros"`.
         depthwise_regularizer, pointwise_regularizer, bias_regularizer: penalties on the weights, added to the loss.
             None by default.
         activity_regularizer: penalty on the output. None by default.
-        depthwise_constraint, pointwise_constraint, bias_constraint: functions of the weights after each update.
-            None by default.
+        depthwise_constraint, pointwise_constraint, bias_constraint: constraints applied to the weights after each
+            update. None by default.
 
     Input shape:
         `(batch, height, width, channels)`, or `(batch, channels, height, width)` for `"channels_first"`.

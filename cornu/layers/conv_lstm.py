@@ -1,8 +1,8 @@
-"""`ConvLSTM1D`, `ConvLSTM2D` and `ConvLSTM3D`: an LSTM whose states are images, and whose products are convolutions.
+"""`ConvLSTM1D`, `ConvLSTM2D` and `ConvLSTM3D`: LSTMs whose states are images and whose products are convolutions.
 
-One cell and one layer serve every number of axes of space. The layer convolves the inputs of all steps at once, so that
-its loop has the convolution of the hidden state alone. Inside, channels come last; `"channels_first"` is how data come
-in and go out.
+One cell and one layer serve every number of spatial axes. The layer convolves the inputs of all steps at once, so that
+only the convolution of the hidden state is inside its loop. Internally, channels come last; `"channels_first"` applies
+to the inputs and outputs.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,16 +29,16 @@ _WINDOW_ARGUMENTS = ("filters", "kernel_size", "strides", "padding", "data_forma
 
 
 class ConvLSTMCell(LSTMCell, Windowed):
-    """One step of `ConvLSTM2D` and its kin: `LSTMCell` with convolutions for products.
+    """One step of `ConvLSTM2D` and related layers: `LSTMCell` with convolutions instead of matrix products.
 
     Args:
-        rank: number of axes of space.
+        rank: number of spatial axes.
         filters, kernel_size, strides, padding, data_format, dilation_rate: as in the layers; strides, padding and
-            dilation are those of the inputs' convolution, while that of the hidden state keeps its size.
+            dilation apply to the convolution of the inputs, while that of the hidden state preserves its size.
         **kwargs: further arguments of `LSTMCell`.
 
     Shapes: inputs (batch, *space, channels) and states [h, c], each (batch, *new_space, filters), to the new h and the
-    same states; channels after the batch for `"channels_first"`.
+    same states; channels come after the batch axis for `"channels_first"`.
     """
 
     pure_call = rowwise = True
@@ -62,7 +62,7 @@ class ConvLSTMCell(LSTMCell, Windowed):
         self._check_steps()
 
     def build(self, input_shape: Sequence[int | None]) -> None:
-        """Make kernel, recurrent_kernel and bias for the inputs of a step."""
+        """Create kernel, recurrent_kernel and bias for the inputs of a step."""
         channels = self._channels(input_shape)
         self._check_fits(input_shape)
         self._add_weights(channels, self.kernel_size)
@@ -71,17 +71,17 @@ class ConvLSTMCell(LSTMCell, Windowed):
     # ------------------------------------------------------------ states
 
     def get_initial_state(self, batch_size: int | None = None) -> list[jax.Array]:
-        """Zeros for both states, for inputs of the size that the cell was built for."""
+        """Zeros for both states, with the sizes that the cell was built for."""
         return self.states_before(batch_size, self._built_for)
 
     def states_before(self, batch_size: int | None, sample_shape: Sequence[int | None]) -> list[jax.Array]:
-        """Zeros for both states, for the inputs of a step without the axis of the batch."""
+        """Zeros for both states, given the inputs of a step without the batch axis."""
         last = self.data_format == "channels_last"
         space = [n for n in (sample_shape[:-1] if last else sample_shape[1:]) if n is not None]
         if len(space) < self.rank:
             raise ValueError(
-                f"{validate.describe(self)}: the sizes of the first states follow from those of the inputs, which must "
-                f"be known. Received: inputs of {tuple(sample_shape)}. Give every axis of space a size in Input(...)."
+                f"{validate.describe(self)}: the sizes of the initial states depend on those of the inputs, which must "
+                f"be known. Received: inputs of {tuple(sample_shape)}. Give every spatial axis a size in Input(...)."
             )
         places = window.slide(self.padding, space, self.kernel_size, self.strides, self.dilation_rate).places
         shape = (*places, self.filters) if last else (self.filters, *places)
@@ -98,11 +98,11 @@ class ConvLSTMCell(LSTMCell, Windowed):
         return states[0], states
 
     def project(self, inputs: jax.Array, mask: Nested = None) -> jax.Array:
-        """The convolution of inputs (..., batch, *space, channels), dropped by `mask`: (..., *new_space, gates)."""
+        """The convolution of inputs (..., batch, *space, channels), masked by dropout: (..., *new_space, gates)."""
 
         def convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
-            first = x.ndim - self.rank - 1  # the axes of time and batch become one
-            if first == 2 and placement.is_split():  # each device keeps its rows where these come first
+            first = x.ndim - self.rank - 1  # merges the time and batch axes
+            if first == 2 and placement.is_split():  # each device keeps its rows if these come first
                 return jnp.swapaxes(images(jnp.swapaxes(x, 0, 1), kernel, first), 0, 1)
             return images(x, kernel, first)
 
@@ -115,7 +115,7 @@ class ConvLSTMCell(LSTMCell, Windowed):
     def advance(
         self, projected: jax.Array, states: Sequence[jax.Array], kernel: jax.Array, mask: Nested = None
     ) -> list[jax.Array]:
-        """The new states of a step whose inputs are convolved already, channels last."""
+        """The new states of a step whose inputs are already convolved, channels last."""
 
         def convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
             return conv.conv(x, kernel, (1,) * self.rank, "same")
@@ -126,11 +126,11 @@ class ConvLSTMCell(LSTMCell, Windowed):
     # ------------------------------------------------------------ the order of axes
 
     def channels_last(self, arrays: Nested) -> Tensor:
-        """Arrays as they are given, with the channels moved to the end."""
+        """Arrays in the layer's data format, with the channels moved to the end."""
         return self._moved(arrays, -self.rank - 1, -1)
 
     def channels_as_given(self, arrays: Nested) -> Tensor:
-        """Arrays with the channels at the end, in the order of `data_format`."""
+        """Arrays with the channels at the end, converted to `data_format`."""
         return self._moved(arrays, -1, -self.rank - 1)
 
     def _moved(self, arrays: Nested, source: int, destination: int) -> Tensor:
@@ -150,7 +150,7 @@ def _loop(
     unroll: bool,
     sequences: bool,
 ) -> tuple[jax.Array | None, list[jax.Array]]:
-    """(hidden states of all steps or None, last states) of time-major inputs; a masked step holds the states."""
+    """(hidden states of all steps or None, final states) of time-major inputs; a masked step keeps the states."""
 
     def step(states: list[jax.Array], inputs: tuple) -> tuple[list[jax.Array], jax.Array | None]:
         x, valid = inputs
@@ -162,12 +162,12 @@ def _loop(
 
 
 class ConvLSTM(RNN):
-    """The body of the three layers."""
+    """The base class of the three layers."""
 
     pure_call = rowwise = True
     config_skip: tuple[str, ...] = (*RNN.config_skip, "cell")
     config_optional = GatedRNN.config_optional
-    rank: int  # the number of axes of space
+    rank: int  # the number of spatial axes
     cell: ConvLSTMCell
 
     def __init__(
@@ -216,7 +216,7 @@ class ConvLSTM(RNN):
     locals().update(of_cell(*CELL_ARGUMENTS, *_WINDOW_ARGUMENTS, "recurrent_activation", "unit_forget_bias"))
 
     def build(self, sequences_shape: tuple, initial_state_shape: Nested = None) -> None:
-        """Build the cell, and the kept states when `stateful`."""
+        """Build the cell, and the stored states if `stateful`."""
         super().build(sequences_shape, initial_state_shape)
         axis = self.rank + 2 if self.cell.data_format == "channels_last" else 2
         self.input_spec = InputSpec(ndim=self.rank + 3, axes={axis: sequences_shape[axis]})
@@ -227,7 +227,7 @@ class ConvLSTM(RNN):
     def inner_loop(
         self, sequences: jax.Array, initial_state: Nested, mask: jax.Array | None, training: bool = False
     ) -> tuple:
-        """Run over (batch, time, *space, channels): (last output, all outputs or None, last states)."""
+        """Run over (batch, time, *space, channels): (last output, all outputs or None, final states)."""
         cell = self.cell
         drop, drop_hidden = cell._masks(sequences[:, 0], initial_state[0], training)
         steps, drop, drop_hidden, states = cell.channels_last(
@@ -244,31 +244,31 @@ class ConvLSTM(RNN):
 
 
 class ConvLSTM1D(ConvLSTM):
-    """Long short-term memory over sequences of rows: `LSTMCell` with convolutions for products.
+    """Convolutional LSTM over sequences of 1D data: `LSTMCell` with convolutions instead of matrix products.
 
     Args:
-        filters: number of output channels, and of channels of both states.
+        filters: number of channels of the output and of both states.
         kernel_size: size of both kernels, an int or (size,).
-        strides: step of the inputs' kernel, likewise. Defaults to 1. That of the state always has 1.
+        strides: step of the inputs' kernel, likewise. Defaults to 1. The stride of the state's kernel is always 1.
         padding: `"valid"` (none) or `"same"` (stride 1 keeps the size), for the inputs. The state keeps its size.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        dilation_rate: distance of the elements of the inputs' kernel; not together with strides above 1. Defaults
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        dilation_rate: spacing of the elements of the input kernel; cannot be combined with strides above 1. Defaults
             to 1.
-        activation, recurrent_activation: names or functions, for the memory and for the gates. Default to `"tanh"`
-            and `"sigmoid"`.
+        activation, recurrent_activation: activation functions, names or callables, of the cell state and of the gates.
+            Default to `"tanh"` and `"sigmoid"`.
         use_bias: whether to add a bias. Defaults to True.
-        kernel_initializer, recurrent_initializer, bias_initializer: how weights start. Default to
+        kernel_initializer, recurrent_initializer, bias_initializer: initializers of the weights. Default to
             `"glorot_uniform"`, `"orthogonal"` and `"zeros"`.
-        unit_forget_bias: whether the forget gate's bias starts at one. Defaults to True.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights. None by default.
+        unit_forget_bias: whether the forget gate's bias is initialized to one. Defaults to True.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights. None by default.
         activity_regularizer: penalty on the output. None by default.
-        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update. None by
-            default.
-        dropout, recurrent_dropout: rates in [0, 1) of dropping elements of inputs and state in training, the same at
-            every step. Default to 0.0.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints applied to the weights after each update.
+            None by default.
+        dropout, recurrent_dropout: dropout rates in [0, 1) for elements of the inputs and the state during training,
+            the same at every step. Default to 0.0.
         seed: int or SeedGenerator for dropout. None by default.
-        return_sequences, return_state, go_backwards, stateful: as in `RNN`, which also takes `unroll` and
-            `zero_output_for_mask` and documents the arguments of a call.
+        return_sequences, return_state, go_backwards, stateful: as in `RNN`, which also accepts `unroll` and
+            `zero_output_for_mask` and documents the call arguments.
 
     Input shape:
         `(batch, time, steps, channels)`,
@@ -276,7 +276,7 @@ class ConvLSTM1D(ConvLSTM):
 
     Output shape:
         `(batch, new_steps, filters)`, or
-        `(batch, filters, new_steps)`; with `return_sequences`, the time after the batch.
+        `(batch, filters, new_steps)`; with `return_sequences`, the time axis comes after the batch axis.
 
     Shi et al., Convolutional LSTM network: a machine learning approach for precipitation nowcasting, 2015.
 
@@ -290,31 +290,31 @@ class ConvLSTM1D(ConvLSTM):
 
 
 class ConvLSTM2D(ConvLSTM):
-    """Long short-term memory over films: `LSTMCell` with convolutions for products.
+    """Convolutional LSTM over videos: `LSTMCell` with convolutions instead of matrix products.
 
     Args:
-        filters: number of output channels, and of channels of both states.
+        filters: number of channels of the output and of both states.
         kernel_size: size of both kernels, an int or (height, width).
-        strides: step of the inputs' kernel, likewise. Defaults to 1. That of the state always has 1.
+        strides: step of the inputs' kernel, likewise. Defaults to 1. The stride of the state's kernel is always 1.
         padding: `"valid"` (none) or `"same"` (stride 1 keeps the size), for the inputs. The state keeps its size.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        dilation_rate: distance of the elements of the inputs' kernel; not together with strides above 1. Defaults
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        dilation_rate: spacing of the elements of the input kernel; cannot be combined with strides above 1. Defaults
             to 1.
-        activation, recurrent_activation: names or functions, for the memory and for the gates. Default to `"tanh"`
-            and `"sigmoid"`.
+        activation, recurrent_activation: activation functions, names or callables, of the cell state and of the gates.
+            Default to `"tanh"` and `"sigmoid"`.
         use_bias: whether to add a bias. Defaults to True.
-        kernel_initializer, recurrent_initializer, bias_initializer: how weights start. Default to
+        kernel_initializer, recurrent_initializer, bias_initializer: initializers of the weights. Default to
             `"glorot_uniform"`, `"orthogonal"` and `"zeros"`.
-        unit_forget_bias: whether the forget gate's bias starts at one. Defaults to True.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights. None by default.
+        unit_forget_bias: whether the forget gate's bias is initialized to one. Defaults to True.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights. None by default.
         activity_regularizer: penalty on the output. None by default.
-        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update. None by
-            default.
-        dropout, recurrent_dropout: rates in [0, 1) of dropping elements of inputs and state in training, the same at
-            every step. Default to 0.0.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints applied to the weights after each update.
+            None by default.
+        dropout, recurrent_dropout: dropout rates in [0, 1) for elements of the inputs and the state during training,
+            the same at every step. Default to 0.0.
         seed: int or SeedGenerator for dropout. None by default.
-        return_sequences, return_state, go_backwards, stateful: as in `RNN`, which also takes `unroll` and
-            `zero_output_for_mask` and documents the arguments of a call.
+        return_sequences, return_state, go_backwards, stateful: as in `RNN`, which also accepts `unroll` and
+            `zero_output_for_mask` and documents the call arguments.
 
     Input shape:
         `(batch, time, height, width, channels)`,
@@ -322,7 +322,7 @@ class ConvLSTM2D(ConvLSTM):
 
     Output shape:
         `(batch, new_height, new_width, filters)`, or
-        `(batch, filters, new_height, new_width)`; with `return_sequences`, the time after the batch.
+        `(batch, filters, new_height, new_width)`; with `return_sequences`, the time axis comes after the batch axis.
 
     Shi et al., Convolutional LSTM network: a machine learning approach for precipitation nowcasting, 2015.
 
@@ -336,31 +336,31 @@ class ConvLSTM2D(ConvLSTM):
 
 
 class ConvLSTM3D(ConvLSTM):
-    """Long short-term memory over sequences of volumes: `LSTMCell` with convolutions for products.
+    """Convolutional LSTM over sequences of volumes: `LSTMCell` with convolutions instead of matrix products.
 
     Args:
-        filters: number of output channels, and of channels of both states.
-        kernel_size: size of both kernels, an int or three, one for each axis of space.
-        strides: step of the inputs' kernel, likewise. Defaults to 1. That of the state always has 1.
+        filters: number of channels of the output and of both states.
+        kernel_size: size of both kernels, an int or three, one per spatial axis.
+        strides: step of the inputs' kernel, likewise. Defaults to 1. The stride of the state's kernel is always 1.
         padding: `"valid"` (none) or `"same"` (stride 1 keeps the size), for the inputs. The state keeps its size.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        dilation_rate: distance of the elements of the inputs' kernel; not together with strides above 1. Defaults
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        dilation_rate: spacing of the elements of the input kernel; cannot be combined with strides above 1. Defaults
             to 1.
-        activation, recurrent_activation: names or functions, for the memory and for the gates. Default to `"tanh"`
-            and `"sigmoid"`.
+        activation, recurrent_activation: activation functions, names or callables, of the cell state and of the gates.
+            Default to `"tanh"` and `"sigmoid"`.
         use_bias: whether to add a bias. Defaults to True.
-        kernel_initializer, recurrent_initializer, bias_initializer: how weights start. Default to
+        kernel_initializer, recurrent_initializer, bias_initializer: initializers of the weights. Default to
             `"glorot_uniform"`, `"orthogonal"` and `"zeros"`.
-        unit_forget_bias: whether the forget gate's bias starts at one. Defaults to True.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights. None by default.
+        unit_forget_bias: whether the forget gate's bias is initialized to one. Defaults to True.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights. None by default.
         activity_regularizer: penalty on the output. None by default.
-        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update. None by
-            default.
-        dropout, recurrent_dropout: rates in [0, 1) of dropping elements of inputs and state in training, the same at
-            every step. Default to 0.0.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints applied to the weights after each update.
+            None by default.
+        dropout, recurrent_dropout: dropout rates in [0, 1) for elements of the inputs and the state during training,
+            the same at every step. Default to 0.0.
         seed: int or SeedGenerator for dropout. None by default.
-        return_sequences, return_state, go_backwards, stateful: as in `RNN`, which also takes `unroll` and
-            `zero_output_for_mask` and documents the arguments of a call.
+        return_sequences, return_state, go_backwards, stateful: as in `RNN`, which also accepts `unroll` and
+            `zero_output_for_mask` and documents the call arguments.
 
     Input shape:
         `(batch, time, depth, height, width, channels)`,
@@ -368,7 +368,8 @@ class ConvLSTM3D(ConvLSTM):
 
     Output shape:
         `(batch, new_depth, new_height, new_width, filters)`, or
-        `(batch, filters, new_depth, new_height, new_width)`; with `return_sequences`, the time after the batch.
+        `(batch, filters, new_depth, new_height, new_width)`; with `return_sequences`, the time axis comes after the
+        batch axis.
 
     Shi et al., Convolutional LSTM network: a machine learning approach for precipitation nowcasting, 2015.
 

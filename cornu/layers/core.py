@@ -39,16 +39,17 @@ class Identity(Layer):
 class Lambda(Layer):
     """A function as a layer.
 
-    The layer knows nothing of weights that the function uses: write a `Layer` subclass for those. To save a model, give
-    the function a name with `def` and register it with `cornu.saving.register_keras_serializable()`: a file then holds
-    that name. Of a `lambda` it can only hold the code, which loads for `safe_mode=False` and the same Python alone.
+    The layer does not track weights that the function uses: write a `Layer` subclass for those. To save a model, define
+    the function by name with `def` and register it with `cornu.saving.register_keras_serializable()`: the file then
+    contains that name. For a `lambda`, it can only contain the bytecode, which loads only with `safe_mode=False` and in
+    the same Python release.
 
     Args:
-        function: function of the inputs. If it has parameters called `mask` or `training`, it is given those too.
+        function: function of the inputs. Parameters called `mask` or `training` are passed those values too.
         output_shape: shape of the output without the batch axis (a list of tuples for several outputs), or a function
-            of the input shape; None finds it by running the function abstractly.
-        mask: the output's mask, or a function of (inputs, mask) that makes it; None drops masks.
-        arguments: dictionary of further arguments for the function. None by default.
+            of the input shape; None infers it by running the function abstractly.
+        mask: the output's mask, or a function of (inputs, mask) that computes it; None drops masks.
+        arguments: dictionary of additional keyword arguments for the function. None by default.
 
     Example:
 
@@ -79,12 +80,13 @@ class Lambda(Layer):
         self._accepts = _parameter_names(function)
 
     def call(self, inputs: Nested, mask: Nested = None, training: bool | None = None) -> Nested:
-        """What the function returns."""
+        """The result of the function."""
         extra = {"mask": mask, "training": training}
         given = {name: value for name, value in extra.items() if name in self._accepts}
         if self.mask is None and "mask" not in given and any(m is not None for m in tree.flatten(mask)):
             warnings.warn(
-                f"{validate.describe(self)} was given an input with a mask, which its function does not take and which "
+                f"{validate.describe(self)} received an input with a mask, which its function does not accept and "
+                "which "
                 "is therefore dropped. Give the function a parameter called mask, or the layer a mask argument.",
                 stacklevel=2,
             )
@@ -93,17 +95,18 @@ class Lambda(Layer):
         return self.function(inputs, **{**self.arguments, **given})
 
     def _check_texts(self, arguments: object) -> None:
-        """Refuse what a file gives to a function of the user's while it is read, where that could lead elsewhere."""
+        """Reject text that a file passes to a user's function while it is being read, if it could be a path or a
+        command."""
         for text in tree.flatten(arguments):
             if isinstance(text, (str, bytes)) and _LEADS_ELSEWHERE.search(str(text)):
                 raise ValueError(
                     f"{validate.describe(self)}: the file calls your function {self.function.__name__!r} with the text "
-                    f"{text!r:.200}, which could be a path, an address or a command. It was refused. If you trust the "
-                    "file as you trust a program, pass safe_mode=False to the function that loads it."
+                    f"{text!r:.200}, which could be a path, an address or a command. It was rejected. If you trust the "
+                    "file as you would a program, pass safe_mode=False to the function that loads it."
                 )
 
     def compute_output_spec(self, inputs: Nested, *args: Any, **kwargs: Any) -> Nested:
-        """The symbolic output: of the promised shape, else found by running the function abstractly."""
+        """The symbolic output: of the declared shape, or inferred by running the function abstractly."""
         if self.output_shape is None:
             try:
                 return super().compute_output_spec(inputs, *args, **kwargs)
@@ -119,11 +122,11 @@ class Lambda(Layer):
         return tree.map_shape_structure(lambda shape: KerasTensor(shape, self.compute_dtype), promised)
 
     def compute_mask(self, inputs: Nested, mask: Nested = None) -> Nested:
-        """The mask given to the layer, or what its mask function says."""
+        """The mask passed to the layer, or the result of its mask function."""
         return self.mask(inputs, mask) if callable(self.mask) else self.mask
 
     def get_config(self) -> ConfigDict:
-        """The constructor's arguments; functions by name where a file could name them."""
+        """The constructor's arguments; functions by name if a file can refer to them."""
         config = super().get_config() | {"arguments": serialize_keras_object(self.arguments)}
         for key in _FUNCTION_KEYS:
             value = getattr(self, key)
@@ -135,15 +138,15 @@ class Lambda(Layer):
     def from_config(
         cls, config: Config, custom_objects: CustomObjects | None = None, safe_mode: bool | None = None
     ) -> "Lambda":
-        """The layer that `get_config` described.
+        """The layer described by `get_config`.
 
         Args:
             config: the config.
-            custom_objects: dictionary from name to function, for functions that are not registered.
-            safe_mode: only False itself lets code in the config be run.
+            custom_objects: dictionary from names to functions, for functions that are not registered.
+            safe_mode: code in the config is run only if this is False.
 
         Raises:
-            ValueError: where the config names an unknown function, or holds code that nobody allowed.
+            ValueError: if the config names an unknown function, or contains code that is not allowed to run.
         """
         with registry.custom_objects(custom_objects), function_code.reading(safe_mode, "The config of a Lambda layer"):
             functions = {key: _read_function(config, key) for key in _FUNCTION_KEYS if key in config}
@@ -151,10 +154,10 @@ class Lambda(Layer):
         return super().from_config({**rest, **functions})
 
 
-# Texts that could be a path, an address or a command, which no mode or axis of a function looks like.
+# Text that could be a path, an address or a command, unlike the mode or axis arguments of functions.
 _LEADS_ELSEWHERE = re.compile(r"[/\\:~$|;&<`\0-\x1f]|\.\.|\.[A-Za-z]\w*$")
 _FUNCTION_KEYS = ("function", "output_shape", "mask")
-# What Keras 2 wrote beside functions.
+# Entries that Keras 2 writes next to functions.
 _LEGACY_KEYS = ("function_type", "module", "output_shape_type", "output_shape_module")
 
 
@@ -166,7 +169,7 @@ def _parameter_names(function: Callable) -> tuple[str, ...]:
 
 
 def _function_config(function: Callable) -> Any:
-    """The function's name as a config, else its code, else the function itself for the writer of files to refuse."""
+    """The function's name as a config, else its code, else the function itself, which the writer of files rejects."""
     if function_code.is_unnamed(function):
         return function_code.Written(cast(types.FunctionType, function))
     name = registry.get_registered_name(function) if hasattr(function, "__name__") else None
@@ -176,7 +179,7 @@ def _function_config(function: Callable) -> Any:
 
 
 def _plain(value: object) -> Any:
-    """Arrays as plain data, all else as it is."""
+    """Arrays as plain data, anything else unchanged."""
     return serialize_keras_object(value) if hasattr(value, "dtype") else value
 
 
@@ -186,7 +189,7 @@ def _builtin_function(name: str) -> Callable | None:
 
 
 def _read_function(config: Config, key: str) -> Any:
-    """The function that the config has as `key`; what is not a function as it is."""
+    """The function in the config under `key`; values that are not functions are returned unchanged."""
     value, kind = config[key], config.get("function_type" if key == "function" else f"{key}_type")
     if isinstance(value, function_code.Written):
         return value.function

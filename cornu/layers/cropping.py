@@ -1,4 +1,4 @@
-"""Cropping: entries taken away at both ends of the spatial axes."""
+"""Cropping: removing entries at both ends of the spatial axes."""
 
 from typing import Unpack
 
@@ -12,7 +12,7 @@ from cornu.layers.sides import Pairs, end_pair, first_spatial_axis, side_pairs
 
 
 class _Cropping(Layer):
-    """What all ranks share; subclasses set `cropping`, and `data_format` above rank 1."""
+    """Shared by all ranks; subclasses set `cropping`, and `data_format` above rank 1."""
 
     pure_call = rowwise = True
     hooks = frozenset({"_pairs"})
@@ -37,7 +37,7 @@ class _Cropping(Layer):
 
 
 class Cropping1D(_Cropping):
-    """Takes time steps away at both ends.
+    """Removes time steps at both ends.
 
     Args:
         cropping: int, or two ints (before, after). Defaults to `(1, 1)`.
@@ -59,12 +59,12 @@ class Cropping1D(_Cropping):
 
 
 class Cropping2D(_Cropping):
-    """Takes rows and columns away at the edges of images.
+    """Removes rows and columns at the edges of images.
 
     Args:
         cropping: int, two ints (height, width), or two pairs ((top, bottom), (left, right)). Defaults to `((0, 0),
             (0, 0))`.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape: `(batch, height, width, channels)`, or `(batch, channels, height, width)`.
 
@@ -83,11 +83,11 @@ class Cropping2D(_Cropping):
 
 
 class Cropping3D(_Cropping):
-    """Takes planes away at the faces of volumes.
+    """Removes planes at the faces of volumes.
 
     Args:
         cropping: int, three ints, or three pairs (before, after). Defaults to `((1, 1), (1, 1), (1, 1))`.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape: `(batch, dim1, dim2, dim3, channels)`, or `(batch, channels, dim1, dim2, dim3)`.
 

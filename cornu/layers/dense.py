@@ -17,20 +17,19 @@ __all__ = ["Dense"]
 
 
 class Dense(Quantizable, Layer):
-    """Every output is a weighted sum of all inputs: `activation(inputs @ kernel + bias)`.
+    """Fully connected layer: `activation(inputs @ kernel + bias)`.
 
     Args:
         units: size of the output, a positive int.
-        activation: function of the result, by name or callable; None is linear.
-        use_bias: whether a bias is added. Defaults to True.
-        kernel_initializer, bias_initializer: how the weights start. Default to `"glorot_uniform"` and `"zeros"`.
+        activation: activation function, a name or a callable; None is linear.
+        use_bias: whether to add a bias. Defaults to True.
+        kernel_initializer, bias_initializer: initializers of the weights. Default to `"glorot_uniform"` and `"zeros"`.
         kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss. None by default.
         activity_regularizer: penalty on the output. None by default.
-        kernel_constraint, bias_constraint: functions of the weights after each update. None by default.
-        lora_rank: rank of a trained correction to the then frozen kernel; None trains the kernel itself.
-        lora_alpha: the correction is scaled by `lora_alpha / lora_rank`; None is `lora_rank`.
-        quantization_config: how weights are kept in few bits, where the dtype policy asks for that; None is the mode's
-            own.
+        kernel_constraint, bias_constraint: constraints applied to the weights after each update. None by default.
+        lora_rank: rank of a trainable low-rank update (LoRA) to the frozen kernel; None trains the kernel itself.
+        lora_alpha: the update is scaled by `lora_alpha / lora_rank`; None uses `lora_rank`.
+        quantization_config: how the weights are quantized, if the dtype policy says so; None uses the mode's default.
 
     Input shape:
         `(batch, ..., features)`.
@@ -82,11 +81,11 @@ class Dense(Quantizable, Layer):
 
     @property
     def kernel(self) -> Tensor:
-        """The weights of shape (features, units), any low-rank correction added; None before `build`."""
+        """The weights of shape (features, units), including any low-rank update; None before `build`."""
         return self._adapted_weight()
 
     def build(self, input_shape: NestedShapes) -> None:
-        """Make kernel and bias for inputs of this shape."""
+        """Create the kernel and bias for inputs of this shape."""
         features = input_shape[-1]
         form = Form("kernel", (features, self.units), kept=(1,), scale_shape=(self.units,), rows=features)
         self._add_multiplied(form, self.kernel_initializer)

@@ -1,4 +1,4 @@
-"""`Discretization`: numbers as the ranges they fall into, whose boundaries are given or taken from data."""
+"""`Discretization`: numbers mapped to bins, whose boundaries are given or learned from data."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -16,16 +16,16 @@ __all__ = ["Discretization"]
 
 
 class Discretization(HostLayer):
-    """Numbers the ranges between boundaries from 0 on: a number `x` falls into the range `i` with `b[i-1] <= x < b[i]`.
+    """Maps numbers to bins: a number `x` is in bin `i` if `b[i-1] <= x < b[i]`.
 
     Args:
-        bin_boundaries: the boundaries, in rising order. None by default.
-        num_bins: number of ranges that `adapt` makes, each with as many of the data's values as the others; fewer
-            where the data have fewer values. None by default.
-        epsilon: how far a boundary that `adapt` finds may lie from where it should, as a fraction of the data. A
-            smaller one takes more memory. Defaults to 0.01.
-        output_mode: "int" for the number of the range; "one_hot", "multi_hot" or "count" for vectors, as in
-            `CategoryEncoding`.
+        bin_boundaries: the boundaries, in increasing order. None by default.
+        num_bins: number of bins that `adapt` creates, all with equally many of the data's values; fewer if the data
+            have fewer distinct values. None by default.
+        epsilon: tolerance of the boundaries found by `adapt`, as a fraction of the data. A smaller one takes more
+            memory. Defaults to 0.01.
+        output_mode: "int" for the index of the bin; "one_hot", "multi_hot" or "count" for vectors, as in
+            `CategoryEncoding`. Defaults to `"int"`.
         sparse: must be False.
         dtype: dtype of the vectors.
         name: name.
@@ -34,7 +34,7 @@ class Discretization(HostLayer):
         Any.
 
     Output shape:
-        The same for "int", otherwise with a last axis of the number of ranges, as in `CategoryEncoding`.
+        The same for "int", otherwise with the number of bins as the last axis, as in `CategoryEncoding`.
 
     Example:
 
@@ -58,12 +58,12 @@ class Discretization(HostLayer):
         super().__init__(name=name, dtype=dtype)
         if (bin_boundaries is None) == (num_bins is None):
             raise ValueError(
-                f"{validate.describe(self)}: give bin_boundaries, or num_bins to find them by adapt(data). "
+                f"{validate.describe(self)}: give bin_boundaries, or num_bins to learn them with adapt(data). "
                 f"Received: bin_boundaries={bin_boundaries}, num_bins={num_bins}."
             )
         if not isinstance(epsilon, (int, float)) or not 0 < epsilon < 1:
             raise ValueError(
-                f"{validate.describe(self)}: epsilon must lie between 0 and 1. Received: {validate.shown(epsilon)}."
+                f"{validate.describe(self)}: epsilon must be between 0 and 1. Received: {validate.shown(epsilon)}."
             )
         self.bin_boundaries = None if bin_boundaries is None else _boundaries(bin_boundaries, self)
         self.num_bins = None if num_bins is None else validate.positive_int(num_bins, "num_bins", self)
@@ -73,7 +73,7 @@ class Discretization(HostLayer):
         self.reset_state()
 
     def call(self, inputs: Tensor) -> Nested:
-        """The numbers of the ranges, or their vectors."""
+        """The indices of the bins, or their vectors."""
         xp = numpy_for(inputs)
         boundaries = xp.asarray(self._boundaries_now(), "float32")
         numbers = xp.searchsorted(boundaries, xp.asarray(inputs).astype("float32"), side="right")
@@ -81,7 +81,7 @@ class Discretization(HostLayer):
         return encode(numbers, self.output_mode, len(boundaries) + 1, self.output_dtype)
 
     def _boundaries_now(self) -> list[float]:
-        """The boundaries; before `adapt` stand-ins where only shapes count."""
+        """The boundaries; before `adapt`, placeholders if only shapes matter."""
         if self.bin_boundaries is not None:
             return self.bin_boundaries
         if context.current().symbolic and self.num_bins is not None:
@@ -96,13 +96,13 @@ class Discretization(HostLayer):
         return "int32" if self.output_mode == "int" else self.compute_dtype
 
     def adapt(self, data: Data, steps: int | None = None) -> None:
-        """Take the boundaries from data, forgetting what was there before.
+        """Learn the boundaries from data, discarding previous ones.
 
-        A model with the layer inside that has run keeps the old ones until its `compile` is called again.
+        A model that contains the layer and has already run keeps the old boundaries until `compile` is called again.
 
         Args:
             data: an array, a list, or an iterable of batches (a generator, a `PyDataset`, a data loader).
-            steps: how many batches of an iterable are taken; None takes all.
+            steps: number of batches to use from an iterable; None uses all.
         """
         self._require_num_bins()
         self.reset_state()
@@ -111,19 +111,19 @@ class Discretization(HostLayer):
         self.finalize_state()
 
     def update_state(self, data: Data) -> None:
-        """Take a batch into account, for the boundaries that `finalize_state` makes."""
+        """Add a batch to the data from which `finalize_state` computes the boundaries."""
         self._require_num_bins()
         values = np.sort(as_numpy(data, self).astype("float32"), axis=None)
         if np.isnan(values[-1:]).any():
-            raise ValueError(f"{validate.describe(self)}: data to adapt to must not hold NaN.")
+            raise ValueError(f"{validate.describe(self)}: the data for adapt() must not contain NaN.")
         self.summary = _merged(self.summary, _summarized(values, self.epsilon), self.epsilon)
 
     def finalize_state(self) -> None:
-        """Make the boundaries of the batches so far."""
+        """Compute the boundaries from the batches so far."""
         if self.num_bins is None:
             return
         if not self.summary.size:
-            raise ValueError(f"{validate.describe(self)}: adapt needs data, and there was none.")
+            raise ValueError(f"{validate.describe(self)}: adapt() received no data.")
         values = self.summary[0]
         if len(values) < self.num_bins:
             values = values[:-1]
@@ -132,8 +132,8 @@ class Discretization(HostLayer):
         self.bin_boundaries = [float(np.float32(value)) for value in values]
 
     def reset_state(self) -> None:
-        """Forget the batches so far; the boundaries stay until new ones are made."""
-        self.summary = np.empty((2, 0))  # values in rising order, and how many of the data each stands for
+        """Discard the batches so far; the boundaries are kept until new ones are computed."""
+        self.summary = np.empty((2, 0))  # sorted values, and how many data points each represents
 
     def _require_num_bins(self) -> None:
         if self.num_bins is None:
@@ -143,13 +143,13 @@ class Discretization(HostLayer):
             )
 
     def get_config(self) -> ConfigDict:
-        """The constructor's arguments, with the boundaries that were found."""
+        """The constructor's arguments, including learned boundaries."""
         names = ("bin_boundaries", "num_bins", "epsilon", "output_mode", "sparse", "name")
         return {name: getattr(self, name) for name in names} | {"dtype": self.dtype}
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: CustomObjects | None = None) -> "Discretization":
-        """The layer that `get_config` described, with the boundaries that it had found."""
+        """The layer described by `get_config`, including learned boundaries."""
         if config.get("num_bins") is None or config.get("bin_boundaries") is None:
             return super().from_config(config)
         layer = super().from_config({**config, "bin_boundaries": None})
@@ -160,7 +160,9 @@ class Discretization(HostLayer):
 def _boundaries(values: Tensor, owner: object) -> list[float]:
     boundaries = [float(value) for value in values]
     if not all(a <= b for a, b in pairwise(boundaries)):
-        raise ValueError(f"{validate.describe(owner)}: bin_boundaries must be in rising order. Received: {boundaries}.")
+        raise ValueError(
+            f"{validate.describe(owner)}: bin_boundaries must be in increasing order. Received: {boundaries}."
+        )
     return boundaries
 
 
@@ -168,14 +170,14 @@ def _boundaries(values: Tensor, owner: object) -> list[float]:
 
 
 def _summarized(values: np.ndarray, epsilon: float) -> np.ndarray:
-    """About `1 / epsilon` of sorted values, each standing for as many."""
+    """About `1 / epsilon` of the sorted values, each representing equally many."""
     weight = max(1.0, values.size * epsilon)
     kept = values[int(weight) - 1 :: int(weight)]
     return np.stack([kept.astype("float64"), np.full(kept.size, weight)])
 
 
 def _merged(one: np.ndarray, other: np.ndarray, epsilon: float) -> np.ndarray:
-    """A summary of the values of two, of about `1 / epsilon` entries."""
+    """The merged summary of two summaries, with about `1 / epsilon` entries."""
     both = np.concatenate([one, other], axis=1)
     both = both[:, np.argsort(both[0], kind="stable")]
     if both.shape[1] * epsilon < 1:
@@ -185,6 +187,6 @@ def _merged(one: np.ndarray, other: np.ndarray, epsilon: float) -> np.ndarray:
 
 
 def _quantiles(summary: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """The values below which these shares of the data lie."""
+    """The quantiles of the data for these fractions."""
     values, weights = summary
     return np.interp(shares, np.cumsum(weights) / weights.sum(), values)

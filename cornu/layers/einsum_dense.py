@@ -1,4 +1,4 @@
-"""The fully connected layer whose product is written in Einstein's notation."""
+"""A fully connected layer whose product is given by an einsum equation."""
 
 import math
 from collections.abc import Sequence
@@ -17,27 +17,27 @@ from cornu.quantizers.schemes import Form
 
 __all__ = ["EinsumDense"]
 
-_FORMS = 'its form must be "ab,bc->ac", "...ab,bc->...ac" or "ab...,bc->ac..."'
+_FORMS = 'equation must have the form "ab,bc->ac", "...ab,bc->...ac" or "ab...,bc->ac..."'
 
 
 class Plan(NamedTuple):
-    """What an equation means for one input shape."""
+    """The interpretation of an equation for one input shape."""
 
-    equation: str  # as jax.numpy.einsum takes it
+    equation: str  # as passed to jax.numpy.einsum
     kernel_shape: tuple[int, ...]
     bias_shape: tuple[int, ...] | None
 
 
 def plan(equation: str, input_shape: Sequence, output_shape: Sequence, bias_axes: str | None, owner: object) -> Plan:
-    """The shapes of kernel and bias.
+    """The shapes of the kernel and the bias.
 
     Args:
         equation: input, kernel and output subscripts.
         input_shape: shape of the input, batch included.
-        output_shape: sizes of the output without the batch, None where the input's counts; beside a leading `...`
-            they fit the last letters.
-        bias_axes: letters of the output that the bias lies along; None for no bias.
-        owner: the layer, for messages.
+        output_shape: sizes of the output without the batch, None to use the input's size; with a leading `...` they
+            apply to the last letters.
+        bias_axes: letters of the output axes that have a bias; None for no bias.
+        owner: the layer, for error messages.
     """
     source, weight, target, ellipsis = _parse(equation, owner)
     rank = len(input_shape)
@@ -51,14 +51,14 @@ def plan(equation: str, input_shape: Sequence, output_shape: Sequence, bias_axes
         if letter in sizes and size is not None and sizes[letter] not in (size, None):
             raise ValueError(
                 f"{validate.describe(owner)}: axis {letter!r} has size {sizes[letter]} in the input and {size} in "
-                f"output_shape={tuple(output_shape)}. Give None there to take the input's."
+                f"output_shape={tuple(output_shape)}. Use None to keep the input's size."
             )
         sizes[letter] = sizes.get(letter) if size is None else size
     unknown = [letter for letter in (*weight, *target) if letter not in sizes]
     if unknown:
         raise ValueError(
-            f"{validate.describe(owner)}: axis {unknown[0]!r} of {equation!r} is in neither the input nor the output's "
-            "named sizes, so its size is not known."
+            f"{validate.describe(owner)}: axis {unknown[0]!r} of {equation!r} is neither in the input nor among the "
+            "sizes in output_shape, so its size is unknown."
         )
     kernel_shape = tuple(sizes[letter] for letter in weight)
     trailing = rank - len(source) if ellipsis == "right" else 0
@@ -66,7 +66,7 @@ def plan(equation: str, input_shape: Sequence, output_shape: Sequence, bias_axes
 
 
 def _parse(equation: str, owner: object) -> tuple[str, str, str, str | None]:
-    """Input, kernel and output letters, and on which side the other axes are: "left", "right" or None."""
+    """Input, kernel and output letters, and the side of the ellipsis: "left", "right" or None."""
     parts = equation.replace(" ", "").replace("->", ",").split(",")
     well_formed = len(parts) == 3 and equation.count("->") == 1
     source, weight, target = parts if well_formed else ("", "", "")
@@ -83,11 +83,11 @@ def _parse(equation: str, owner: object) -> tuple[str, str, str, str | None]:
 def _named_outputs(
     target: str, sizes: Sequence, ellipsis: str | None, equation: str, owner: object
 ) -> dict[str, object]:
-    """The size given for each letter of the output but the batch's."""
+    """The size given for each output letter except the batch."""
     letters = target if ellipsis == "left" else target[1:]
     if len(sizes) < len(letters) or (ellipsis is None and len(sizes) != len(letters)):
         raise ValueError(
-            f"{validate.describe(owner)}: output_shape must give a size or None for each of the axes {letters!r} of "
+            f"{validate.describe(owner)}: output_shape must have a size or None for each of the axes {letters!r} of "
             f"{equation!r}. Received: output_shape={tuple(sizes)}."
         )
     chosen = sizes[len(sizes) - len(letters) :] if ellipsis == "left" else sizes[: len(letters)]
@@ -95,7 +95,7 @@ def _named_outputs(
 
 
 def _bias_shape(target: str, sizes: dict, bias_axes: str | None, trailing: int, owner: object) -> tuple | None:
-    """Sizes along the bias's axes, 1 between and after them, nothing before the first."""
+    """Sizes along the bias axes, 1 between and after them, nothing before the first."""
     if not bias_axes:
         return None
     for letter in bias_axes:
@@ -113,25 +113,24 @@ class EinsumDense(Quantizable, Layer):
 
     Args:
         equation: subscripts of input, kernel and output, such as `"abc,cd->abd"`. Input and output may both begin, or
-            both end, with `...` for axes that are left alone.
-        output_shape: size or sizes of the output's axes without the batch; None takes the input's size.
-        activation: function of the result, by name or callable; None is linear.
-        bias_axes: letters of the output along which the bias lies, such as `"d"`; None for no bias.
-        kernel_initializer, bias_initializer: how the weights start. Default to `"glorot_uniform"` and `"zeros"`.
+            both end, with `...` for axes that are left unchanged.
+        output_shape: size or sizes of the output axes without the batch; None uses the input's size.
+        activation: activation function, a name or a callable; None is linear.
+        bias_axes: letters of the output axes that have a bias, such as `"d"`; None for no bias.
+        kernel_initializer, bias_initializer: initializers of the weights. Default to `"glorot_uniform"` and `"zeros"`.
         kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss. None by default.
-        kernel_constraint, bias_constraint: functions of the weights after each update. None by default.
-        lora_rank: rank of a trained correction to the then frozen kernel; None trains the kernel itself.
-        lora_alpha: the correction is scaled by `lora_alpha / lora_rank`; None is `lora_rank`.
-        gptq_unpacked_column_size: what Keras's files say of a kernel that GPTQ rounded: its columns, which follow from
-            the equation. None by default.
-        quantization_config: how weights are kept in few bits, where the dtype policy asks for that; None is the mode's
-            own.
+        kernel_constraint, bias_constraint: constraints applied to the weights after each update. None by default.
+        lora_rank: rank of a trainable low-rank update (LoRA) to the frozen kernel; None trains the kernel itself.
+        lora_alpha: the update is scaled by `lora_alpha / lora_rank`; None uses `lora_rank`.
+        gptq_unpacked_column_size: accepted for Keras's files with GPTQ-quantized kernels and ignored: the number of
+            columns follows from the equation. None by default.
+        quantization_config: how the weights are quantized, if the dtype policy says so; None uses the mode's default.
 
     Input shape:
-        As the equation's first part.
+        As in the first part of the equation.
 
     Output shape:
-        As the equation's last part.
+        As in the last part of the equation.
 
     Example:
 
@@ -179,17 +178,17 @@ class EinsumDense(Quantizable, Layer):
 
     @property
     def rowwise(self) -> bool:  # type: ignore[override]  # what the equation says, and nothing to be set
-        """Whether the first axis of the input is that of the output."""
+        """Whether the first input axis is also the first output axis."""
         source, weight, target, ellipsis = _parse(self.equation, self)
         return ellipsis == "left" or (source[:1] == target[:1] and source[:1] not in weight)
 
     @property
     def kernel(self) -> Tensor:
-        """The weights, any low-rank correction added; None before `build`."""
+        """The weights, including any low-rank update; None before `build`."""
         return self._adapted_weight()
 
     def build(self, input_shape: NestedShapes) -> None:
-        """Make kernel and bias for inputs of this shape."""
+        """Create the kernel and bias for inputs of this shape."""
         shapes = plan(self.equation, input_shape, self.output_shape, self.bias_axes, self)
         self._add_multiplied(self._form(shapes.kernel_shape, len(input_shape)), self._scaled_initializer())
         self.bias = None
@@ -202,7 +201,7 @@ class EinsumDense(Quantizable, Layer):
         self._start_lora()
 
     def _scaled_initializer(self) -> Any:
-        """The kernel's initializer, told which axes of the kernel are summed over: the others lead to outputs."""
+        """The kernel's initializer, with the summed kernel axes as inputs and the others as outputs."""
         initializer = self.kernel_initializer
         if not isinstance(initializer, initializers.VarianceScaling) or initializer.input_axes is not None:
             return initializer
@@ -213,7 +212,7 @@ class EinsumDense(Quantizable, Layer):
         )
 
     def _form(self, shape: tuple[int, ...], rank: int) -> Form:
-        """What the equation says of the kernel, for inputs with so many axes."""
+        """The plan of the equation, for inputs with this many axes."""
         source, weight, target, ellipsis = _parse(self.equation, self)
         kept = tuple(weight.index(letter) for letter in target if letter in weight)
         scales = [shape[weight.index(letter)] if letter in weight else 1 for letter in target]

@@ -1,4 +1,4 @@
-"""Layers that turn integers into trained vectors."""
+"""Layers that turn integers into trainable vectors."""
 
 from typing import Any
 
@@ -17,22 +17,21 @@ __all__ = ["Embedding", "ReversibleEmbedding"]
 
 
 class Embedding(Quantizable, Layer):
-    """A table of vectors, one for each integer: `outputs[..., :] = embeddings[inputs]`.
+    """A table with one vector for each integer: `outputs[..., :] = embeddings[inputs]`.
 
-    An integer that is not in the table gives NaN.
+    Out-of-range integers give NaN.
 
     Args:
-        input_dim: number of different integers, the largest one plus 1.
+        input_dim: number of distinct integers, the largest one plus 1.
         output_dim: size of the vectors.
-        embeddings_initializer: how the table starts. Defaults to `"uniform"`.
+        embeddings_initializer: initializer of the table. Defaults to `"uniform"`.
         embeddings_regularizer: penalty on the table, added to the loss. None by default.
-        embeddings_constraint: function of the table after each update. None by default.
-        mask_zero: whether 0 is padding, which later layers skip. Defaults to False.
-        weights: the table's first values, an array or a list of one. None by default.
-        lora_rank: rank of a trained correction to the then frozen table; None trains the table itself.
-        lora_alpha: the correction is scaled by `lora_alpha / lora_rank`; None is `lora_rank`.
-        quantization_config: how the table is kept in few bits, where the dtype policy asks for that; None is the mode's
-            own.
+        embeddings_constraint: constraint applied to the table after each update. None by default.
+        mask_zero: whether 0 is padding that later layers should skip. Defaults to False.
+        weights: initial values of the table, an array or a list with one. None by default.
+        lora_rank: rank of a trainable low-rank update (LoRA) to the frozen table; None trains the table itself.
+        lora_alpha: the update is scaled by `lora_alpha / lora_rank`; None uses `lora_rank`.
+        quantization_config: how the table is quantized, if the dtype policy says so; None uses the mode's default.
 
     Input shape:
         Integers of any shape.
@@ -66,7 +65,7 @@ class Embedding(Quantizable, Layer):
         quantization_config: object = None,
         **kwargs: Any,
     ):
-        # Positions must not be rounded to 16 bits: inputs are not cast, the vectors are once they are looked up.
+        # Indices must not be rounded to 16 bits: inputs are not cast, but the vectors that are looked up are.
         kwargs["autocast"] = False
         super().__init__(**kwargs)
         self.input_dim = validate.positive_int(input_dim, "input_dim", self)
@@ -84,22 +83,22 @@ class Embedding(Quantizable, Layer):
 
     @property
     def embeddings(self) -> Tensor:
-        """The table of shape (input_dim, output_dim), any low-rank correction added; None before `build`."""
+        """The table of shape (input_dim, output_dim), including any low-rank update; None before `build`."""
         return self._adapted_weight()
 
     def build(self, input_shape: NestedShapes = None) -> None:
-        """Make the table."""
+        """Create the table."""
         shape = (self.input_dim, self.output_dim)
         form = Form("embeddings", shape, kept=(0,), scale_shape=shape[:1], rows=self.output_dim, turned=True)
         self._add_multiplied(form, self.embeddings_initializer)
         self._start_lora()
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """The vectors of the integers."""
+        """The vectors for the integers."""
         return self._look_up(inputs)
 
     def _rows(self, places: jax.Array) -> jax.Array:
-        """Rows of the table, without its low-rank correction; of one in few bits, only those are made numbers."""
+        """Rows of the table, without its low-rank update; of a quantized table, only those are dequantized."""
         form, scheme = self._forms[0], self._scheme
         if scheme is None:
             return jnp.take(self._stored(form)["{}"], places, axis=0)
@@ -120,31 +119,31 @@ class Embedding(Quantizable, Layer):
         return vectors.astype(self.compute_dtype)
 
     def compute_mask(self, inputs: Nested, mask: Nested = None) -> Nested:
-        """True where the integer is not the padding 0; None without `mask_zero`."""
+        """True where the integer is not the padding value 0; None without `mask_zero`."""
         return ops.not_equal(inputs, 0) if self.mask_zero else None
 
 
 class ReversibleEmbedding(Embedding):
-    """An embedding that also goes back, from vectors to a score for each integer.
+    """An embedding that also works in reverse, from vectors to a score for each integer.
 
     `layer(ids)` looks vectors up; `layer(vectors, reverse=True)` is `vectors @ transpose(embeddings)`.
 
     Args:
-        input_dim: number of different integers.
+        input_dim: number of distinct integers.
         output_dim: size of the vectors.
-        tie_weights: whether both directions share one table. Defaults to True.
-        embeddings_initializer: how the tables start. Defaults to `"uniform"`.
+        tie_weights: whether both directions share the same table. Defaults to True.
+        embeddings_initializer: initializer of the tables. Defaults to `"uniform"`.
         embeddings_regularizer: penalty on the table, added to the loss. None by default.
-        embeddings_constraint: function of the table after each update. None by default.
-        mask_zero: whether 0 is padding, which later layers skip. Defaults to False.
-        reverse_dtype: dtype of the way back; None takes the vectors' or the layer's, whichever is wider.
-        logit_soft_cap: bound `c` that turns a score `s` into `c * tanh(s / c)`; None sets no bound.
+        embeddings_constraint: constraint applied to the table after each update. None by default.
+        mask_zero: whether 0 is padding that later layers should skip. Defaults to False.
+        reverse_dtype: dtype of the reverse direction; None uses the vectors' or the layer's, whichever is wider.
+        logit_soft_cap: bound `c` that maps a score `s` to `c * tanh(s / c)`; None sets no bound.
 
     Input shape:
-        Integers of any shape; reversed, vectors `(..., output_dim)`.
+        Integers of any shape; in reverse, vectors `(..., output_dim)`.
 
     Output shape:
-        `(*input_shape, output_dim)`; reversed, `(..., input_dim)`.
+        `(*input_shape, output_dim)`; in reverse, `(..., input_dim)`.
 
     Example:
 
@@ -168,7 +167,7 @@ class ReversibleEmbedding(Embedding):
         logit_soft_cap: float | None = None,
         **kwargs: Any,
     ):
-        self.tie_weights = tie_weights  # needed by build, which runs early when weights are given
+        self.tie_weights = tie_weights  # needed by build, which runs immediately if weights are given
         super().__init__(
             input_dim, output_dim, embeddings_initializer, embeddings_regularizer, embeddings_constraint, mask_zero,
             **kwargs,
@@ -177,7 +176,7 @@ class ReversibleEmbedding(Embedding):
         self.logit_soft_cap = logit_soft_cap
 
     def build(self, input_shape: NestedShapes = None) -> None:
-        """Make the table, and a second one for the way back unless they are tied."""
+        """Create the table, and a second one for the reverse direction unless they are tied."""
         super().build(input_shape)
         if not self.tie_weights:
             shape, scales = (self.output_dim, self.input_dim), (self.input_dim,)
@@ -185,7 +184,7 @@ class ReversibleEmbedding(Embedding):
             self._add_multiplied(form, self.embeddings_initializer)
 
     def call(self, inputs: jax.Array, reverse: bool = False) -> jax.Array:
-        """The vectors of integers, or the scores of vectors."""
+        """The vectors for integers, or the scores for vectors."""
         if not reverse:
             return self._look_up(inputs)
         dtype = self.reverse_dtype or dtypes.result_type(inputs.dtype, self.compute_dtype)
@@ -194,10 +193,10 @@ class ReversibleEmbedding(Embedding):
         return scores if cap is None else cap * jnp.tanh(scores / cap)
 
     def _multiply(self, x: jax.Array, weight: jax.Array) -> jax.Array:
-        """The way back: with a shared table, its rows are what is multiplied with."""
+        """The reverse direction: with a shared table, the product with its transpose."""
         weight = weight.T if self.tie_weights else weight
         return dense.product(x, weight.astype(x.dtype) if dtypes.is_float(x.dtype) else weight)
 
     def compute_mask(self, inputs: Nested, mask: Nested = None) -> Nested:
-        """True where the integer is not the padding 0; on the way back, the mask of the vectors."""
+        """True where the integer is not the padding value 0; in reverse, the mask of the vectors."""
         return mask if dtypes.is_float(inputs.dtype) else super().compute_mask(inputs, mask)

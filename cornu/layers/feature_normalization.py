@@ -1,4 +1,4 @@
-"""Normalization of features by a mean and a variance that are given, or taken from data once by `adapt`."""
+"""Normalization of features by a mean and a variance that are given, or computed from data once by `adapt`."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -18,16 +18,16 @@ __all__ = ["Normalization"]
 
 
 class Normalization(Layer):
-    """Gives each feature mean 0 and variance 1: `(x - mean) / max(sqrt(variance), epsilon)`.
+    """Normalizes each feature to mean 0 and variance 1: `(x - mean) / max(sqrt(variance), epsilon)`.
 
     Args:
-        axis: axis or axes that each have a mean and a variance of their own; None has one of both for all values.
-        mean: the mean, a number or one for each feature; None leaves it to `adapt`.
-        variance: the variance, given or left out together with `mean`. None by default.
-        invert: whether the inputs are normalized already and get mean and variance back. Defaults to False.
+        axis: axis or axes that have separate means and variances; None uses one of each for all values. Defaults to -1.
+        mean: the mean, a number or one per feature; None leaves it to `adapt`.
+        variance: the variance, required together with `mean`. None by default.
+        invert: whether to undo the normalization, applying the variance and the mean. Defaults to False.
 
     Input shape:
-        Any in which the axes of `axis` have known sizes.
+        Any shape in which the axes in `axis` have known sizes.
 
     Output shape:
         The same.
@@ -62,12 +62,12 @@ class Normalization(Layer):
         self.supports_masking = True
 
     def build(self, input_shape: Sequence[int | None]) -> None:
-        """Make the statistics as weights, unless they were given."""
+        """Create the statistics as weights, unless they were given."""
         kept = self._kept(len(input_shape))
         unknown = [axis for axis in kept if input_shape[axis] is None]
         if unknown:
             raise ValueError(
-                f"{validate.describe(self)}: the axes that are kept must have known sizes; axis {unknown} has none. "
+                f"{validate.describe(self)}: the axes in axis must have known sizes, but that of {unknown} is unknown. "
                 f"Received: input_shape={tuple(input_shape)}, axis={self.axis}."
             )
         self._input_shape = tuple(input_shape)
@@ -79,14 +79,14 @@ class Normalization(Layer):
             self.count = self.add_weight(name="count", shape=(), dtype="int32", initializer="zeros", trainable=False)
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """The normalized inputs, or the original ones where `invert` is set."""
+        """The normalized inputs, or the original ones if `invert` is set."""
         x = jnp.asarray(inputs, self.compute_dtype)
         mean, variance = (self._lined_up(value, x.shape) for value in self._statistics())
         deviation = jnp.maximum(jnp.sqrt(variance), jnp.asarray(settings.epsilon(), x.dtype))
         return x * deviation + mean if self.invert else (x - mean) / deviation
 
     def adapt(self, data: Data) -> None:
-        """Take mean and variance from data, forgetting what was there before.
+        """Compute mean and variance from data, discarding previous ones.
 
         Args:
             data: an array, or an iterable of batches (a generator, a `PyDataset`, a data loader).
@@ -107,7 +107,7 @@ class Normalization(Layer):
             mean = mean + shift * (size / total)
             count = total
         if not count:
-            raise ValueError(f"{validate.describe(self)}: adapt needs data, and there was none.")
+            raise ValueError(f"{validate.describe(self)}: adapt() received no data.")
         self.adapted_mean.assign(np.asarray(mean, "float32"))
         self.adapted_variance.assign(np.asarray(square / count, "float32"))
 
@@ -119,11 +119,11 @@ class Normalization(Layer):
         return not self.adapted_mean.numpy().any() and bool((self.adapted_variance.numpy() == 1).all())
 
     def _kept(self, rank: int) -> list[int]:
-        """The axes with statistics of their own, counted from the front."""
+        """The axes with separate statistics, counted from the front."""
         wrong = [axis for axis in self.axis if not -rank <= axis < rank]
         if wrong:
             raise ValueError(
-                f"{validate.describe(self)}: axis must lie within the {rank} dimensions of the input. "
+                f"{validate.describe(self)}: axis must be one of the {rank} dimensions of the input. "
                 f"Received: axis={self.axis}."
             )
         return sorted(axis % rank for axis in self.axis)
@@ -135,7 +135,7 @@ class Normalization(Layer):
         return np.asarray(mean), np.asarray(variance)
 
     def _lined_up(self, value: object, shape: Sequence[int | None]) -> jax.Array:
-        """A statistic in the shape that spreads over inputs of `shape`."""
+        """A statistic in a shape that broadcasts to inputs of `shape`."""
         value = jnp.asarray(value, self.compute_dtype)
         kept = self._kept(len(shape))
         full = jnp.broadcast_to(value, [shape[axis] for axis in kept])
@@ -143,23 +143,23 @@ class Normalization(Layer):
 
     @property
     def mean(self) -> jax.Array | None:
-        """The mean in use, in a shape that spreads over the inputs; None before the layer is built."""
+        """The mean in use, in a shape that broadcasts to the inputs; None before the layer is built."""
         return None if self._input_shape is None else self._lined_up(self._statistics()[0], self._input_shape)
 
     @property
     def variance(self) -> jax.Array | None:
-        """The variance in use, in a shape that spreads over the inputs; None before the layer is built."""
+        """The variance in use, in a shape that broadcasts to the inputs; None before the layer is built."""
         return None if self._input_shape is None else self._lined_up(self._statistics()[1], self._input_shape)
 
     def finalize_state(self) -> None:
-        """Nothing is left to do: `adapt` and a loaded file set the statistics that are read at each call."""
+        """Do nothing: `adapt` and loaded files set the statistics that are read at each call."""
 
     def convert_weight(self, weight: object) -> object:
-        """The weight as it is, which fits data of any kind."""
+        """The weight unchanged, since it fits inputs of any dtype."""
         return weight
 
     def get_config(self) -> ConfigDict:
-        """The constructor's arguments: mean and variance where they were given."""
+        """The constructor's arguments: mean and variance if they were given."""
         return super().get_config() | dict(zip(("mean", "variance"), self._given, strict=True))
 
 
@@ -171,32 +171,33 @@ def _axes(axis: int | Sequence[int] | None, owner: object) -> tuple[int, ...]:
         )
     if 0 in axes:
         raise ValueError(
-            f"{validate.describe(owner)}: axis 0 holds the samples. Received: axis={validate.shown(axis)}."
+            f"{validate.describe(owner)}: axis 0 is the batch axis. Received: axis={validate.shown(axis)}."
         )
     return tuple(map(int, axes))
 
 
 def _plain(value: object, axes: tuple[int, ...], owner: object) -> Any:
-    """A statistic as a number or nested lists, as a config holds it."""
+    """A statistic as a number or nested lists, as stored in a config."""
     if value is None or isinstance(value, (int, float)):
         return value
     try:
         array = np.asarray(value, "float64")
     except (ValueError, TypeError):
         raise ValueError(
-            f"{validate.describe(owner)}: mean and variance must be numbers, one for each of the kept axes' places. "
+            f"{validate.describe(owner)}: mean and variance must be numbers, one for each position along axis. "
             f"Received: {validate.shown(value)}."
         ) from None
     if array.ndim > len(axes):
         raise ValueError(
-            f"{validate.describe(owner)}: mean and variance can have one dimension for each of the {len(axes)} axes. "
+            f"{validate.describe(owner)}: mean and variance can have at most one dimension for each of the {len(axes)} "
+            "axes. "
             f"Received: shape {array.shape}."
         )
     return array.tolist()
 
 
 def _alike(mean: Tensor, variance: Tensor, owner: object) -> tuple[jax.Array, jax.Array]:
-    """Mean and variance in one shape, which Keras wants of a file."""
+    """Mean and variance in the same shape, which Keras requires in a file."""
     shapes = np.shape(mean), np.shape(variance)
     if shapes[0] == shapes[1]:
         return mean, variance
@@ -204,7 +205,7 @@ def _alike(mean: Tensor, variance: Tensor, owner: object) -> tuple[jax.Array, ja
         return tuple(np.broadcast_to(value, np.broadcast_shapes(*shapes)).tolist() for value in (mean, variance))
     except ValueError:
         raise ValueError(
-            f"{validate.describe(owner)}: mean and variance must have shapes that fit each other. "
+            f"{validate.describe(owner)}: mean and variance must have compatible shapes. "
             f"Received: shapes {shapes[0]} and {shapes[1]}."
         ) from None
 

@@ -1,4 +1,4 @@
-"""`HashedCrossing`: two or more features together as one of a fixed number of bins."""
+"""`HashedCrossing`: two or more features combined into one with a fixed number of bins."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,17 +19,17 @@ __all__ = ["HashedCrossing"]
 
 
 class HashedCrossing(HostLayer):
-    """Puts each combination of several features into a bin, by a hash of all of them.
+    """Maps each combination of several features to a bin, by a hash of all of them.
 
     Args:
         num_bins: number of bins.
-        output_mode: "int" for the bin, "one_hot" for a vector. Defaults to `"int"`.
+        output_mode: "int" for the index of the bin, "one_hot" for a vector. Defaults to `"int"`.
         sparse: must be False.
         name: name.
         dtype: dtype of the output.
 
     Input shape:
-        A list of at least two features, texts or integers, all of shape `()`, `(batch,)` or `(batch, 1)`.
+        A list of at least two features, strings or integers, all of shape `()`, `(batch,)` or `(batch, 1)`.
 
     Output shape:
         The same for "int", otherwise `(batch, num_bins)`.
@@ -62,7 +62,7 @@ class HashedCrossing(HostLayer):
         return [x for x in inputs if isinstance(x, ReadText)] if isinstance(inputs, (list, tuple)) else []
 
     def _arrays(self, value: object) -> Nested:
-        """A list is one of features."""
+        """A list of features, each as an array."""
         if not isinstance(value, (list, tuple)):
             return value
         return [super(HashedCrossing, self)._arrays(feature) for feature in value]
@@ -78,17 +78,17 @@ class HashedCrossing(HostLayer):
         return encode(bins, self.output_mode, self.num_bins, self.compute_dtype)
 
     def compute_output_spec(self, inputs: Sequence) -> Nested:
-        """The symbolic bins; those of texts have the shapes of those of integers."""
+        """The symbolic bins; for text, of the same shapes as for integers."""
         return super().compute_output_spec([as_integers(x) for x in inputs])
 
     def _common_shape(self, inputs: Nested) -> tuple:
         if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
-            raise ValueError(f"{validate.describe(self)}: the layer takes a list of two features or more.")
+            raise ValueError(f"{validate.describe(self)}: the layer must be called on a list of two or more features.")
         shapes = [np.shape(x) if isinstance(x, np.ndarray) else x.shape for x in inputs]
         fits = len(shapes[0]) < 2 or (len(shapes[0]) == 2 and shapes[0][1] == 1)
         if not fits or any(shape != shapes[0] for shape in shapes):
             raise ValueError(
-                f"{validate.describe(self)}: all features must have one shape: (), (batch,) or (batch, 1). "
+                f"{validate.describe(self)}: all features must have the same shape: (), (batch,) or (batch, 1). "
                 f"Received: shapes {', '.join(map(str, shapes))}."
             )
         return shapes[0]
@@ -99,12 +99,12 @@ class HashedCrossing(HostLayer):
         return bins.astype("int32").reshape(np.shape(inputs[0]))
 
     def _hashes(self, values: np.ndarray) -> np.ndarray:
-        """A hash for each text; integers stand for themselves."""
+        """A hash for each string; integers are their own hashes."""
         if values.dtype.kind in "iu":
             return values.ravel().astype("int64").astype("uint64")
         if values.dtype.kind not in "OUS":
             raise ValueError(
-                f"{validate.describe(self)}: a feature must be text or integers. Received: dtype={values.dtype.name}."
+                f"{validate.describe(self)}: features must be strings or integers. Received: dtype={values.dtype.name}."
             )
         texts = as_texts(values, "utf-8", self)
         return text_hash.fingerprints([text.encode() for text in texts.ravel().tolist()])

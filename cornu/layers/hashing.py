@@ -1,4 +1,4 @@
-"""`Hashing`: texts or integers as one of a fixed number of bins, without a vocabulary."""
+"""`Hashing`: strings or integers mapped to a fixed number of bins, without a vocabulary."""
 
 from collections.abc import Sequence
 from typing import Any, Unpack
@@ -18,22 +18,23 @@ __all__ = ["Hashing"]
 
 
 class Hashing(HostLayer):
-    """Puts texts or integers into bins by a hash of their bytes, an integer's being its decimal digits.
+    """Maps strings or integers to bins by a hash of their bytes; integers are hashed as decimal digits.
 
-    Texts are read before the model runs; integers also inside it, where the hash is computed on the host meanwhile.
+    Strings are hashed before the model runs; integers also inside compiled code, which calls back to the host.
 
     Args:
         num_bins: number of bins.
-        mask_value: text or integer that alone goes to bin 0; None for none.
-        salt: one or two integers that make another hash, SipHash instead of FarmHash.
-        output_mode: "int" for the bin; "one_hot", "multi_hot" or "count" for vectors, as in `CategoryEncoding`.
+        mask_value: string or integer that is mapped to bin 0, which nothing else is; None for none.
+        salt: one or two integers that change the hash function, to SipHash instead of FarmHash. None by default.
+        output_mode: "int" for the index of the bin; "one_hot", "multi_hot" or "count" for vectors, as in
+            `CategoryEncoding`. Defaults to `"int"`.
         sparse: must be False.
 
     Input shape:
         Any.
 
     Output shape:
-        The same for "int", otherwise with a last axis of `num_bins`, as in `CategoryEncoding`.
+        The same for "int", otherwise with a last axis of size `num_bins`, as in `CategoryEncoding`.
 
     Example:
 
@@ -62,7 +63,7 @@ class Hashing(HostLayer):
         self.sparse = refuse_sparse(sparse, self)
 
     def call(self, inputs: Tensor) -> Nested:
-        """The bins of texts or integers, or their vectors."""
+        """The bins of strings or integers, or their vectors."""
         if isinstance(inputs, jax.Array):
             shape = jax.ShapeDtypeStruct(inputs.shape, "int32")
             bins = jax.pure_callback(self._bins, shape, inputs, vmap_method="expand_dims")
@@ -71,7 +72,7 @@ class Hashing(HostLayer):
         return encode(bins, self.output_mode, self.num_bins, self.compute_dtype)
 
     def compute_output_spec(self, inputs: Nested) -> Nested:
-        """The symbolic bins; those of texts have the shapes of those of integers."""
+        """The symbolic bins; for text, of the same shapes as for integers."""
         return super().compute_output_spec(as_integers(inputs))
 
     def _bins(self, inputs: Nested) -> np.ndarray:
@@ -92,22 +93,22 @@ class Hashing(HostLayer):
 
 
 def checked_bins(number: int, owner: object) -> int:
-    """A number of bins, whose indices fit into 32 bits."""
+    """A number of bins whose indices fit in 32 bits."""
     if validate.positive_int(number, "num_bins", owner) >= 2**31:
         raise ValueError(f"{validate.describe(owner)}: num_bins must be less than 2**31. Received: {number}.")
     return int(number)
 
 
 def as_integers(inputs: Nested) -> Tensor:
-    """A symbolic tensor of texts as one of integers of its shape; others as they are."""
+    """A symbolic tensor of strings as one of integers with the same shape; other tensors unchanged."""
     return type(inputs)(inputs.shape, "int32") if inputs.dtype == "string" else inputs
 
 
 def whole_numbers(values: np.ndarray, owner: object) -> np.ndarray:
-    """Numbers as 64-bit integers, what is behind the point left out."""
+    """Numbers as 64-bit integers, truncated."""
     if values.dtype.kind not in "iuf" and values.dtype.name != "bfloat16":
         raise ValueError(
-            f"{validate.describe(owner)}: the layer takes text or integers. Received: dtype={values.dtype.name}."
+            f"{validate.describe(owner)}: the layer accepts strings or integers. Received: dtype={values.dtype.name}."
         )
     return values.astype("int64")
 
@@ -118,7 +119,7 @@ def decimal_texts(values: np.ndarray) -> list[bytes]:
 
 
 def hashed(texts: list[bytes], salt: Sequence[int] | None, number: int) -> np.ndarray:
-    """A bin from 0 to `number - 1` for each text."""
+    """A bin from 0 to `number - 1` for each string."""
     hashes = text_hash.fingerprints(texts) if salt is None else text_hash.keyed_hashes(texts, salt)
     return text_hash.remainders(hashes, number)
 
@@ -136,12 +137,12 @@ def checked_salt(salt: Any, owner: object) -> list[int] | None:
 
 
 def category_dtype(dtype: object, output_mode: str) -> Any:
-    """The dtype of a layer of categories: 64-bit integers in the mode "int", unless another is asked for."""
+    """The dtype of a categorical layer: 64-bit integers in mode "int", unless another one is requested."""
     return "int64" if dtype is None and output_mode == "int" else dtype
 
 
 def require_integers(layer: HostLayer, output_mode: str) -> None:
-    """Refuse a dtype of floating-point numbers in the mode "int"."""
+    """Reject a floating-point dtype in mode "int"."""
     if output_mode == "int" and not dtypes.is_int(layer.compute_dtype):
         raise ValueError(
             f'{validate.describe(layer)}: with output_mode="int", dtype must be an integer type. '

@@ -1,8 +1,8 @@
-"""Layers that prepare data: they run on the host, on NumPy arrays, before the model and in data pipelines.
+"""Preprocessing layers: they run on the host, on NumPy arrays, before the model and in data pipelines.
 
-Numbers come out as tensors, as from any layer, and text as NumPy arrays. In a forked process, such as the workers of a
-data set, nothing touches a device and all of it stays NumPy. Layers of numbers also work on JAX arrays, compiled or
-not, and so inside a model; text has no place in compiled code.
+Numeric results are tensors, as from any layer, and text results are NumPy arrays. In a forked process, such as a worker
+of a dataset, no device is used and everything stays NumPy. Layers that process numbers also work on JAX arrays,
+compiled or not, and so inside a model; text cannot be used in compiled code.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,10 +25,10 @@ from cornu.layers.options import LayerOptions
 
 
 class HostLayer(Layer):
-    """A layer whose `call` sees NumPy arrays for lists and NumPy arrays, and JAX arrays for JAX arrays."""
+    """A layer whose `call` receives NumPy arrays for lists and NumPy arrays, and JAX arrays for JAX arrays."""
 
     takes_text = False
-    """Whether the layer turns text into numbers: then it reads text before the compiled part of its model runs."""
+    """Whether the layer turns text into numbers: then it processes text before the compiled part of its model runs."""
 
     def __init__(self, **kwargs: Unpack[LayerOptions]):
         kwargs["autocast"] = False  # categories must not be rounded to 16 bits
@@ -44,17 +44,17 @@ class HostLayer(Layer):
         return outputs if inside else tree.map_structure(_on_device, outputs)
 
     def _read(self, inputs: object, *others: object) -> list[ReadText]:
-        """The texts among the inputs that were read before."""
+        """The preprocessed text among the inputs."""
         return [inputs] if isinstance(inputs, ReadText) else []
 
     def _arrays(self, value: object) -> Nested:
-        """An argument as NumPy or JAX arrays; a list is one array."""
+        """An argument as NumPy or JAX arrays; a list is a single array."""
         if isinstance(value, (list, tuple, str, bytes, int, float)) and not _holds_arrays(value):
             return as_numpy(value, self)
         return value
 
     def convert_weight(self, weight: object) -> object:
-        """The weight as it is, which fits data of any kind."""
+        """The weight unchanged, since it fits inputs of any dtype."""
         return weight
 
 
@@ -72,14 +72,14 @@ def _on_device(x: object) -> Tensor:
 
 
 def _holds_arrays(value: object) -> bool:
-    """Whether a list starts with a tensor: a list of a million texts is not looked through."""
+    """Whether a list starts with a tensor: a list of a million strings is not scanned."""
     while isinstance(value, (list, tuple)) and value:
         value = value[0]
     return isinstance(value, (jax.Array, KerasTensor))
 
 
 def numpy_for(x: object) -> ModuleType:
-    """The module to compute with on `x`: NumPy for its arrays, `jax.numpy` for JAX's."""
+    """The module to compute with on `x`: NumPy for its own arrays, `jax.numpy` for JAX's."""
     return np if isinstance(x, (np.ndarray, np.generic)) else jnp
 
 
@@ -89,11 +89,11 @@ def as_numpy(value: object, owner: object) -> np.ndarray:
 
 
 def as_texts(value: object, encoding: str, owner: object) -> np.ndarray:
-    """Texts as an array of `str`; bytes are decoded."""
+    """Strings as an array of `str`; bytes are decoded."""
     if isinstance(value, jax.core.Tracer):
         raise ValueError(
-            f"{validate.describe(owner)}: text has no place in compiled code. Map the data first, for example "
-            "x = layer(x), or dataset.map(layer), and give the model the numbers that come out."
+            f"{validate.describe(owner)}: text cannot be used in compiled code. Preprocess the data first, for example "
+            "x = layer(x) or dataset.map(layer), and pass the resulting numbers to the model."
         )
     array = as_numpy(value, owner)
     if array.dtype.kind == "S" or (array.dtype.kind == "O" and any(isinstance(x, bytes) for x in array.flat)):
@@ -104,7 +104,7 @@ def as_texts(value: object, encoding: str, owner: object) -> np.ndarray:
         wrong = {array.dtype.name}
     if wrong:
         raise ValueError(
-            f"{validate.describe(owner)}: the layer takes text. Received: {', '.join(sorted(wrong))}. "
+            f"{validate.describe(owner)}: the layer accepts only text. Received: {', '.join(sorted(wrong))}. "
             "For integers use IntegerLookup."
         )
     return array
@@ -121,13 +121,13 @@ _ONE_BATCH = (str, bytes, list)
 
 
 def batches(data: object, owner: object, steps: int | None = None) -> Iterator[np.ndarray]:
-    """The batches to learn from: an array or list is one, everything else that can be gone through yields them.
+    """The batches to learn from: an array or list is a single batch, any other iterable yields them.
 
     Args:
-        data: an array, a list, or an iterable of batches: a generator, a `PyDataset`, a data loader. Of a batch of
-            several parts, such as `(x, y)`, the first one counts.
-        owner: the layer, for messages.
-        steps: how many batches of an iterable are taken; None takes all.
+        data: an array, a list, or an iterable of batches: a generator, a `PyDataset`, a data loader. Of a batch with
+            several parts, such as `(x, y)`, the first one is used.
+        owner: the layer, for error messages.
+        steps: number of batches to use from an iterable; None uses all.
     """
     if hasattr(data, "num_batches") and hasattr(data, "__getitem__"):
         steps = data.num_batches if steps is None else steps
@@ -141,7 +141,7 @@ def batches(data: object, owner: object, steps: int | None = None) -> Iterator[n
 
 
 def refuse_sparse(sparse: object, owner: object) -> bool:
-    """False, which is all that `sparse` may be."""
+    """False, the only supported value of `sparse`."""
     if sparse:
-        raise ValueError(f"{validate.describe(owner)}: arrays are dense here; sparse must be False.")
+        raise ValueError(f"{validate.describe(owner)}: only dense arrays are supported; sparse must be False.")
     return False

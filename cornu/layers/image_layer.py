@@ -1,7 +1,8 @@
-"""What layers that change images have in common: batches or single images, both data formats, labels, boxes, masks.
+"""The base of image augmentation layers: batches or single images, both data formats, labels, boxes, masks.
 
-A layer draws what it will do (`get_random_transformation`), then does it to each thing it was given. Subclasses write
-`_draw`, which makes the random numbers, and `_changed`, which applies them to a batch of images with the channels last.
+A layer draws the parameters of a transformation (`get_random_transformation`), then applies it to each of its inputs.
+Subclasses implement `_draw`, which generates the random numbers, and `_changed`, which applies them to a batch of
+channels-last images.
 """
 
 import math
@@ -21,24 +22,24 @@ from cornu.layers.options import BoxOptions, ImageOptions, LayerOptions
 from cornu.random.seed_generator import SeedLike, generator_of, given_seed
 
 Drawn: TypeAlias = dict[str, Any]
-"""What is done to images: their shape, "input_shape", and random numbers by name."""
+"""The parameters of a transformation: the shape of the images, "input_shape", and random numbers by name."""
 
 
 class ImageLayer(Layer):
-    """The base of layers that change images; subclasses write `_changed`.
+    """The base of layers that transform images; subclasses implement `_changed`.
 
     Args:
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        bounding_box_format: how boxes are given, such as `"xyxy"` or `"rel_xywh"`; needed where there are boxes.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        bounding_box_format: format of bounding boxes, such as `"xyxy"` or `"rel_xywh"`; required if there are any.
     """
 
     pure_call = changes_images = True
     rowwise: bool | str = True
     hooks = frozenset({"_changed", "_changed_boxes", "_changed_masks", "_draw", "_map", "_transform"})
     config_optional: tuple[str, ...] = (*Layer.config_optional, "bounding_box_format")
-    _keeps_integers = False  # whether images of whole numbers come out as such, rather than in the compute dtype
-    _always = False  # whether the layer acts outside of training, too
-    _moves_pixels = False  # whether boxes and masks must follow
+    _keeps_integers = False  # whether integer images keep their dtype instead of the compute dtype
+    _always = False  # whether the layer is also active outside training
+    _moves_pixels = False  # whether boxes and masks must be transformed too
 
     def __init__(
         self, data_format: str | None = None, bounding_box_format: str | None = None, **kwargs: Unpack[LayerOptions]
@@ -51,7 +52,7 @@ class ImageLayer(Layer):
         self.bounding_box_format = bounding_box_format
 
     def call(self, data: Any, training: bool = True) -> Nested:
-        """The changed images, or a dictionary of them and what belongs to them."""
+        """The transformed images, or a dictionary of them and the data that belongs to them."""
         given = self._checked(data)
         drawn = self.get_random_transformation(given, training)
         changes: dict[str, Callable] = {
@@ -64,7 +65,7 @@ class ImageLayer(Layer):
         return results if isinstance(data, dict) else results["images"]
 
     def _checked(self, data: object) -> dict[str, Any]:
-        """The inputs as a dictionary, whose parts fit each other."""
+        """The inputs as a dictionary of consistent parts."""
         if not isinstance(data, dict):
             return {"images": self._ranked(data)}
         if "images" not in data:
@@ -92,15 +93,15 @@ class ImageLayer(Layer):
             )
         return images
 
-    # ------------------------------------------------------------ what will be done
+    # ------------------------------------------------------------ drawing
 
     def get_random_transformation(self, data: object, training: bool = True, seed: SeedLike = None) -> Drawn | None:
-        """What will be done to `data`, the images or a dictionary that holds them; None where nothing will be.
+        """The transformation of `data`, the images or a dictionary containing them; None if there is nothing to do.
 
         Args:
             data: the inputs of a call.
             training: whether this is training.
-            seed: source of random numbers; None is the layer's own.
+            seed: source of random numbers; None uses the layer's own.
 
         Returns:
             "input_shape", `(batch, height, width, channels)`, and the random numbers by name.
@@ -113,10 +114,10 @@ class ImageLayer(Layer):
     def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
         return {}
 
-    # ------------------------------------------------------------ doing it
+    # ------------------------------------------------------------ applying
 
     def transform_images(self, images: Tensor, transformation: Any = None, training: bool = True) -> jax.Array:
-        """The changed images; without a `transformation` one is drawn."""
+        """The transformed images; without a `transformation` one is drawn."""
         if transformation is None:
             transformation = self.get_random_transformation(images, training)
         images = jnp.asarray(images)
@@ -125,13 +126,13 @@ class ImageLayer(Layer):
         return self._with_channels_last(images, lambda batch: self._changed(batch, transformation), transformation)
 
     def transform_labels(self, labels: Tensor, transformation: Drawn | None = None, training: bool = True) -> Tensor:
-        """The labels, as they are: a changed image shows the same."""
+        """The labels, unchanged: a transformed image shows the same object."""
         return labels
 
     def transform_segmentation_masks(
         self, segmentation_masks: Tensor, transformation: Any, training: bool = True
     ) -> Nested:
-        """The masks, whose pixels go where those of the images go."""
+        """The masks, transformed like the images."""
         if not self._moves_pixels:
             return segmentation_masks
         return self._with_channels_last(
@@ -141,13 +142,13 @@ class ImageLayer(Layer):
     def transform_bounding_boxes(
         self, bounding_boxes: Tensor, transformation: Drawn | None, training: bool = True
     ) -> Nested:
-        """The boxes, which go where the pixels inside them go."""
+        """The boxes, transformed like the images."""
         if not self._moves_pixels or transformation is None:
             return bounding_boxes
         return self._changed_boxes(bounding_boxes, transformation)
 
     def transform_single_image(self, image: Tensor, transformation: Drawn | None, training: bool = True) -> jax.Array:
-        """One changed image."""
+        """A single transformed image."""
         return self.transform_images(image, transformation, training)
 
     def transform_single_label(self, label: Tensor, transformation: Drawn | None, training: bool = True) -> Tensor:
@@ -167,7 +168,7 @@ class ImageLayer(Layer):
         return self.transform_segmentation_masks(segmentation_mask, transformation, training)
 
     def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
-        """The images, `(batch, height, width, channels)`, after what was drawn."""
+        """The images, `(batch, height, width, channels)`, after the drawn transformation."""
         raise NotImplementedError
 
     def _changed_masks(self, masks: jax.Array, drawn: Drawn) -> jax.Array:
@@ -178,14 +179,14 @@ class ImageLayer(Layer):
 
     def _refusal(self, kind: str) -> ValueError:
         return ValueError(
-            f"{validate.describe(self)} moves pixels, and cannot say where {kind} go. Leave this layer out, or give "
-            f"images and labels alone. Received: {kind}."
+            f"{validate.describe(self)} moves pixels but cannot transform {kind}. Remove this layer, or pass only "
+            f"images and labels. Received: {kind}."
         )
 
     # ------------------------------------------------------------ shapes
 
     def _as_batch(self, images: Tensor) -> tuple[jax.Array, Callable[[jax.Array], jax.Array]]:
-        """Images as a batch with the channels last, and the function that gives results the form of the input."""
+        """Images as a channels-last batch, and the function that converts results back to the form of the input."""
         images = jnp.asarray(images)
         single = images.ndim == 3
         first = self.data_format == "channels_first"
@@ -204,15 +205,15 @@ class ImageLayer(Layer):
         return restore(change(batch))
 
     def convert_weight(self, weight: object) -> object:
-        """The weight as it is, which fits data of any kind."""
+        """The weight unchanged, since it fits inputs of any dtype."""
         return weight
 
 
 class RandomImageLayer(ImageLayer):
-    """A layer that changes each image at random in training, and hands images on as they are otherwise.
+    """A layer that randomly transforms each image during training, and otherwise returns images unchanged.
 
     Args:
-        seed: int, `SeedGenerator`, or None for one from the global seed.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
     """
 
     def __init__(self, seed: SeedLike = None, **kwargs: Unpack[ImageOptions]):
@@ -221,7 +222,7 @@ class RandomImageLayer(ImageLayer):
         self.generator = generator_of(seed)
 
     def _uniform(self, shape: Sequence, low: object, high: object, seed: SeedLike) -> jax.Array:
-        """Numbers from `low` to `high`, each as likely."""
+        """Uniformly distributed numbers from `low` to `high`."""
         return random.uniform(shape, low, high, "float32", self.generator if seed is None else seed)
 
     def _chosen(self, count: object, bounds: tuple[float, float], seed: SeedLike) -> jax.Array:
@@ -231,10 +232,10 @@ class RandomImageLayer(ImageLayer):
 
 
 class RandomValueLayer(RandomImageLayer):
-    """A layer that changes the values of pixels at random, within `value_range`.
+    """A layer that changes pixel values at random, within `value_range`.
 
     Args:
-        value_range: the lowest and the highest value of a pixel.
+        value_range: the minimum and the maximum pixel value.
     """
 
     def __init__(self, value_range: Sequence[float] = (0, 255), **kwargs: Any):
@@ -246,12 +247,12 @@ class RandomValueLayer(RandomImageLayer):
         return self.value_range[1] - self.value_range[0]
 
     def _signs(self, shape: Sequence, seed: SeedLike) -> jax.Array:
-        """1 or -1, each as likely."""
+        """1 or -1 with equal probability."""
         return jnp.where(self._uniform(shape, 0.0, 1.0, seed) > 0.5, -1.0, 1.0)
 
 
 class FactorLayer(RandomValueLayer):
-    """A layer that changes the values of each image by a `factor` that it draws, between `_lowest` and 1."""
+    """A layer that changes the values of each image by a random `factor` between `_lowest` and 1."""
 
     _lowest = -1.0
 
@@ -268,17 +269,17 @@ class FactorLayer(RandomValueLayer):
 
 
 def each(values: jax.Array, like: Tensor) -> jax.Array:
-    """One number for each image, `(batch,)`, with axes of size 1 behind it so that it broadcasts to `like`."""
+    """One number per image, `(batch,)`, with trailing axes of size 1 so that it broadcasts to `like`."""
     return values.reshape((-1, *(1,) * (like.ndim - 1)))
 
 
 def factor_range(
     value: object, name: str, owner: object, lowest: float = -1.0, highest: float = 1.0, strict: bool = False
 ) -> tuple[float, float]:
-    """Bounds of a random factor: two numbers in order, or one that stands for itself and its negative.
+    """Bounds of a random factor: two numbers in order, or one number for its negative and itself.
 
-    Where negative factors have no meaning (`lowest` is 0 or more), one number stands for `lowest` to itself. One of two
-    numbers may go beyond the limits, as in Keras, unless `strict`.
+    If negative factors are meaningless (`lowest` is 0 or more), a single number means `lowest` to that number. One of
+    two numbers may exceed the limits, as in Keras, unless `strict`.
     """
     pair: tuple[Any, ...] | None
     if validate.is_real(value):
@@ -297,18 +298,18 @@ def factor_range(
 
 
 def pixel_range(value: object, owner: object) -> tuple[float, float]:
-    """The lowest and the highest value of a pixel."""
+    """The minimum and the maximum pixel value."""
     pair = pair_of_numbers(value)
     if pair is None or not pair[0] < pair[1]:
         raise ValueError(
-            f"{validate.describe(owner)}: value_range must be two numbers, the lowest and the highest value of a "
+            f"{validate.describe(owner)}: value_range must be two numbers, the minimum and the maximum value of a "
             f"pixel. Received: value_range={validate.shown(value)}."
         )
     return pair
 
 
 def rescaled(x: jax.Array, before: tuple[float, float], after: tuple[float, float]) -> jax.Array:
-    """Values from the range `before` in the range `after`."""
+    """Values rescaled from the range `before` to the range `after`."""
     if tuple(before) == tuple(after):
         return x
     return (x - before[0]) * ((after[1] - after[0]) / (before[1] - before[0])) + after[0]

@@ -1,4 +1,4 @@
-"""Where data enters a functional model: `Input` gives the first symbolic tensors."""
+"""The inputs of a functional model: `Input` creates the first symbolic tensors."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -52,7 +52,9 @@ class InputLayer(Layer):
         shape = old_shape if shape is None else shape
         batch_shape = old_batch_shape if batch_shape is None else batch_shape
         if sparse or ragged:
-            raise ValueError(f"{validate.describe(self)}: arrays are dense here; sparse and ragged must be False.")
+            raise ValueError(
+                f"{validate.describe(self)}: only dense arrays are supported; sparse and ragged must be False."
+            )
         if input_tensor is not None:
             batch_shape, dtype = input_tensor.shape, dtype or input_tensor.dtype
         self.batch_shape = self._full_shape(shape, batch_size, batch_shape)
@@ -68,7 +70,7 @@ class InputLayer(Layer):
 
     def _full_shape(self, shape: ShapeLike, batch_size: int | None, batch_shape: ShapeLike) -> tuple:
         if shape is not None and batch_shape is not None:
-            raise ValueError(f"{validate.describe(self)}: give shape or batch_shape, not both.")
+            raise ValueError(f"{validate.describe(self)}: give either shape or batch_shape, not both.")
         if shape is None and batch_shape is None:
             raise ValueError(f"{validate.describe(self)}: shape or batch_shape is needed, for example shape=(28, 28).")
         full = batch_shape if batch_shape is not None else shape
@@ -86,7 +88,7 @@ class InputLayer(Layer):
         return self._dtype
 
     def call(self) -> None:
-        """Nothing to compute."""
+        """Do nothing."""
 
     def get_config(self) -> ConfigDict:
         """The full shape, the dtype and the name."""
@@ -108,10 +110,10 @@ def Input(  # noqa: N802 - Keras's public name
     tensor: KerasTensor | None = None,
     optional: bool = False,
 ) -> KerasTensor:
-    """A symbolic tensor for data that comes later.
+    """A symbolic tensor as an input of a model.
 
     Args:
-        shape: shape of one sample, None where the size varies.
+        shape: shape of one sample, with None for each dimension that varies.
         batch_size: number of samples in a batch, or None.
         dtype: dtype name; None is floatx.
         sparse, ragged: must be False or None.

@@ -1,4 +1,4 @@
-"""What a layer expects of its inputs, and the check that says so when they do not fit."""
+"""What a layer expects of its inputs, and the check that raises an error if they do not match."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,9 +16,9 @@ class InputSpec(Configurable):
 
     Args:
         dtype: expected dtype name, or None for any.
-        shape: expected shape, None for free dimensions.
-        ndim, max_ndim, min_ndim: exact, highest and lowest rank. None by default.
-        axes: dictionary from axis to size. None by default.
+        shape: expected shape, None for arbitrary dimensions.
+        ndim, max_ndim, min_ndim: exact, maximum and minimum rank. None by default.
+        axes: dictionary from axes to sizes. None by default.
         allow_last_axis_squeeze: whether a last axis of size 1 may be missing or extra. Defaults to False.
         name: the key of this input in a dictionary of inputs.
         optional: whether None may be passed.
@@ -58,7 +58,7 @@ class InputSpec(Configurable):
 
 
 def check(spec: object, inputs: Nested, owner: str) -> None:
-    """Raise ValueError unless `inputs` (a tensor or a structure of them) fit `spec` (one or a structure)."""
+    """Raise ValueError unless `inputs` (a tensor or a structure of them) match `spec` (one or a structure)."""
     if not spec:
         return
     specs = tree.flatten(spec)
@@ -96,7 +96,7 @@ def _check_one(spec: InputSpec | None, x: object, owner: str) -> None:
 
 
 def _squeezed(spec: InputSpec, shape: tuple) -> tuple:
-    """`shape` without or with a last axis of size 1, where the spec allows either."""
+    """`shape` without or with a last axis of size 1, if the spec allows it."""
     if not spec.allow_last_axis_squeeze or spec.shape is None:
         return shape
     if len(shape) == len(spec.shape) + 1 and shape[-1] == 1:
@@ -126,7 +126,7 @@ def _problem(spec: InputSpec, shape: tuple, x: object) -> str | None:
     return None
 
 
-# What a layer's axes mean, and what to do when the last of them is missing.
+# The meaning of a layer's axes, and what to do if the last of them is missing.
 _AXES = (
     (("Conv1D", "Conv1DTranspose", "SeparableConv1D"), "(batch, steps, channels)", "x[..., None]"),
     (("Conv2D", "Conv2DTranspose", "SeparableConv2D", "DepthwiseConv2D", "MaxPooling2D", "AveragePooling2D"),
@@ -142,7 +142,7 @@ _RECURRENT_WITH_SPACE = {
 
 
 def _cure(spec: InputSpec, shape: tuple, owner: str) -> str:
-    """What to do about a wrong shape, where that is plain from what was expected."""
+    """How to fix a wrong shape, if that is clear from the expected one."""
     rank = spec.ndim or (len(spec.shape) if spec.shape else 0)
     cure = _cure_of_kind(owner.partition(" ")[0], shape) if len(shape) == rank - 1 else ""
     return cure or ("" if spec.shape is None else _cure_of_shape(tuple(spec.shape), shape))
@@ -152,36 +152,37 @@ def _cure_of_kind(kind: str, shape: tuple) -> str:
     """What to do about an axis too few, from what layers of a kind read."""
     if kind in _RECURRENT:
         return (
-            " It reads (batch, time, features): a recurrent layer before it needs return_sequences=True, and numbers "
-            "one after another an axis of features, x[..., None] or Reshape((steps, 1))."
+            " It expects (batch, time, features): a preceding recurrent layer needs return_sequences=True, and a "
+            "sequence of numbers needs a feature axis, x[..., None] or Reshape((steps, 1))."
         )
     if kind in _RECURRENT_WITH_SPACE:
         return (
-            f" It reads {_RECURRENT_WITH_SPACE[kind]}: a recurrent layer before it needs return_sequences=True, and "
-            "data of one channel the axis of channels, x[..., None]."
+            f" It expects {_RECURRENT_WITH_SPACE[kind]}: a preceding recurrent layer needs return_sequences=True, and "
+            "single-channel data need a channel axis, x[..., None]."
         )
     for kinds, axes, channel in _AXES:
         if kind in kinds:
             sizes = ", ".join("None" if size is None else str(size) for size in shape[1:])
-            return f" It reads {axes}: add the axis of channels, {channel}, or Reshape(({sizes}, 1))."
+            return f" It expects {axes}: add the channel axis, {channel}, or Reshape(({sizes}, 1))."
     return ""
 
 
 def _cure_of_shape(wanted: tuple, shape: tuple) -> str:
-    """What to do about a shape, from how it differs from the one that was expected."""
+    """How to fix a shape, from how it differs from the expected one."""
     if _fits(shape, wanted[1:]):
-        rows = f" For many, leave their number out of the declared shape: Input({_show(shape[1:])})."
-        return " For one sample, add the axis of the batch: x[None]." + (rows if len(shape) > 1 else "")
+        rows = f" For a batch, omit the batch size from the declared shape: Input({_show(shape[1:])})."
+        return " For a single sample, add the batch axis: x[None]." + (rows if len(shape) > 1 else "")
     if _fits(shape, wanted[:-1]):
         return f" The last axis, of size {wanted[-1]}, is missing: x[..., None] adds one of size 1."
     if _fits(shape[:-1], wanted[:-1]) and shape[-1] is not None:
         return (
-            f" The last axis holds {shape[-1]} values, where {wanted[-1]} were declared: give those, or make the "
+            f" The last axis has size {shape[-1]}, but {wanted[-1]} was declared: pass data of that size, or create "
+            "the "
             f"model for {shape[-1]}."
         )
     if len(shape) == len(wanted) > 2 and wanted != shape and _fits((shape[0], *shape[2:], shape[1]), wanted):
         order = (0, *range(2, len(shape)), 1)
-        return f" The axes come in another order: give np.transpose(x, {order})."
+        return f" The axes are in a different order: pass np.transpose(x, {order})."
     return ""
 
 
@@ -195,7 +196,7 @@ def _show(shape: Sequence) -> str:
 
 
 def shape_of(x: object) -> tuple[int | None, ...] | None:
-    """The shape of a tensor with None for sizes that are unknown; None for what has no shape."""
+    """The shape of a tensor with None for unknown sizes; None for objects without a shape."""
     if x is None or not hasattr(x, "shape"):
         return None
     return x.shape if isinstance(x, KerasTensor) else tuple(d if isinstance(d, int) else None for d in x.shape)

@@ -1,4 +1,4 @@
-"""`IntegerLookup`: integers as indices into a vocabulary."""
+"""`IntegerLookup`: integers mapped to indices in a vocabulary."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,35 +16,35 @@ __all__ = ["IntegerLookup"]
 
 
 class IntegerLookup(IndexLookup):
-    """Turns integers into indices of a vocabulary, which is given or taken from data by `adapt`.
+    """Maps integers to indices in a vocabulary, which is given or learned from data by `adapt`.
 
-    NumPy arrays and lists may hold 64-bit integers. Inside a model integers have 32 bits.
+    NumPy arrays and lists may contain 64-bit integers. Inside a model, integers have 32 bits.
 
     Args:
-        max_tokens: most tokens that `adapt` takes, special ones included; None for no limit.
-        num_oov_indices: number of indices for unknown integers, which are spread over them; with 0 an unknown integer
-            is an error, or counts nowhere inside a model. Defaults to 1.
-        mask_token: integer that stands for padding: index 0 in the mode "int", left out in others; None for none.
-        oov_token: what `invert` gives for the indices of unknown integers. Defaults to -1.
-        vocabulary: the integers, or the path of a file with one a line; None leaves it to `adapt`.
+        max_tokens: maximum size of a vocabulary learned by `adapt`, including special tokens; None for no limit.
+        num_oov_indices: number of indices for unknown integers, among which they are distributed; with 0, an unknown
+            integer is an error, or is ignored inside a model. Defaults to 1.
+        mask_token: integer that represents padding: index 0 in mode "int", omitted in other modes; None for none.
+        oov_token: result of `invert` for the indices of unknown integers. Defaults to -1.
+        vocabulary: the integers, or the path of a file with one per line; None leaves it to `adapt`.
         vocabulary_dtype: must be "int64". Defaults to `"int64"`.
-        idf_weights: with a vocabulary and "tf_idf", what an occurrence of each integer counts. None by default.
-        invert: whether indices come in and integers of the vocabulary go out. Defaults to False.
-        output_mode: "int" for indices; "one_hot" for a vector each; "multi_hot", "count" or "tf_idf" for one vector
-            a sample: of ones, of counts, of counts times idf weights. Defaults to `"int"`.
+        idf_weights: with a vocabulary and "tf_idf", the weight of an occurrence of each integer. None by default.
+        invert: whether to map indices back to integers of the vocabulary. Defaults to False.
+        output_mode: "int" for indices; "one_hot" for one vector per integer; "multi_hot", "count" or "tf_idf" for one
+            vector per sample: with ones, counts, or counts times idf weights. Defaults to `"int"`.
         sparse: must be False.
         pad_to_max_tokens: whether vectors have the length `max_tokens` rather than that of the vocabulary. Defaults
             to False.
-        oov_method: how unknown integers are spread: by their remainder ("floormod") or a hash ("farmhash").
+        oov_method: how unknown integers are distributed: by their remainder ("floormod") or a hash ("farmhash").
             Defaults to `"floormod"`.
-        salt: one or two integers that make another hash. None by default.
+        salt: one or two integers that change the hash function. None by default.
         name: name.
 
     Input shape:
         Any.
 
     Output shape:
-        The same for "int"; `(batch, depth)` for vectors, `(batch, length, depth)` with "one_hot".
+        The same for "int"; `(batch, depth)` for one vector per sample, `(batch, length, depth)` with "one_hot".
 
     Example:
 
@@ -77,7 +77,7 @@ class IntegerLookup(IndexLookup):
         self.oov_method = validate.one_of(oov_method, ("floormod", "farmhash"), "oov_method", type(self))
         if salt is not None and oov_method != "farmhash":
             raise ValueError(
-                f'IntegerLookup: salt needs oov_method="farmhash". Received: oov_method="{oov_method}", '
+                f'IntegerLookup: salt requires oov_method="farmhash". Received: oov_method="{oov_method}", '
                 f"salt={validate.shown(salt)}."
             )
         super().__init__(
@@ -89,7 +89,7 @@ class IntegerLookup(IndexLookup):
         try:
             return as_numpy(list(values), self).astype("int64").tolist()
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{validate.describe(self)}: the vocabulary must hold integers: {error}.") from error
+            raise ValueError(f"{validate.describe(self)}: the vocabulary must contain integers: {error}.") from error
 
     def _values(self, inputs: Nested) -> Tensor:
         return whole_numbers(inputs, self) if numpy_for(inputs) is np else inputs.astype("int32")

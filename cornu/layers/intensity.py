@@ -1,4 +1,4 @@
-"""Images whose tones are moved: stretched over the whole range, made equally frequent, inverted, reduced to a few."""
+"""Image layers that change tones: stretching, equalizing, inverting, and reducing their number."""
 
 import numbers
 from collections.abc import Callable, Sequence
@@ -19,14 +19,14 @@ _BYTE = (0, 255)
 class AutoContrast(ImageLayer):
     """Stretches each channel of each image over the whole range: `(x - min) / (max - min)`, scaled to `value_range`.
 
-    The layer acts outside of training, too. A channel of one value stays as it is.
+    The layer is also active outside training. A constant channel is left unchanged.
 
     Args:
-        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
+        value_range: the minimum and the maximum pixel value. Defaults to `(0, 255)`.
 
     Input shape:
         `(batch, height, width, channels)`, `(height, width, channels)`, or either with the channels first; or a
-        dictionary of "images" and, where wanted, "labels", "segmentation_masks" and "bounding_boxes".
+        dictionary of "images" and optionally "labels", "segmentation_masks" and "bounding_boxes".
 
     Output shape:
         The same.
@@ -52,16 +52,16 @@ class AutoContrast(ImageLayer):
 
 
 class Equalization(ImageLayer):
-    """Moves the tones of each image in training so that each is about as frequent: histogram equalization.
+    """Histogram equalization of each image during training, so that all tones are about equally frequent.
 
     A pixel in bin `b` becomes `(c[b] - c_min) / (n - c_min)`, scaled to `value_range`, where `c[b]` of the `n` pixels
-    are in that bin or in one below, and `c_min` in the lowest one. Each channel of each image is equalized by itself;
-    one of a single tone stays as it is.
+    are in that bin or a lower one, and `c_min` in the lowest one. Each channel of each image is equalized separately; a
+    constant one is left unchanged.
 
     Args:
-        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
+        value_range: the minimum and the maximum pixel value. Defaults to `(0, 255)`.
         bins: number of bins, at least 2. Defaults to 256.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape and output shape:
         As `AutoContrast`.
@@ -93,18 +93,18 @@ class Equalization(ImageLayer):
 
 
 class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
-    """Moves the tones of each image so that in each part of it each tone is about as frequent, within limits.
+    """Contrast-limited adaptive histogram equalization (CLAHE): equalizes the tones locally, within limits.
 
-    The image is cut into a grid of tiles. The tone `v` of a pixel becomes, by the counts of its tile, the share of
-    tones from 1 to `v`, scaled to `value_range`, where a tone counts at most `clip_limit` times the mean count of all
-    256, and what lies above is spread over them. Between the middles of tiles, what four of them say is mixed. The
-    layer acts outside of training, too, and on each channel of each image by itself.
+    The image is divided into a grid of tiles. The tone `v` of a pixel becomes the fraction of tones from 1 to `v` in
+    its tile, scaled to `value_range`; each tone counts at most `clip_limit` times the mean count of all 256, and the
+    excess is distributed over all of them. Between the centers of tiles, the results of four tiles are interpolated.
+    The layer is also active outside training, and treats each channel of each image separately.
 
     Args:
-        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
-        clip_limit: how much contrast may grow; no limit where it is 0 or less. Defaults to 4.0.
+        value_range: the minimum and the maximum pixel value. Defaults to `(0, 255)`.
+        clip_limit: maximum increase of contrast; no limit if it is 0 or less. Defaults to 4.0.
         tile_grid_size: number of tiles along height and width. Defaults to `(8, 8)`.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape and output shape:
         As `AutoContrast`.
@@ -144,7 +144,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         return rescaled(result, _BYTE, self.value_range).astype(images.dtype)
 
     def _of_plane(self, plane: jax.Array, rows: int, columns: int) -> jax.Array:
-        """One channel of one image, in tiles of so many rows and columns."""
+        """One channel of one image, with tiles of the given size."""
         (height, width), (down, across) = plane.shape, self.tile_grid_size
         tones = jnp.clip(plane, 0, 255).astype("int32")
         whole = pad_with_itself(tones, ((0, down * rows - height), (0, across * columns - width)), "symmetric")
@@ -158,7 +158,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         return sum(look(v, h) for v in (first, below) for h in (left, right))
 
     def _tables(self, counts: jax.Array, pixels: int) -> jax.Array:
-        """What each tone becomes by the counts of each tile, `(tiles, 256)`."""
+        """The new value of each tone, from the counts of each tile, `(tiles, 256)`."""
         if self.clip_limit > 0:
             limit = self.clip_limit * pixels / 256
             excess = jnp.sum(jnp.maximum(counts - limit, 0.0), -1, keepdims=True)
@@ -169,7 +169,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
 
 
 def _neighbours(places: jax.Array, size: int, count: int) -> tuple[tuple[jax.Array, jax.Array], ...]:
-    """The tiles whose middles are around each pixel of an axis, and how much each of the two says."""
+    """The tiles whose centers are next to each pixel along an axis, and the weight of each of the two."""
     position = places / size - 0.5
     before = jnp.floor(position)
     share = position - before
@@ -178,13 +178,13 @@ def _neighbours(places: jax.Array, size: int, count: int) -> tuple[tuple[jax.Arr
 
 
 def _bins(bytes_: jax.Array, count: int) -> jax.Array:
-    """In which bin each value from 0 to 255 is; a byte that went through other units is not lost to rounding."""
+    """The bin of each value from 0 to 255; rounding does not affect bytes that were converted to other units."""
     places = jnp.floor(bytes_ * ((count - 1) / 255) + 1e-4)
     return jnp.clip(places, 0, count - 1).astype("int32")
 
 
 def _per_channel(function: Callable, *arrays: jax.Array) -> jax.Array:
-    """`function` of each channel of each image."""
+    """`function` applied to each channel of each image."""
     return jax.vmap(jax.vmap(function, in_axes=-1, out_axes=-1))(*arrays)
 
 
@@ -198,14 +198,14 @@ def _equalized(values: jax.Array, places: jax.Array, bins: int) -> jax.Array:
 
 
 class RandomPosterization(RandomValueLayer):
-    """Keeps a few bits of each value in training: the values of a byte with its lowest bits set to 0.
+    """Reduces the bits of each value during training: the lowest bits of the value as a byte are set to 0.
 
     Args:
-        factor: bounds, from 1 to 8, of the number of bits that are kept, the upper one excluded unless both are equal;
-            one number stands for 1 to itself.
-        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
+        factor: bounds, from 1 to 8, of the number of bits to keep, excluding the upper bound unless both are equal; a
+            single number means 1 to that number.
+        value_range: the minimum and the maximum pixel value. Defaults to `(0, 255)`.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
 
     Input shape and output shape:
         As `AutoContrast`.
@@ -228,7 +228,7 @@ class RandomPosterization(RandomValueLayer):
         self.factor = factor_range(factor, "factor", self, lowest=1, highest=8, strict=True)
         if not all(float(x).is_integer() for x in self.factor):
             raise ValueError(
-                f"{validate.describe(self)}: factor must be whole numbers. Received: factor={validate.shown(factor)}."
+                f"{validate.describe(self)}: factor must be integers. Received: factor={validate.shown(factor)}."
             )
         fewest, most = self.factor
         self.factor = int(fewest), int(most)
@@ -245,13 +245,13 @@ class RandomPosterization(RandomValueLayer):
 
 
 class RandomInvert(RandomValueLayer):
-    """Inverts some images in training: `lowest + highest - x`.
+    """Inverts some images during training: `lowest + highest - x`.
 
     Args:
-        factor: bounds, from 0 to 1, of the probability; one number stands for 0 to itself. Defaults to 1.0.
-        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        factor: bounds, from 0 to 1, of the probability; a single number means 0 to that number. Defaults to 1.0.
+        value_range: the minimum and the maximum pixel value. Defaults to `(0, 255)`.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape and output shape:
         As `AutoContrast`.
@@ -280,14 +280,14 @@ class RandomInvert(RandomValueLayer):
 
 
 class Solarization(RandomValueLayer):
-    """Brightens each image in training, then inverts the values above a threshold.
+    """Brightens each image during training, then inverts the values above a threshold.
 
     Args:
-        addition_factor: bounds, from 0 to 1, of what is added, in parts of the width of `value_range`; one number
-            stands for 0 to itself. Defaults to 0.0.
+        addition_factor: bounds, from 0 to 1, of the number to add, as a fraction of the width of `value_range`; a
+            single number means 0 to that number. Defaults to 0.0.
         threshold_factor: bounds of the threshold, likewise. Defaults to 0.0.
-        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
+        value_range: the minimum and the maximum pixel value. Defaults to `(0, 255)`.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
 
     Input shape and output shape:
         As `AutoContrast`.

@@ -1,7 +1,7 @@
-"""Models written in JAX, or in Flax, as layers: their parameters and state become variables.
+"""Models written in JAX or Flax as layers: their parameters and state become variables.
 
-A JAX model is a function of its parameters and inputs. What further arguments it takes, and so whether it has state,
-draws random numbers or tells training from inference, its parameters' names say.
+A JAX model is a function of its parameters and inputs. The names of its other arguments determine whether it has state,
+uses random numbers or distinguishes training from inference.
 """
 
 import inspect
@@ -25,26 +25,26 @@ _INIT = {"rng", "inputs", "training"}
 
 
 class JaxLayer(Layer):
-    """A layer that calls a function of JAX, whose parameters it keeps as weights.
+    """A layer that calls a JAX function and stores its parameters as weights.
 
-    `call_fn` is given, of these names, those that it has as arguments: `params`; `state`, what is not trained, where it
-    returns `(outputs, new_state)`; `rng`, a key; `inputs`, one structure; `training`, a bool. `init_fn` is given `rng`,
-    `inputs` (zeros of the shape of the first ones, one row where the batch is open) and `training=True`, and returns
-    `params`, or `(params, state)`.
+    `call_fn` receives those of the following that it has as arguments: `params`; `state`, the non-trainable values, in
+    which case it must return `(outputs, new_state)`; `rng`, a key; `inputs`, a structure of tensors; `training`, a
+    bool. `init_fn` receives `rng`, `inputs` (zeros of the shape of the first inputs, with one row if the batch size is
+    unknown) and `training=True`, and returns `params`, or `(params, state)`.
 
     Args:
-        call_fn: what the layer computes. It must have the arguments `params` and `inputs`.
-        init_fn: what makes `params` and `state`. None by default, where they are given.
-        params: the first parameters, a structure of arrays. None by default, to ask `init_fn`.
-        state: the first state, likewise. None by default.
+        call_fn: the computation of the layer. It must have the arguments `params` and `inputs`.
+        init_fn: creates `params` and `state`. None by default, if they are given.
+        params: the initial parameters, a structure of arrays. None by default, to call `init_fn`.
+        state: the initial state, likewise. None by default.
         seed: int or SeedGenerator for `rng`. None by default.
-        native_serialization_platforms: of Keras on TensorFlow, and without effect on JAX. None by default.
+        native_serialization_platforms: used by Keras on TensorFlow; ignored on JAX. None by default.
 
     Input shape:
-        Any that `call_fn` takes; also dictionaries and lists of tensors.
+        Any that `call_fn` accepts; also dictionaries and lists of tensors.
 
     Output shape:
-        What `call_fn` gives.
+        The result of `call_fn`.
 
     https://keras.io/api/layers/backend_specific_layers/jax_layer/
 
@@ -57,7 +57,7 @@ class JaxLayer(Layer):
         print(layer(np.ones((2, 3))), len(layer.trainable_weights))
     """
 
-    pure_call = rowwise = False  # nothing is known of what is called
+    pure_call = rowwise = False  # nothing is known about the function
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class JaxLayer(Layer):
         self._call_names = self._names(call_fn, "call_fn", _CALL, {"params", "inputs"})
         self._init_names = frozenset() if init_fn is None else self._names(init_fn, "init_fn", _INIT, set())
         if init_fn is None and params is None and state is None:
-            raise ValueError(f"{validate.describe(self)}: init_fn, or params and state, must be given.")
+            raise ValueError(f"{validate.describe(self)}: either init_fn, or params and state, must be given.")
         if state is not None and "state" not in self._call_names:
             raise ValueError(f"{validate.describe(self)}: call_fn has no argument `state`, so state must be None.")
         self._given = (params, state)
@@ -100,7 +100,7 @@ class JaxLayer(Layer):
         return frozenset(names & known)
 
     def build(self, input_shape: NestedShapes) -> None:
-        """Ask `init_fn` for parameters and state."""
+        """Call `init_fn` for the parameters and the state."""
         rng = (self.seed_generator or generator_of(self.seed)).next()
         shapes, structure = jax.tree_util.tree_flatten(input_shape, is_leaf=_is_shape)
         zeros = [jnp.zeros([size or 1 for size in shape], self.compute_dtype) for shape in shapes]
@@ -135,12 +135,12 @@ class JaxLayer(Layer):
 
     @property
     def params(self) -> Nested:
-        """The parameters as they are now, in their structure; None before the layer is built."""
+        """The current parameters, in their structure; None before the layer is built."""
         return self._values("params")
 
     @property
     def state(self) -> Nested:
-        """The state as it is now, in its structure; None before the layer is built."""
+        """The current state, in its structure; None before the layer is built."""
         return self._values("state")
 
     def _values(self, kind: str) -> Nested:
@@ -150,7 +150,7 @@ class JaxLayer(Layer):
         return jax.tree_util.tree_unflatten(self._trees[kind], values)
 
     def call(self, inputs: Nested, training: bool = False) -> Nested:
-        """What `call_fn` makes of the inputs."""
+        """The result of `call_fn`."""
         given = {"params": self.params, "state": self.state, "inputs": inputs, "training": bool(training)}
         if self.seed_generator is not None:
             given["rng"] = self.seed_generator.next()
@@ -172,7 +172,7 @@ class JaxLayer(Layer):
     params_variables: list[Variable]
 
     def get_config(self) -> ConfigDict:
-        """The constructor's arguments; `params` and `state` only where there is no `init_fn` to make them."""
+        """The constructor's arguments; `params` and `state` only if there is no `init_fn` to create them."""
         config = _base_config(self)
         names = ("call_fn", "init_fn", "seed", "native_serialization_platforms")
         config |= {name: serialize_keras_object(getattr(self, name)) for name in names}
@@ -183,17 +183,18 @@ class JaxLayer(Layer):
 
     @classmethod
     def from_config(cls, config: Config) -> "JaxLayer":
-        """A layer of the functions that `get_config` wrote down, which must be registered.
+        """A layer of the functions in the config, which must be registered.
 
         Raises:
-            ValueError: for functions that nobody registered, cornu's own ones too: a file could name any of them.
+            ValueError: for functions that are not registered, including cornu's own: a file could name any of them.
         """
         made = {key: deserialize_keras_object(value) for key, value in config.items()}
         known = custom_objects_in_scope().values()
         for name in ("call_fn", "init_fn", "method"):
             if callable(made.get(name)) and not any(made[name] is one for one in known):
                 raise ValueError(
-                    f"{cls.__name__}: {name} is {config[name]!r:.200}, which is not registered. Mark the function with "
+                    f"{cls.__name__}: {name} is {config[name]!r:.200}, which is not registered. Decorate the function "
+                    "with "
                     "@cornu.saving.register_keras_serializable(), or pass custom_objects."
                 )
         return cls(**made)
@@ -212,21 +213,21 @@ def _is_shape(value: object) -> bool:
 
 
 class FlaxLayer(JaxLayer):
-    """A layer that calls a module of Flax (`flax.linen`), whose variables it keeps.
+    """A layer that calls a Flax module (`flax.linen`) and stores its variables.
 
-    The module's method has an argument `inputs`, and may have `training`. Collections of variables besides "params" are
-    the layer's state. Whatever the module draws comes from the layer's own generator.
+    The module's method must have an argument `inputs`, and may have `training`. Variable collections other than
+    "params" become the layer's state. Random numbers come from the layer's own generator.
 
     Args:
         module: a `flax.linen.Module`.
         method: the method to call, or a function `(module, inputs)`. None by default, for `__call__`.
-        variables: the first variables by collection, as `module.init` gives them. None by default, to ask it.
+        variables: the initial variables by collection, as returned by `module.init`. None by default, to call it.
 
     Input shape:
-        Any that the module takes; also dictionaries and lists of tensors.
+        Any that the module accepts; also dictionaries and lists of tensors.
 
     Output shape:
-        What the module gives.
+        The result of the module.
 
     https://keras.io/api/layers/backend_specific_layers/flax_layer/
     """
@@ -261,7 +262,7 @@ class FlaxLayer(JaxLayer):
         return variables.pop("params", {}), variables
 
     def get_config(self) -> ConfigDict:
-        """The constructor's arguments; a module can be written down only where its class is registered."""
+        """The constructor's arguments; a module can be serialized only if its class is registered."""
         rest = {name: serialize_keras_object(getattr(self, name)) for name in ("module", "method")}
         return {**_base_config(self), **rest}
 

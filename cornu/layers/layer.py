@@ -1,10 +1,10 @@
-"""The base of all layers: weights, and a call that binds arguments, checks, builds, runs and finishes.
+"""The base of all layers: weights, and a call that binds arguments, checks, builds, runs and post-processes.
 
-A layer is an operation with state. What it holds is found by walking its attributes: variables, layers, seed
-generators and metrics, also inside lists, tuples and dictionaries. So there is nothing to keep in step: an attribute
-that is set is part of the layer, one that is deleted is not.
+A layer is an operation with state. Its contents are found by traversing its attributes: variables, layers, seed
+generators and metrics, also inside lists, tuples and dictionaries. So nothing can get out of sync: an attribute that is
+set is part of the layer, one that is deleted is not.
 
-`call` sees arrays or tracers only. On symbolic tensors it is run abstractly, which gives the output shape and dtype.
+`call` receives only arrays or tracers. On symbolic tensors it is run abstractly to infer the output shape and dtype.
 """
 
 import functools
@@ -47,18 +47,18 @@ from cornu.metrics import Metric
 from cornu.random import SeedGenerator
 
 _SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "batch_shape", "input_dim", "batch_size", "input_length")
-_ONE_TENSOR = (jax.Array, jax.Array | None, Tensor)  # what an argument of `call` is annotated with that takes no list
+_ONE_TENSOR = (jax.Array, jax.Array | None, Tensor)  # annotations of arguments of `call` that do not accept lists
 _calls = itertools.count(1)
 
 
 class Signature(NamedTuple):
-    """What a layer's `call` or `build` takes."""
+    """The signature of a layer's `call` or `build`."""
 
     parameters: inspect.Signature
     names: tuple[str, ...]
 
     def accepts(self, name: str) -> bool:
-        """Whether an argument called `name` is named in the signature."""
+        """Whether the signature has an argument called `name`."""
         return name in self.names
 
 
@@ -73,7 +73,7 @@ def _signature(function: Callable) -> Signature:
 
 
 class LossesOfCall(list):
-    """The losses that layers add in one call, and which layer added each."""
+    """The losses added in one call, and the layer that added each."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,14 +83,14 @@ class LossesOfCall(list):
 class Layer(Operation):
     """A computation with weights; the base class of every layer and model.
 
-    Subclasses write `build(input_shape)`, which makes weights with `add_weight`, and `call(inputs)`.
+    Subclasses implement `build(input_shape)`, which creates weights with `add_weight`, and `call(inputs)`.
 
     Args:
         activity_regularizer: regularizer of the output, added to the loss. None by default.
-        trainable: whether training changes the layer's weights. Defaults to True.
-        dtype: dtype or dtype policy; None takes the global policy.
+        trainable: whether training updates the layer's weights. Defaults to True.
+        dtype: dtype or dtype policy; None uses the global policy.
         autocast: whether floating-point inputs are cast to the compute dtype. Defaults to True.
-        name: name; None makes one from the class's name.
+        name: name; None derives one from the class name.
 
     Example:
 
@@ -106,25 +106,26 @@ class Layer(Operation):
 
     input_spec: Any = None
     supports_masking = False
-    _recomputes = True  # whether a RematScope is about the layer itself, not about its parts alone
+    _recomputes = True  # whether a RematScope applies to the layer itself, not only to its parts
     pure_call: bool
-    """Promise that a call does nothing but compute with its arguments, the layer's attributes and variables."""
+    """Promise that a call only computes with its arguments and the layer's attributes and variables: no side
+    effects."""
     rowwise: bool | str
-    """Promise that each row of the output is computed from the same row of the input; "inference": not in training."""
+    """Promise that each output row depends only on the same input row; "inference": except during training."""
     changes_images: bool
-    """Promise that the layer prepares images, one or a batch: one by one they run on NumPy in a data set's map."""
+    """Promise that the layer processes images, single or batched: single ones run on NumPy in a dataset's map."""
     config_skip: tuple[str, ...] = ("autocast",)
     config_optional: tuple[str, ...] = ("activity_regularizer",)
-    # Attributes that come and go while the layer runs: what it is made of does not depend on them.
+    # Attributes that come and go while the layer runs: its structure does not depend on them.
     volatile_attributes = frozenset(
         {"_build_depth", "_build_shapes", "_last_call", "_losses", "_nodes", "_output_shape", "_parts_when_built"}
     )
-    # Attributes that hold no parts.
+    # Attributes that contain no parts.
     _hidden = frozenset(
         {"_noted_arguments", "_nodes", "_losses", "_variables", "_build_shapes", "_output_shape", "_parts_when_built"}
     )
     _set_by_init = "_variables"
-    # What can no longer be added once the layer is built.
+    # What cannot be added any more once the layer is built.
     _settled: tuple[type, ...] = (Variable, SeedGenerator, Metric)
 
     def __init_subclass__(cls, **kwargs: object):
@@ -132,7 +133,7 @@ class Layer(Operation):
         if "build" in cls.__dict__:
             cls.build = _recorded_build(cls.__dict__["build"])  # type: ignore[method-assign]
         if "compute_mask" in cls.__dict__ and "supports_masking" not in cls.__dict__:
-            cls.supports_masking = True  # who says what becomes of masks need not say that they are supported
+            cls.supports_masking = True  # overriding compute_mask implies that masks are supported
 
     def __init__(
         self,
@@ -145,7 +146,7 @@ class Layer(Operation):
         **kwargs: Unpack[InputOptions],
     ):
         super().__init__(name=name)
-        self._variables: dict[Variable, None] = {}  # in the order of making
+        self._variables: dict[Variable, None] = {}  # in the order of creation
         self._losses: list = []
         self._last_call = 0  # the number of the call in which the losses were added
         self._build_shapes: dict[str, Any] = {}
@@ -157,8 +158,8 @@ class Layer(Operation):
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self._remat = context.current().remat if self._recomputes else None
         self.built = False
-        self._complete = False  # whether all its variables and parts are there
-        self._parts_when_built: list = []  # in lists and dictionaries, which tell nobody of what is added to them
+        self._complete = False  # whether all its variables and parts exist
+        self._parts_when_built: list = []  # in lists and dictionaries, whose changes cannot be observed
         self._only_last_size_known = not {"input_shape", "batch_input_shape", "batch_shape"} & set(kwargs)
         unknown: dict[str, Any] = {**kwargs}
         self._batch_input_shape = _shape_from_arguments(unknown)
@@ -186,7 +187,7 @@ class Layer(Operation):
             raise
 
     def _call_bound(self, arguments: dict[str, object], args: tuple, kwargs: dict) -> Nested:
-        """Build, run, and hand masks on."""
+        """Build, run, and propagate masks."""
         self._build_for(arguments)
         training = self._resolve_training(arguments)
         given_masks = self._fill_masks(arguments)
@@ -204,7 +205,7 @@ class Layer(Operation):
         return outputs
 
     def call(self, *args: Any, **kwargs: Any) -> Nested:
-        """The computation; subclasses write it. The base class returns its input."""
+        """The computation; implemented by subclasses. The base class returns its input."""
         if type(self) is Layer and len(args) == 1:
             return args[0]
         raise NotImplementedError(f"{validate.describe(self)}: the class {type(self).__name__} must define call().")
@@ -216,7 +217,7 @@ class Layer(Operation):
             )
 
     def _without_weights(self) -> None:
-        """Count as built from the start, unless a subclass has a `build` of its own."""
+        """Mark the layer as built from the start, unless a subclass overrides `build`."""
         self.built = type(self).build is Layer.build
 
     def _bind(self, args: tuple, kwargs: dict) -> dict[str, object]:
@@ -229,8 +230,8 @@ class Layer(Operation):
                 return self._bind(args, {k: v for k, v in kwargs.items() if k != "training"})
             several = len(signature.names) < len(args) and all(map(_holds_tensor, args))
             raise TypeError(
-                f"{validate.describe(self)}: {error}. call() takes: {', '.join(signature.names)}."
-                + f" Several tensors are given in a list: {type(self).__name__}(...)([a, b])." * several
+                f"{validate.describe(self)}: {error}. call() accepts: {', '.join(signature.names)}."
+                + f" Pass several tensors in a list: {type(self).__name__}(...)([a, b])." * several
             ) from None
         arguments: dict[str, object] = {}
         for name, value in bound.arguments.items():
@@ -242,7 +243,7 @@ class Layer(Operation):
         return {name: self._arrays(value) for name, value in arguments.items()}
 
     def _arrays(self, value: object) -> Nested:
-        """An argument of `call` with JAX arrays in it."""
+        """An argument of `call` converted to JAX arrays."""
         return tree.map_structure(_as_array, value)
 
     def _check_inputs(self, inputs: Nested) -> None:
@@ -258,13 +259,13 @@ class Layer(Operation):
             specs.check(self.input_spec, inputs, validate.describe(self))
 
     def _resolve_training(self, arguments: Mapping) -> bool | None:
-        """The mode that was asked for here, else in the layer around, else by `call`'s default."""
+        """The mode requested in this call, else that of the enclosing layer, else `call`'s default."""
         said = arguments.get("training")
         if said is not None:
             if not isinstance(said, (bool, int, np.bool_)):
                 raise TypeError(
                     f"{validate.describe(self)}: training must be True, False or None. Received: an object of type "
-                    f"{type(said).__name__}. Several tensors are given in a list, where the layer takes them."
+                    f"{type(said).__name__}. To pass several tensors, use a list, if the layer accepts one."
                 )
             return bool(said)
         ambient = context.training()
@@ -275,7 +276,7 @@ class Layer(Operation):
         return default if isinstance(default, bool) else None
 
     def _fill_masks(self, arguments: dict) -> dict[str, object]:
-        """Put the inputs' masks into the mask arguments that were left out; returns the ones put in."""
+        """Fill in mask arguments that were not given with the inputs' masks; returns those filled in."""
         signature = _signature(type(self).call)
         tensors = [n for n in signature.names if _holds_tensor(arguments.get(n)) and not n.endswith("mask")]
         filled = {}
@@ -290,7 +291,7 @@ class Layer(Operation):
 
     @contextmanager
     def _call_scope(self, training: bool | None, symbolic: bool) -> Iterator[None]:
-        """The ambient values inside this layer's call, and a note on errors that says where they happened."""
+        """The ambient values inside this layer's call, and a note on errors about where they occurred."""
         ambient = context.current()
         values: dict[str, Any] = {
             "training": training, "callers": (*ambient.callers, self), "path": (*ambient.path, self.name),
@@ -312,11 +313,11 @@ class Layer(Operation):
             raise
 
     def _reading_dtype(self) -> str | None:
-        """The dtype in which `call` reads variables; None for their own."""
+        """The dtype that variables are cast to in `call`; None for their own."""
         return self.compute_dtype if dtypes.is_float(self.compute_dtype) else None
 
     def _run(self, arguments: Mapping[str, object], training: bool | None) -> Nested:
-        """Cast the inputs, run `call`, and add the loss on the output's activity."""
+        """Cast the inputs, run `call`, and add the activity regularization loss."""
         signature = _signature(type(self).call)
         arguments = {name: tree.map_structure(self._cast, value) for name, value in arguments.items()}
         if signature.accepts("training"):
@@ -324,7 +325,7 @@ class Layer(Operation):
         outputs = self._call_function(*_positional(signature, arguments))
         if outputs is None and context.current().symbolic:
             raise ValueError(
-                f"{validate.describe(self)}: call() returned None. A return is missing at the end of "
+                f"{validate.describe(self)}: call() returned None. A return statement is missing at the end of "
                 f"{type(self).__name__}.call()."
             )
         if self.activity_regularizer is not None:
@@ -337,7 +338,7 @@ class Layer(Operation):
         return outputs
 
     def _call_function(self, args: tuple, kwargs: dict) -> Nested:
-        """Run `call`, keeping its intermediate values for the gradient or, if made in a RematScope, not."""
+        """Run `call`, keeping its intermediate values for the gradient unless created in a RematScope."""
         rule = self._remat
         if rule is None or context.current().recomputed or not rule.applies_to(self, args, kwargs):
             return self.call(*args, **kwargs)
@@ -346,7 +347,7 @@ class Layer(Operation):
     def rematerialized_call(  # type: ignore[override]  # as Keras names the argument of layers
         self, layer_call: Callable, *args: Any, **kwargs: Any
     ) -> Nested:
-        """Run `layer_call` so that its intermediate values are computed again for the gradient."""
+        """Run `layer_call`, recomputing its intermediate values for the gradient."""
         with context.scope(recomputed=True):
             variables = self.variables
             pure = functional(lambda *a: layer_call(*a, **kwargs), variables)
@@ -357,7 +358,7 @@ class Layer(Operation):
         return outputs
 
     def _cast(self, x: object) -> Nested:
-        """Floating-point arrays in the compute dtype; a cast array keeps its mask."""
+        """Floating-point arrays cast to the compute dtype; a cast array keeps its mask."""
         if not (self.autocast and isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jnp.floating)):
             return x
         if x.dtype == self.compute_dtype:
@@ -384,7 +385,7 @@ class Layer(Operation):
         return self._call_symbolically(args, kwargs, {})
 
     def unrecorded_call(self, *args: Any, **kwargs: Any) -> Nested:
-        """The outputs of a call on symbolic tensors that becomes no part of a graph."""
+        """The outputs of a call on symbolic tensors that is not recorded in a graph."""
         arguments = self._bind(args, kwargs)
         self._check_inputs(next(iter(arguments.values()), None))
         self._build_for(arguments)
@@ -396,7 +397,7 @@ class Layer(Operation):
         if type(self).compute_output_shape is not Layer.compute_output_shape:
             arguments = self._bind(args, kwargs)
             if type(self).build is Layer.build and not all(part.built for part in self._parts(Layer)):
-                with suppress(Exception):  # what cannot run on stand-ins is built by the first call
+                with suppress(Exception):  # layers that cannot run abstractly are built by the first call
                     output_spec(lambda given: self._run(given, self._resolve_training(given)), arguments)
             shapes, named = _shapes_for(self, type(self).compute_output_shape, arguments)
             return tree.map_shape_structure(
@@ -404,7 +405,7 @@ class Layer(Operation):
             )
 
         asked = not (self.built or self.__dict__.get("_build_depth") or context.current().symbolic)
-        if asked:  # by somebody who does not mean to build the layer
+        if asked:  # called without the intention to build the layer
             outputs = self._twin()(*args, **kwargs)
             return tree.map_structure(lambda x: KerasTensor(x.shape, x.dtype), outputs)
 
@@ -416,19 +417,20 @@ class Layer(Operation):
         return output_spec(run, *args, **kwargs)
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> NestedShapes:
-        """The output shape for an input shape (or a structure of them), found by running `call` abstractly."""
-        building = self.__dict__.get("_build_depth", 0)  # build itself asks, and has made what there is
+        """The output shape for an input shape (or a structure of them), inferred by running `call` abstractly."""
+        building = self.__dict__.get("_build_depth", 0)  # called by build itself, which has created its weights
         twin = self if self.built or building else self._twin()
         args = (kwargs.pop("input_shape"), *args) if "input_shape" in kwargs else args
         inputs = [tree.map_shape_structure(lambda s: KerasTensor(s, self.compute_dtype), x) for x in args]
         names = {k.removesuffix("_shape"): KerasTensor(v, self.compute_dtype) for k, v in kwargs.items()}
         nodes = len(twin.nodes)
         outputs = self.compute_output_spec(*inputs, **names) if building else twin(*inputs, **names)
-        del twin.nodes[nodes:]  # the call was a question, no part of any graph
+        del twin.nodes[nodes:]  # the call only served inference and is not part of a graph
         return tree.map_structure(specs.shape_of, outputs)
 
     def _twin(self) -> "Layer":
-        """An unbuilt copy, so that asking for a shape does not build this layer; itself where none can be made."""
+        """An unbuilt copy, so that inferring a shape does not build this layer; the layer itself if it cannot be
+        copied."""
         try:
             with context.scope(shared=None):
                 return type(self).from_config(self.get_config())
@@ -442,11 +444,11 @@ class Layer(Operation):
     # ------------------------------------------------------------ masks
 
     def compute_mask(self, inputs: Nested, previous_mask: Nested) -> Nested:
-        """The mask of the output; the base class hands the input's mask on."""
+        """The mask of the output; the base class returns the input's mask."""
         return previous_mask
 
     def _first_mask(self, arguments: Mapping[str, object]) -> Nested:
-        """The mask of the first argument: the one given by hand, else those that its tensors carry."""
+        """The mask of the first argument: the one passed explicitly, else those attached to its tensors."""
         given = arguments.get("mask") if self._call_accepts("mask") else None
         return tree.map_structure(get_mask, next(iter(arguments.values()), None)) if given is None else given
 
@@ -457,9 +459,9 @@ class Layer(Operation):
             consumed = _signature(type(self).call).accepts("mask") or any(get_mask(x) is not None for x in flat)
             if masked and not consumed:
                 warnings.warn(
-                    f"{validate.describe(self)} was given an input with a mask, which it does not support and "
-                    "therefore drops: layers after it will see every step as real. Set supports_masking = True in a "
-                    "layer of your own that works on each step alone.",
+                    f"{validate.describe(self)} received an input with a mask, which it does not support and "
+                    "therefore drops: later layers will treat every step as real. Set supports_masking = True in "
+                    "your own layer if it processes each step separately.",
                     stacklevel=4,
                 )
             return
@@ -476,9 +478,10 @@ class Layer(Operation):
     # ------------------------------------------------------------ building
 
     def build(self, input_shape: NestedShapes) -> None:
-        """Make the weights; subclasses write it. The base class builds the parts by running `call` abstractly.
+        """Create the weights; implemented by subclasses. The base class builds its sublayers by running `call`
+        abstractly.
 
-        Called by a subclass's own `build`, which has made what there is to make, it marks the layer as built.
+        When called by a subclass's own `build`, it only marks the layer as built.
         """
         self._require_initialised()
         if self.built:
@@ -499,18 +502,18 @@ class Layer(Operation):
         return self.built and self._complete and known == {name: _tuple_shape(shape) for name, shape in shapes.items()}
 
     def _settle(self) -> None:
-        """Take no more variables and parts: whoever trains or saves the layer knows all there are."""
+        """Accept no more variables and sublayers, so that training and saving know all of them."""
         self._complete = True
         self._parts_when_built = [part for _, part in self._parts_in_containers()]
 
     def _parts_in_containers(self) -> Iterator[tuple[str, object]]:
-        """(attribute, part) for what this layer's lists and dictionaries hold."""
+        """(attribute, sublayer) for the contents of this layer's lists and dictionaries."""
         for name, value in self.__dict__.items():
             if isinstance(value, parts.CONTAINERS) and name not in self._hidden:
                 yield from ((name, part) for part in parts.find(value, (Layer, *self._settled)))
 
     def _refuse_late_parts(self) -> None:
-        """Refuse what was put into a list or a dictionary of a layer that was built before."""
+        """Raise if something was added to a list or a dictionary after the layer was built."""
         if self.__dict__.get("_complete"):
             known = set(map(id, self._parts_when_built))
             for name, part in self._parts_in_containers():
@@ -520,7 +523,7 @@ class Layer(Operation):
 
     @contextmanager
     def _growing(self) -> Iterator[None]:
-        """Scope in which a built layer may be given more variables, below the path of those it has."""
+        """Scope in which a built layer may get more variables, under the path of its existing ones."""
         complete, self._complete = self._complete, False
         try:
             with context.scope(path=tuple(self.path.split("/")), scope_caller=self):
@@ -532,15 +535,16 @@ class Layer(Operation):
     def _refuse_if_complete(self, what: str) -> None:
         if self.__dict__.get("_complete"):
             raise ValueError(
-                f"{validate.describe(self)}: {what} cannot be added once the layer is built, since what trains or "
-                "saves it would not know of it. Make all variables and layers in __init__() or build(), not in call()."
+                f"{validate.describe(self)}: {what} cannot be added once the layer is built, because training and "
+                "saving would not know about it. Create all variables and layers in __init__() or build(), not in "
+                "call()."
             )
 
     def _build_for(self, arguments: Mapping[str, object]) -> None:
-        """Build from the shapes of the first call's arguments."""
+        """Build for the shapes of the first call's arguments."""
         if self.built:
             return
-        if type(self).build is Layer.build:  # parts build themselves when call reaches them
+        if type(self).build is Layer.build:  # sublayers are built when call reaches them
             self._path = "/".join((*context.current().path, self.name))
             self._build_shapes = {"input_shape": next(iter(_named_shapes(arguments).values()), None)}
             self.built = True
@@ -551,20 +555,21 @@ class Layer(Operation):
         self._tell_of_strangers()
 
     def _tell_of_strangers(self) -> None:
-        """Warn if this layer has weights, and is called by a user's layer that it is not a part of."""
+        """Warn if this layer has weights and is called by a user's layer that does not contain it."""
         callers = context.current().callers
         if not callers or registry.is_builtin(type(callers[-1])) or not self._variables:
             return
         if not any(part is self for caller in callers for part in caller._flatten_layers()):
             kind = type(self).__name__
-            warn(  # in the same words for the next one, so that it is said once
-                f"{validate.describe(callers[-1])}: call() calls a {kind} that is not a part of it. Its weights are "
-                "neither trained nor saved, and new each time if call() makes it. Make it in __init__(): "
+            warn(  # the text is the same for each, so that the warning is shown once
+                f"{validate.describe(callers[-1])}: call() calls a {kind} that is not one of its attributes. Its "
+                "weights are "
+                "neither trained nor saved, and are reset each time if call() creates it. Create it in __init__(): "
                 f"self.{kind.lower()} = {kind}(...)."
             )
 
     def get_build_config(self) -> ConfigDict | None:
-        """The shapes this layer was built with, as Keras writes them, and which layers in it are quantized."""
+        """The shapes this layer was built with, in Keras's format, and which sublayers are quantized."""
         if not self._build_shapes:
             return None
         several = len(self._build_shapes) > 1
@@ -577,7 +582,7 @@ class Layer(Operation):
         return shapes | {"quantized_parts": inside} if inside else shapes
 
     def build_from_config(self, config: Config) -> None:
-        """Build with the shapes that `get_build_config` gave."""
+        """Build with the shapes returned by `get_build_config`."""
         if self.built or not config:
             return
         inside = config.get("quantized_parts", {})
@@ -602,16 +607,16 @@ class Layer(Operation):
         overwrite_with_gradient: bool = False,
         name: str | None = None,
     ) -> Variable:
-        """Make a weight of this layer.
+        """Create a weight of this layer.
 
         Args:
             shape: tuple of ints; None is a scalar.
             initializer: name or object; None is "glorot_uniform" for floats, "zeros" otherwise.
-            dtype: dtype name; None takes the layer's variable dtype.
-            trainable: whether training changes it.
-            autocast: whether it is read in the compute dtype.
+            dtype: dtype name; None uses the layer's variable dtype.
+            trainable: whether training updates it. Defaults to True.
+            autocast: whether it is read in the compute dtype. Defaults to True.
             regularizer, constraint: names or objects.
-            aggregation: how replicas are joined.
+            aggregation: how replicas are aggregated.
             overwrite_with_gradient: whether the optimizer stores the gradient in it instead of a step.
             name: name.
         """
@@ -620,7 +625,7 @@ class Layer(Operation):
         shape = () if shape is None else tuple(shape) if isinstance(shape, Sequence) else (shape,)
         if any(not isinstance(d, (int, np.integer)) for d in shape):
             raise ValueError(
-                f"{validate.describe(self)}: a weight needs a fully known shape, not {shape}. "
+                f"{validate.describe(self)}: the shape of a weight must be fully known, not {shape}. "
                 "Give the input a known size on that axis, for example with Input(shape=...)."
             )
         dtype = dtypes.standardize_dtype(dtype) if dtype is not None else self.variable_dtype
@@ -640,16 +645,16 @@ class Layer(Operation):
     add_variable = add_weight
 
     def _variable_path(self) -> tuple[str, ...]:
-        """The names around this layer and its own; while it is being built, no scopes that `build` opens."""
+        """The names of the enclosing layers and this one; while it is being built, without scopes opened by `build`."""
         building = self.__dict__.get("_build_depth")
         return tuple(self.path.split("/")) if building else (*self._outer_path(), self.name)
 
     def _outer_path(self) -> tuple[str, ...]:
-        """The names around this layer, also while it is itself being built."""
+        """The names of the enclosing layers, also while this one is being built."""
         around = context.current()
         return around.path[:-1] if around.scope_caller is self else around.path
 
-    # ------------------------------------------------------------ parts
+    # ------------------------------------------------------------ sublayers
 
     def __setattr__(self, name: str, value: object) -> None:
         if self.__dict__.get("_complete") and name not in self._hidden:
@@ -659,7 +664,7 @@ class Layer(Operation):
         super().__setattr__(name, value)
 
     def _check_addition(self, name: str, value: object) -> None:
-        """Refuse a value with variables or parts that this layer does not hold yet, unless it replaces others."""
+        """Raise if a value contains new variables or sublayers, unless it replaces existing ones."""
         kinds = (Layer, *self._settled)
         if any(True for _ in parts.find(self.__dict__.get(name), kinds)):
             self._parts_when_built += parts.find(value, kinds)
@@ -676,11 +681,11 @@ class Layer(Operation):
             self._variables.pop(value, None)
 
     def _held(self) -> Iterator[object]:
-        """What the attributes hold, in the order in which they were set."""
+        """The values of the attributes, in the order in which they were set."""
         return (value for name, value in self.__dict__.items() if name not in self._hidden)
 
     def _parts(self, kind: type | tuple[type, ...]) -> Iterator[Any]:
-        """The distinct objects of `kind` among this layer's attributes, in the order in which those were set."""
+        """The distinct objects of `kind` among this layer's attributes, in the order in which they were set."""
         seen: set[int] = set()
         for value in self._held():
             if not isinstance(value, (kind, parts.CONTAINERS)):
@@ -699,19 +704,20 @@ class Layer(Operation):
         return list(found.values())
 
     def _own_variables(self) -> list[Variable]:
-        """This layer's own variables, those made trainable first, in the order of making; freezing moves none."""
+        """This layer's own variables, those created as trainable first, in order of creation, regardless of
+        freezing."""
         self._require_initialised()
         made = self._variables | dict.fromkeys(self._parts(Variable))
         return [v for v in made if v.made_trainable] + [v for v in made if not v.made_trainable]
 
     @property
     def _trainable_variables(self) -> list[Variable]:
-        """Keras's name for the layer's own variables that were made trainable, which subclasses save and load by."""
+        """Keras's name for the layer's own variables created as trainable, which subclasses use to save and load."""
         return [v for v in self._own_variables() if v.made_trainable]
 
     @property
     def _non_trainable_variables(self) -> list[Variable]:
-        """Keras's name for the layer's own variables that were not."""
+        """Keras's name for the layer's own variables created as non-trainable."""
         return [v for v in self._own_variables() if not v.made_trainable]
 
     def _collect(self, seeds: bool) -> list[Variable]:
@@ -729,27 +735,27 @@ class Layer(Operation):
 
     @property
     def weights(self) -> list[Variable]:
-        """All weights, those of inner layers included."""
+        """All weights, including those of sublayers."""
         return self._collect(seeds=False)
 
     @property
     def trainable_variables(self) -> list[Variable]:
-        """The variables that training changes."""
+        """The variables that training updates."""
         return self.trainable_weights
 
     @property
     def trainable_weights(self) -> list[Variable]:
-        """The weights that training changes; none while `trainable` is False."""
+        """The weights that training updates; none if `trainable` is False."""
         return [v for v in self.weights if v.trainable] if self.trainable else []
 
     @property
     def non_trainable_variables(self) -> list[Variable]:
-        """The variables that the optimizer leaves alone."""
+        """The variables that the optimizer does not update."""
         return self._without_trainable(self.variables)
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
-        """The weights that the optimizer leaves alone."""
+        """The weights that the optimizer does not update."""
         return self._without_trainable(self.weights)
 
     def _without_trainable(self, variables: list[Variable]) -> list[Variable]:
@@ -762,11 +768,11 @@ class Layer(Operation):
         return list({id(m): m for m in (*self._parts(Metric), *self._inner_metrics())}.values())
 
     def _inner_metrics(self) -> list[Metric]:
-        """The metrics of the layers inside."""
+        """The metrics of the sublayers."""
         return [metric for layer in self._parts(Layer) for metric in layer._metrics_for_outer()]
 
     def _metrics_for_outer(self) -> list[Metric]:
-        """The metrics that belong to a model around this layer; what an inner model is trained with does not."""
+        """The metrics that count for an enclosing model; those that an inner model was compiled with do not."""
         return self.metrics
 
     @property
@@ -776,7 +782,7 @@ class Layer(Operation):
 
     @property
     def trainable(self) -> bool:
-        """Whether training changes the weights; setting it reaches every layer inside."""
+        """Whether training updates the weights; setting it also applies to all sublayers."""
         return self._trainable
 
     @trainable.setter
@@ -793,11 +799,11 @@ class Layer(Operation):
             return [v.numpy() for v in self.weights]
 
     def set_weights(self, weights: Sequence) -> None:
-        """Give all weights new values, in the order of `get_weights`."""
+        """Set all weights, in the order of `get_weights`."""
         variables = self.weights
         if len(weights) != len(variables):
             raise WeightsMismatchError(
-                f"{validate.describe(self)}: set_weights needs a list of {len(variables)} arrays. Received: "
+                f"{validate.describe(self)}: set_weights expects a list of {len(variables)} arrays. Received: "
                 + (f"an array of shape {np.shape(weights)}." if isinstance(weights, np.ndarray) else f"{len(weights)}.")
                 + ("" if self.built else " The layer is not built yet: call it, or build(input_shape), first.")
             )
@@ -813,18 +819,17 @@ class Layer(Operation):
         """Total number of scalar weights."""
         if not self.built:
             raise ValueError(
-                f"{validate.describe(self)} has no weights yet, so they cannot be counted. "
-                "Call it on data, or build(input_shape), first."
+                f"{validate.describe(self)} has no weights yet to count. Call it on data, or build(input_shape), first."
             )
         return sum(v.size for v in self.weights)
 
     def save_own_variables(self, store: dict[str, Tensor]) -> None:
-        """Put the layer's own weights into `store`, a dictionary of arrays."""
+        """Save the layer's own weights in `store`, a dictionary of arrays."""
         for index, variable in enumerate(self._own_variables()):
             store[str(index)] = variable.numpy()
 
     def load_own_variables(self, store: Mapping[str, Tensor]) -> None:
-        """Take the layer's own weights from `store`."""
+        """Load the layer's own weights from `store`."""
         own = self._own_variables()
         if len(store) != len(own):
             raise ValueError(
@@ -837,13 +842,14 @@ class Layer(Operation):
     # ------------------------------------------------------------ losses
 
     def add_loss(self, loss: object) -> None:
-        """Add a scalar, or a list of them, to the loss that training makes smaller."""
+        """Add a scalar, or a list of scalars, to the loss that training minimizes."""
         losses = context.current().losses
         target = self._losses if losses is None else losses
         for value in tree.flatten(loss):
             if isinstance(value, KerasTensor):
                 raise ValueError(
-                    f"{validate.describe(self)}: add_loss() takes values, and a symbolic tensor has none. Call it in "
+                    f"{validate.describe(self)}: add_loss() needs values, which a symbolic tensor does not have. Call "
+                    "it in "
                     "the call() of a layer of your own."
                 )
             value = value() if callable(value) else value
@@ -852,7 +858,7 @@ class Layer(Operation):
                 target.owners.append(self)
 
     def keep_losses(self, losses: Sequence, owners: Sequence["Layer"]) -> None:
-        """Let each layer have the losses that it added in a call of this one; older ones no longer count here."""
+        """Record in each layer the losses that it added in a call of this one, replacing older ones."""
         self._last_call, self._losses = next(_calls), []
         for owner, loss in zip(owners, losses, strict=True):
             if owner._last_call != self._last_call:
@@ -860,15 +866,16 @@ class Layer(Operation):
             owner._losses.append(loss)
 
     def add_metric(self, *args: Any, **kwargs: Any) -> None:
-        """Removed from Keras 3: keep a metric as an attribute and call its `update_state` instead."""
+        """Removed in Keras 3: store a metric in an attribute and call its `update_state` instead."""
         raise ValueError(
-            f"{validate.describe(self)}: add_metric() is gone. Keep a metric as an attribute, "
+            f"{validate.describe(self)}: add_metric() has been removed. Store a metric in an attribute, "
             "self.m = cornu.metrics.Mean(), and call self.m.update_state(value) in call()."
         )
 
     @property
     def losses(self) -> list:
-        """The losses added by `add_loss` and activity regularizers in the last call, and the weights' regularizers."""
+        """The losses added by `add_loss` and activity regularizers in the last call, and weight regularization
+        losses."""
         collected = context.current().losses
         if collected is None:
             layers = [layer for layer in self._flatten_layers() if layer._last_call >= self._last_call]
@@ -892,11 +899,11 @@ class Layer(Operation):
         """Call the layer as a pure function of its variables.
 
         Args:
-            trainable_variables, non_trainable_variables: the values, in the order of the properties of these names.
-            return_losses: whether the losses come out too.
+            trainable_variables, non_trainable_variables: the values, in the order of the properties with these names.
+            return_losses: whether to return the losses too. Defaults to False.
 
         Returns:
-            (outputs, non_trainable_variables), with the losses at the end when asked for.
+            (outputs, non_trainable_variables), followed by the losses if requested.
         """
         if not self.built:
             raise ValueError(f"{validate.describe(self)} is not built: call it on data, or build(input_shape), first.")
@@ -913,7 +920,8 @@ class Layer(Operation):
         ):  # fmt: skip
             if len(given) != len(own):
                 raise ValueError(
-                    f"{validate.describe(self)}: stateless_call needs {len(own)} {what} values. Received: {len(given)}."
+                    f"{validate.describe(self)}: stateless_call expects {len(own)} {what} values. Received: "
+                    f"{len(given)}."
                 )
         values = [_as_array(v) for v in (*trainable_variables, *non_trainable_variables)]
         (outputs, found), state = functional(run, (*trainable, *rest))(values)
@@ -931,7 +939,7 @@ class Layer(Operation):
 
     @property
     def dtype_policy(self) -> Any:
-        """How the layer computes and keeps its weights."""
+        """The dtypes the layer computes in and stores its weights in."""
         if isinstance(self._dtype_policy, policy.DTypePolicyMap):
             return self._dtype_policy[self.path]
         return self._dtype_policy
@@ -942,7 +950,7 @@ class Layer(Operation):
 
     @property
     def compute_dtype(self) -> str:
-        """The dtype in which the layer computes."""
+        """The dtype the layer computes in."""
         return self.dtype_policy.compute_dtype
 
     @property
@@ -957,39 +965,39 @@ class Layer(Operation):
 
     @property
     def input_dtype(self) -> str:
-        """The dtype to which inputs are cast."""
+        """The dtype that inputs are cast to."""
         return self.compute_dtype
 
     @property
     def quantization_mode(self) -> str | None:
-        """In how few bits the dtype policy has the large weights kept, such as "int8"; None is as they were made."""
+        """The quantization of the large weights according to the dtype policy, such as "int8"; None for none."""
         return self.dtype_policy.quantization_mode
 
     def quantize(self, mode: object = None, type_check: bool = True, config: object = None) -> None:
-        """Keep the large weights in few bits: Dense, EinsumDense, Embedding and ReversibleEmbedding can.
+        """Quantize the large weights: supported by Dense, EinsumDense, Embedding and ReversibleEmbedding.
 
         Args:
             mode: name of the mode, such as `"int8"`.
-            type_check: whether classes derived from a layer are refused.
+            type_check: whether to reject subclasses of a supported layer. Defaults to True.
             config: a `QuantizationConfig`.
         """
         raise ValueError(
-            f"{validate.describe(self)} has no weights that can be kept in few bits: Dense, EinsumDense, Embedding and "
-            f"ReversibleEmbedding have. A model's quantize() does all of those in it. "
+            f"{validate.describe(self)} has no weights that can be quantized: Dense, EinsumDense, Embedding and "
+            f"ReversibleEmbedding do. A model's quantize() quantizes all of those in it. "
             f"Received: mode={validate.shown(mode)}."
         )
 
     def quantized_build(self, input_shape: NestedShapes, *args: Any, **kwargs: Any) -> None:
-        """Make the weights as the dtype policy has them kept, which is what `build` does."""
+        """Create the weights in the form given by the dtype policy, as `build` does."""
         self.build(input_shape)
 
     def quantized_call(self, *args: Any, **kwargs: Any) -> Nested:
-        """The computation with weights as they are kept, which is what `call` does."""
+        """The computation with weights in their stored form, as in `call`."""
         return self.call(*args, **kwargs)
 
     @property
     def path(self) -> str:
-        """The names of the models around this layer and its own, joined by "/"."""
+        """The names of the enclosing models and of this layer, joined by "/"."""
         return self._path or self.name
 
     def __repr__(self) -> str:
@@ -1000,7 +1008,7 @@ class Layer(Operation):
 
 
 def _recorded_build(build: Callable) -> Callable:
-    """`build` run in the layer's name scope, noting the shapes it was given."""
+    """`build` run in the layer's name scope, recording the shapes passed to it."""
 
     @functools.wraps(build)
     def wrapper(self: Layer, *args: object, **kwargs: object) -> None:
@@ -1037,7 +1045,7 @@ def _as_flag(trainable: object, owner: Layer) -> bool:
 
 
 def _positional(signature: Signature, arguments: dict) -> tuple[tuple, dict]:
-    """Arguments by name as (positional, keyword): the first one by position, as callers give it, and `*args`."""
+    """Arguments as (positional, keyword): the first one is positional, as callers pass it, and so are `*args`."""
     args: list = []
     kwargs = {}
     known = signature.parameters.parameters
@@ -1054,7 +1062,7 @@ def _positional(signature: Signature, arguments: dict) -> tuple[tuple, dict]:
 
 
 def _as_array(x: object) -> Tensor:
-    """Arrays of any kind as JAX arrays, text as NumPy arrays; everything else as it is."""
+    """Arrays of any kind as JAX arrays, text as NumPy arrays; everything else unchanged."""
     if type(x) in border.AS_THEY_ARE or not _is_tensor(x):
         return x
     if isinstance(x, (KerasTensor, jax.Array, ReadText)):
@@ -1078,12 +1086,12 @@ def _shapes(value: object) -> NestedShapes:
 
 
 def _named_shapes(arguments: Mapping[str, object]) -> dict[str, NestedShapes]:
-    """The shapes of the arguments of a call that hold tensors, `query`'s under `query_shape`."""
+    """The shapes of a call's tensor arguments; that of `query` under `query_shape`."""
     return {f"{name}_shape": _shapes(value) for name, value in arguments.items() if _holds_tensor(value)}
 
 
 def _shapes_for(owner: Layer, function: Callable, arguments: Mapping[str, object]) -> tuple[tuple, dict]:
-    """What a method of shapes is given for a call: those that it names, or that of the first input."""
+    """The arguments of a shape method for a call: the shapes it names, or that of the first input."""
     shapes, signature = _named_shapes(arguments), _signature(function)
     if not signature.parameters.parameters:
         return (), {}
@@ -1093,8 +1101,9 @@ def _shapes_for(owner: Layer, function: Callable, arguments: Mapping[str, object
     needed = [p.name for p in signature.parameters.parameters.values() if p.default is p.empty and p.kind < 2]
     if len(needed) > 1:
         raise ValueError(
-            f"{validate.describe(owner)}: {function.__name__}({', '.join(needed)}) must say which input each argument "
-            f"is the shape of: name them as some of {', '.join(shapes)}, or take one argument, input_shape."
+            f"{validate.describe(owner)}: {function.__name__}({', '.join(needed)}) must indicate which input each "
+            "argument "
+            f"is the shape of: use names among {', '.join(shapes)}, or a single argument, input_shape."
         )
     return (next(iter(shapes.values()), None),), {}
 
@@ -1104,7 +1113,7 @@ def _tuple_shape(value: object) -> NestedShapes:
 
 
 def _shape_from_arguments(kwargs: dict) -> tuple | None:
-    """The batch input shape named by Keras's shape arguments, which are taken out of `kwargs`."""
+    """The batch input shape given by Keras's shape arguments, which are removed from `kwargs`."""
     given = {name: kwargs.pop(name) for name in _SHAPE_ARGUMENTS if name in kwargs}
     kwargs.pop("input_dtype", None)
     for name in ("batch_input_shape", "batch_shape"):
@@ -1119,25 +1128,25 @@ def _shape_from_arguments(kwargs: dict) -> tuple | None:
 
 
 def _refuse_several(layer: Layer, arguments: Mapping[str, object], error: Exception) -> None:
-    """Say that several tensors came for one, where that may be why a call failed."""
+    """Raise a clear error if several tensors were passed for one, when that may be why a call failed."""
     parameters = _signature(type(layer).call).parameters.parameters
     for name, value in arguments.items():
         wanted = parameters[name].annotation if name in parameters else None
         if wanted in _ONE_TENSOR and tree.is_nested(value) and _holds_tensor(value):
             received = f"a {type(value).__name__} of {len(tree.flatten(value))}"
             told = InputMismatchError(f"{validate.describe(layer)}: {name} must be one tensor. Received: {received}.")
-            told.__dict__ |= error.__dict__  # the place, if it is noted
+            told.__dict__ |= error.__dict__  # the location, if noted
             raise told from error
 
 
 def _note(error: Exception, layer: Layer, path: Sequence[str]) -> None:
-    """Say on the innermost error in which layer it happened."""
+    """Note on the innermost error in which layer it occurred."""
     if getattr(error, "_cornu_noted", False):
         return
     error._cornu_noted = True  # type: ignore[attr-defined]
     explain(error, validate.describe(layer))
     place = f"Raised in {validate.describe(layer)}, at {'/'.join(path)}."
     if error.args == (str(error),) and f'"{layer.name}"' not in str(error) and not is_users_own(error):
-        error.args = (f"{str(error).rstrip('. ')}. {place}",)  # part of the message, for whoever shows that alone
+        error.args = (f"{str(error).rstrip('. ')}. {place}",)  # part of the message, for tools that show only that
     else:
         error.add_note(place)

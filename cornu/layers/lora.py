@@ -1,7 +1,7 @@
-"""Low-rank adaptation: training a small correction to a large frozen kernel (Hu et al., 2021).
+"""Low-rank adaptation (LoRA): training a small update to a large frozen kernel (Hu et al., 2021).
 
-The kernel `W` of shape (..., m) stays as it is, and `W + alpha / rank * A @ B` is used, with `A` of shape (..., rank)
-and `B` of shape (rank, m). `B` starts at zero, so enabling it changes nothing at first. Files hold the sum.
+The kernel `W` of shape (..., m) is frozen, and `W + alpha / rank * A @ B` is used, with `A` of shape (..., rank) and
+`B` of shape (rank, m). `B` is initialized to zero, so enabling it has no effect at first. Files contain the sum.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,28 +19,28 @@ from cornu.kernels import dense
 
 
 class LowRankAdaptation:
-    """What a layer with one large kernel inherits, beside `Layer`, to offer `enable_lora`.
+    """Inherited, besides `Layer`, by layers with one large kernel, to provide `enable_lora`.
 
-    The layer keeps the kernel in the attribute `_kernel` (an underscore and `adapted`), has the constructor arguments
+    The layer stores the kernel in the attribute `_kernel` (an underscore and `adapted`), has the constructor arguments
     `lora_rank` and `lora_alpha`, and calls `_start_lora()` at the end of `build`.
     """
 
     adapted = "kernel"
     config_optional: tuple[str, ...] = ("activity_regularizer", "lora_rank", "lora_alpha")
     lora_enabled = False
-    # What `Layer` has.
+    # Provided by `Layer`.
     built: bool
     add_weight: Callable[..., Variable]
     _growing: Callable[[], Any]
     _own_variables: Callable[[], list[Variable]]
 
     def _init_lora(self, rank: int | None, alpha: float | None) -> None:
-        """Keep the constructor's arguments; a rank of None or 0 is not an adaptation."""
+        """Store the constructor's arguments; a rank of None or 0 disables adaptation."""
         self.lora_rank = validate.positive_int(rank, "lora_rank", self) if rank else None
         self.lora_alpha = None if self.lora_rank is None else alpha if alpha is not None else self.lora_rank
 
     def _start_lora(self) -> None:
-        """Enable what the constructor asked for; the last thing that `build` does."""
+        """Enable adaptation if the constructor requested it; called at the end of `build`."""
         if self.lora_rank is not None:
             self.built = True
             self.enable_lora(self.lora_rank, self.lora_alpha)
@@ -52,21 +52,21 @@ class LowRankAdaptation:
         a_initializer: InitializerLike = "he_uniform",
         b_initializer: InitializerLike = "zeros",
     ) -> None:
-        """Freeze the kernel and train a low-rank correction to it instead.
+        """Freeze the kernel and train a low-rank update to it instead.
 
         Args:
             rank: number of columns of the left factor.
-            lora_alpha: the correction is scaled by `lora_alpha / rank`; None is `rank`.
-            a_initializer, b_initializer: initializers of the left and right factor.
+            lora_alpha: the update is scaled by `lora_alpha / rank`; None uses `rank`.
+            a_initializer, b_initializer: initializers of the left and right factors.
         """
         owner, shape = validate.describe(self), self._adapted_shape()
         if not self.built or shape is None:
             raise ValueError(f"{owner}: enable_lora needs a built layer. Call build(input_shape), or call the layer.")
         if self.lora_enabled:
-            raise ValueError(f"{owner}: lora is enabled already; that can be done once.")
+            raise ValueError(f"{owner}: LoRA is already enabled and cannot be enabled twice.")
         if getattr(self, f"{self.adapted}_constraint") is not None:
             raise ValueError(
-                f"{owner}: lora does not go with a constraint on the kernel. Remove {self.adapted}_constraint."
+                f"{owner}: LoRA cannot be combined with a constraint on the kernel. Remove {self.adapted}_constraint."
             )
         rank = validate.positive_int(rank, "rank", self)
         regularizer = getattr(self, f"{self.adapted}_regularizer")
@@ -81,7 +81,7 @@ class LowRankAdaptation:
         self.lora_alpha = rank if lora_alpha is None else lora_alpha
 
     def _large_variables(self) -> list[Variable]:
-        """What the correction takes the place of in training."""
+        """The variables that are replaced by the update during training."""
         return [getattr(self, f"_{self.adapted}")]
 
     def _adapted_shape(self) -> tuple[int, ...] | None:
@@ -98,20 +98,20 @@ class LowRankAdaptation:
         return self._sum() if self.lora_enabled else weight
 
     def _effective(self, factor: jax.Array | None = None) -> jax.Array:
-        """The kernel to compute with, in the running layer's compute dtype.
+        """The kernel for computation, in the current layer's compute dtype.
 
-        It is in its own dtype where `dense.product` casts it to that of the other `factor`.
+        It keeps its own dtype if `dense.product` casts it to that of the other `factor`.
         """
         as_it_is = factor is not None and dense.casts_kernel(factor)
         with context.scope(autocast=None) if as_it_is else nullcontext():
             return self._sum() if self.lora_enabled else getattr(self, f"_{self.adapted}").value
 
     def _lora_scale(self) -> float:
-        """What the product of the factors is multiplied with, where there are some."""
+        """The scale of the product of the factors, if there are any."""
         return cast(float, self.lora_alpha) / cast(int, self.lora_rank)
 
     def _correction(self) -> jax.Array:
-        """What is added to the kernel."""
+        """The update that is added to the kernel."""
         a, b = self._factors()
         return self._lora_scale() * (a.value @ b.value)
 
@@ -119,20 +119,20 @@ class LowRankAdaptation:
         return getattr(self, f"_{self.adapted}").value + self._correction()
 
     def _saved_variables(self) -> list[Variable]:
-        """The variables that files hold: all but the factors, the kernel first."""
+        """The variables saved in files: all but the factors, the kernel first."""
         kernel = getattr(self, f"_{self.adapted}", None)
         hidden = {id(kernel), *map(id, self._factors() if self.lora_enabled else ())}
         return [v for v in (kernel,) if v is not None] + [v for v in self._own_variables() if id(v) not in hidden]
 
     def save_own_variables(self, store: dict[str, Tensor]) -> None:
-        """Put the layer's own weights into `store`, the correction added to the kernel."""
+        """Save the layer's own weights in `store`, with the low-rank update added to the kernel."""
         for index, variable in enumerate(self._saved_variables()):
             store[str(index)] = variable.numpy()
         if self.lora_enabled:
             store["0"] = np.asarray(self._sum())
 
     def load_own_variables(self, store: Mapping[str, Tensor]) -> None:
-        """Take the layer's own weights from `store`; a correction starts again at zero."""
+        """Load the layer's own weights from `store`; a low-rank update restarts at zero."""
         variables = self._saved_variables()
         if len(store) != len(variables):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""`Masking`: marks the time steps that hold nothing but a padding value."""
+"""`Masking`: masks the time steps that contain only a padding value."""
 
 from typing import Unpack
 
@@ -15,7 +15,7 @@ __all__ = ["Masking"]
 
 
 class Masking(Layer):
-    """Mask each time step whose features all equal a value, and set them to zero.
+    """Masks each time step whose features all equal a value, and sets them to zero.
 
     Args:
         mask_value: the value. Defaults to 0.0.

@@ -12,13 +12,13 @@ from cornu.layers.options import ImageOptions
 
 
 class MaxNumBoundingBoxes(ImageLayer):
-    """Cuts or pads the boxes of each image to one number, so that images with few and many boxes make a batch.
+    """Truncates or pads the boxes of each image to a fixed number, so that images can be batched.
 
-    The layer acts outside of training, too. Images, labels and masks stay as they are.
+    The layer is also active outside training. Images, labels and masks are left unchanged.
 
     Args:
-        max_number: number of boxes, the first ones of each image.
-        fill_value: coordinates and labels of the boxes that are added. Defaults to -1.
+        max_number: number of boxes; the first ones of each image are kept.
+        fill_value: coordinates and labels of added boxes. Defaults to -1.
 
     Input shape:
         A dictionary of "images" and "bounding_boxes", a dictionary of "boxes", `(batch, boxes, 4)` or `(boxes, 4)`, and
@@ -49,7 +49,7 @@ class MaxNumBoundingBoxes(ImageLayer):
     def transform_bounding_boxes(
         self, bounding_boxes: Tensor, transformation: Drawn | None = None, training: bool = True
     ) -> Nested:
-        """The boxes, cut or padded; entries beside "boxes" and "labels" are handed on."""
+        """The boxes, truncated or padded; entries other than "boxes" and "labels" are passed through."""
         given = {name: jnp.asarray(bounding_boxes[name]) for name in ("boxes", "labels")}
         sized = {"boxes": self._sized(given["boxes"], -2), "labels": self._sized(given["labels"], -1)}
         return {**bounding_boxes, **sized}

@@ -1,8 +1,8 @@
-"""Merging layers: several tensors become one, entry by entry, side by side, or by products.
+"""Merging layers: several tensors become one, elementwise, by concatenation, or by products.
 
-Entry by entry, tensors of different rank line up at the batch and at their last axes, and axes of size 1 stretch.
-A step that is masked in one input is still real in the output as long as another input has it; where leaving it in
-would spoil the result (products, extremes), masked entries are left out of it.
+For elementwise merges, tensors of different rank are aligned at the batch axis and at their last axes, and axes of size
+1 broadcast. A step that is masked in one input is real in the output if any other input has it; where it would affect
+the result (products, extremes), masked entries are excluded.
 """
 
 import functools
@@ -29,12 +29,13 @@ def _shapes(inputs: Sequence) -> list[Shape]:
 
 
 def _same(sizes: Sequence[int | None]) -> bool:
-    """Whether sizes may be equal: unknown ones may be anything."""
+    """Whether sizes may be equal; unknown sizes are compatible with anything."""
     return len({size for size in sizes if size is not None}) <= 1
 
 
 class _Joining(Layer):
-    """A layer on a list of tensors. Subclasses say which shapes fit, with which result, and do the work."""
+    """A layer on a list of tensors. Subclasses define which shapes are compatible, the output shape, and the
+    computation."""
 
     minimum_inputs = 1
     maximum_inputs: int | None = None
@@ -44,7 +45,7 @@ class _Joining(Layer):
         self.supports_masking = True
 
     def build(self, input_shape: Sequence[Shape]) -> None:
-        """Check that the inputs are a list of tensors that fit together."""
+        """Check that the inputs are a list of compatible tensors."""
         listed = isinstance(input_shape, (list, tuple)) and all(isinstance(s, (list, tuple)) for s in input_shape)
         if not listed or not self._fits(len(input_shape)):
             least, exactly = f"at least {self.minimum_inputs} tensor(s)", f"exactly {self.maximum_inputs} tensors"
@@ -58,14 +59,14 @@ class _Joining(Layer):
         return count >= self.minimum_inputs and (self.maximum_inputs is None or count <= self.maximum_inputs)
 
     def _merged_shape(self, shapes: list[Shape]) -> Shape:
-        """The output's shape, or an error where the inputs do not fit."""
+        """The output's shape, or an error if the inputs are incompatible."""
         raise NotImplementedError
 
     def _merged_dtype(self, names: list[str]) -> str:
         return dtypes.result_type(*names)
 
     def compute_output_spec(self, inputs: Sequence[KerasTensor]) -> KerasTensor:
-        """The output of inputs whose unknown sizes are taken to fit."""
+        """The output for inputs whose unknown sizes are assumed to be compatible."""
         names = [self.compute_dtype if dtypes.is_float(x.dtype) else x.dtype for x in inputs]
         return KerasTensor(self._merged_shape(_shapes(inputs)), self._merged_dtype(names))
 
@@ -74,7 +75,7 @@ class _Joining(Layer):
         return [x.astype(dtype) for x in inputs]
 
     def _checked_masks(self, inputs: Nested, mask: Nested) -> list | None:
-        """One mask or None for each input; None where no input has one."""
+        """One mask or None for each input; None if no input has one."""
         if mask is None:
             return None
         if not isinstance(mask, (list, tuple)) or len(mask) != len(inputs):
@@ -85,11 +86,11 @@ class _Joining(Layer):
         return None if all(m is None for m in mask) else list(mask)
 
 
-# ---------------------------------------------------------------- entry by entry
+# ---------------------------------------------------------------- elementwise
 
 
 class _Elementwise(_Joining):
-    """Entry by entry; subclasses write `_merge` for a list of arrays of equal rank and dtype."""
+    """Elementwise; subclasses implement `_merge` for a list of arrays of equal rank and dtype."""
 
     pure_call = rowwise = True
     hooks = frozenset({"_leaves_masked_out", "_merge", "_merged_dtype", "_worst"})
@@ -102,7 +103,7 @@ class _Elementwise(_Joining):
         aligned = [(shape[0], *(1,) * (rank - len(shape)), *shape[1:]) for shape in shapes]
         if not _same([shape[0] for shape in shapes if shape[0] != 1]):
             raise ValueError(
-                f"{validate.describe(self)}: the inputs must have one batch size, or a batch of 1. "
+                f"{validate.describe(self)}: the inputs must have the same batch size, or batch size 1. "
                 f"Received: shapes {shapes}."
             )
         merged = [self._merged_size(sizes, shapes) for sizes in zip(*aligned, strict=True)]
@@ -134,7 +135,7 @@ class _Elementwise(_Joining):
         return False
 
     def compute_mask(self, inputs: Nested, mask: Nested = None) -> Nested:
-        """A step is real where any input has it; no mask where an input has none, since all its steps are real."""
+        """A step is real if any input has it; no mask if any input has none, since all its steps are real."""
         masks = self._checked_masks(inputs, mask)
         if masks is None or any(m is None for m in masks):
             return None
@@ -143,19 +144,19 @@ class _Elementwise(_Joining):
 
 
 def _aligned(x: jax.Array, rank: int) -> jax.Array:
-    """`x` with axes of size 1 put in after the batch up to `rank`."""
+    """`x` with axes of size 1 inserted after the batch axis up to `rank`."""
     return jnp.expand_dims(x, tuple(range(1, 1 + rank - x.ndim)))
 
 
 def _aligned_mask(mask: Nested, rank: int) -> Tensor:
-    """`mask`, which may be symbolic, with axes of size 1 put in after the batch up to `rank`."""
+    """`mask`, possibly symbolic, with axes of size 1 inserted after the batch axis up to `rank`."""
     for _ in range(rank - len(mask.shape)):
         mask = ops.expand_dims(mask, 1)
     return mask
 
 
 def _entry_mask(mask: Nested, x: jax.Array, rank: int) -> jax.Array:
-    """The mask of `x` for each entry, aligned as `x` is."""
+    """The mask of `x` for each entry, aligned like `x`."""
     if mask is None:
         return jnp.ones((1,) * rank, bool)
     mask = jnp.asarray(mask, bool)
@@ -204,7 +205,7 @@ class Average(_Elementwise):
 
 
 class Multiply(_Elementwise):
-    """The product of its inputs; masked entries do not count, and where all are masked it is 0.
+    """The product of its inputs; masked entries are excluded, and the result is 0 where all are masked.
 
     Example:
 
@@ -224,7 +225,7 @@ class Multiply(_Elementwise):
 
 
 class _Extreme(_Elementwise):
-    """The largest or smallest entry; masked entries do not count, and where all are masked it is the first input's."""
+    """The extreme entry; masked entries are excluded, and where all are masked the first input's is used."""
 
     def _leaves_masked_out(self) -> bool:
         return True
@@ -276,14 +277,14 @@ class Minimum(_Extreme):
         return functools.reduce(jnp.minimum, arrays)
 
 
-# ---------------------------------------------------------------- side by side
+# ---------------------------------------------------------------- concatenation
 
 
 class Concatenate(_Joining):
-    """Its inputs one after the other along an axis.
+    """Concatenates its inputs along an axis.
 
     Args:
-        axis: the axis, whose sizes may differ. Defaults to -1.
+        axis: the axis, along which sizes may differ. Defaults to -1.
 
     Example:
 
@@ -309,31 +310,31 @@ class Concatenate(_Joining):
         others = columns[:axis] + columns[axis + 1 :]
         if any(len(shape) != rank for shape in shapes) or not all(_same(sizes) for sizes in others):
             raise ValueError(
-                f"{validate.describe(self)}: the inputs must have equal sizes on every axis but {self.axis}. "
+                f"{validate.describe(self)}: the inputs must have equal sizes on every axis except {self.axis}. "
                 f"Received: shapes {shapes}."
             )
         joined = None if None in columns[axis] else sum(columns[axis])
         return (*shapes[0][:axis], joined, *shapes[0][axis + 1 :])
 
     def call(self, inputs: Sequence[jax.Array]) -> jax.Array:
-        """The joined tensor."""
+        """The concatenated tensor."""
         return jnp.concatenate(self._common(inputs), axis=self.axis)
 
     def compute_mask(self, inputs: Nested, mask: Nested = None) -> Nested:
-        """The masks one after the other where the axis is a masked one, else: a step is real where any input has it."""
+        """The concatenated masks if the axis is a masked one; otherwise a step is real if any input has it."""
         masks = self._checked_masks(inputs, mask)
         if masks is None:
             return None
         full_rank = len(inputs[0].shape)
         rank = min([full_rank - 1, *(len(m.shape) for m in masks if m is not None)])
-        # These are the operations of Keras's graphs, on whose depth the order of a model's layers rests.
+        # These are the operations in Keras's graphs, whose depth determines the order of a model's layers.
         entries = [_mask_of_entries(m, x) for m, x in zip(masks, inputs, strict=True)]
         axes = tuple(range(rank, full_rank))
         return ops.any(ops.concatenate(entries, axis=self.axis), axis=-1 if len(axes) == 1 else axes)
 
 
 def _mask_of_entries(mask: Nested, x: Tensor) -> Tensor:
-    """`mask` in the shape of `x`; all True where there is none."""
+    """`mask` in the shape of `x`; all True if there is none."""
     if mask is None:
         return ops.ones_like(x, dtype="bool")
     while len(mask.shape) < len(x.shape):
@@ -348,11 +349,12 @@ class Dot(_Joining):
     """The product of two tensors, summed over one axis of each, separately for each sample.
 
     Args:
-        axes: the axis of both inputs, or two axes (of the first, of the second); the batch axis 0 cannot be one.
-        normalize: whether both are divided by their length along the axis first, which gives the cosine similarity.
+        axes: the axis of both inputs, or two axes (of the first and the second); the batch axis 0 is not allowed.
+        normalize: whether to L2-normalize both along the axis first, which gives the cosine similarity.
             Defaults to False.
 
-    Output shape: the batch, the other axes of the first input, then those of the second; `(batch, 1)` without any.
+    Output shape: the batch, the other axes of the first input, then those of the second; `(batch, 1)` if there are
+    none.
 
     Example:
 
@@ -378,7 +380,7 @@ class Dot(_Joining):
         self.normalize = normalize
 
     def _axis_pair(self, ranks: Sequence[int], shapes: object) -> tuple[int, int]:
-        """The summed axis of each input, counted from the front."""
+        """The summed axis of each input, as a nonnegative index."""
         pair = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
         if any(not -rank <= axis < rank or axis % rank == 0 for axis, rank in zip(pair, ranks, strict=True)):
             raise ValueError(
@@ -394,7 +396,7 @@ class Dot(_Joining):
         i, j = self._axis_pair([len(first), len(second)], shapes)
         if not _same([first[i], second[j]]) or not _same([first[0], second[0]]):
             raise ValueError(
-                f"{validate.describe(self)}: axis {i} of the first input and axis {j} of the second must have one "
+                f"{validate.describe(self)}: axis {i} of the first input and axis {j} of the second must have the same "
                 f"size, and so must the batch axes. Received: shapes {shapes}."
             )
         rest = (*first[1:i], *first[i + 1 :], *second[1:j], *second[j + 1 :])
@@ -410,7 +412,7 @@ class Dot(_Joining):
         return product if product.ndim > 1 else product[:, None]
 
     def compute_mask(self, inputs: Nested, mask: Nested = None) -> Nested:
-        """None: the summed axis is gone, and its steps with it."""
+        """None, since the summed axis may be the masked one."""
 
 
 def _unit_length(x: jax.Array, axis: int) -> jax.Array:
@@ -436,7 +438,7 @@ def subtract(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
 
 
 def multiply(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
-    """The product of a list of tensors, entry by entry: `Multiply(**kwargs)(inputs)`."""
+    """The elementwise product of a list of tensors: `Multiply(**kwargs)(inputs)`."""
     return Multiply(**kwargs)(inputs)
 
 
@@ -446,17 +448,17 @@ def average(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
 
 
 def maximum(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
-    """The largest of a list of tensors, entry by entry: `Maximum(**kwargs)(inputs)`."""
+    """The elementwise maximum of a list of tensors: `Maximum(**kwargs)(inputs)`."""
     return Maximum(**kwargs)(inputs)
 
 
 def minimum(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
-    """The smallest of a list of tensors, entry by entry: `Minimum(**kwargs)(inputs)`."""
+    """The elementwise minimum of a list of tensors: `Minimum(**kwargs)(inputs)`."""
     return Minimum(**kwargs)(inputs)
 
 
 def concatenate(inputs: Sequence, axis: int = -1, **kwargs: Unpack[LayerOptions]) -> Tensor:
-    """A list of tensors one after the other along `axis`: `Concatenate(axis, **kwargs)(inputs)`."""
+    """A list of tensors concatenated along `axis`: `Concatenate(axis, **kwargs)(inputs)`."""
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 

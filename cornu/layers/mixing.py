@@ -1,4 +1,4 @@
-"""Images mixed with other images of their batch, and their labels with them."""
+"""Mixing images, and their labels, with other images of the batch."""
 
 from collections.abc import Sequence
 from typing import Unpack
@@ -15,7 +15,7 @@ from cornu.random.seed_generator import SeedLike
 
 
 class _Mixing(RandomImageLayer):
-    """Gives each image a partner in its batch; "mix_weight" is the image's own share."""
+    """Assigns each image a partner in its batch; "mix_weight" is the weight of the image itself."""
 
     pure_call = True
     rowwise: bool | str = "inference"
@@ -25,7 +25,7 @@ class _Mixing(RandomImageLayer):
         return random.shuffle(jnp.arange(count), seed=self.generator if seed is None else seed)
 
     def transform_labels(self, labels: Tensor, transformation: Drawn | None = None, training: bool = True) -> Tensor:
-        """The labels, mixed as the images are: floats, so that labels of classes must be one-hot."""
+        """The labels, mixed like the images: floats, so class labels must be one-hot."""
         if transformation is None:
             return labels
         labels = jnp.asarray(labels)
@@ -41,7 +41,7 @@ class _Mixing(RandomImageLayer):
 
 def _mixed(x: jax.Array, drawn: Drawn) -> jax.Array:
     own = drawn["mix_weight"].reshape(-1)
-    own = each(own, x) if x.shape[:1] == own.shape else own[0]  # the label of a single image has no batch
+    own = each(own, x) if x.shape[:1] == own.shape else own[0]  # the label of a single image has no batch axis
     return (own * x + (1 - own) * _partners_of(x, drawn)).astype(x.dtype)
 
 
@@ -51,20 +51,20 @@ def _partners_of(x: jax.Array, drawn: Drawn) -> jax.Array:
 
 
 class MixUp(_Mixing):
-    """Averages each image in training with another of its batch: `w x + (1 - w) y` (Zhang et al., 2017).
+    """Averages each image with another one of its batch during training: `w x + (1 - w) y` (Zhang et al., 2017).
 
-    Labels are averaged likewise, and so are masks; the boxes of both images are kept.
+    Labels are averaged in the same way, and so are masks; the boxes of both images are kept.
 
     Args:
-        alpha: positive number: `w` is drawn from the distribution Beta(alpha, alpha), whose draws are near 0 or 1
-            where `alpha` is small, and near 1/2 where it is large. Defaults to 0.2.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
+        alpha: positive number: `w` is drawn from Beta(alpha, alpha), whose draws are near 0 or 1 for small `alpha` and
+            near 1/2 for large `alpha`. Defaults to 0.2.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
 
     Input shape:
-        `(batch, height, width, channels)` or with the channels first; or a dictionary of "images" and, where wanted,
-        "labels" of shape `(batch, classes)`, "segmentation_masks" and "bounding_boxes". A single image has no other to
-        be mixed with and stays as it is.
+        `(batch, height, width, channels)` or with the channels first; or a dictionary of "images" and optionally
+        "labels" of shape `(batch, classes)`, "segmentation_masks" and "bounding_boxes". A single image has no partner
+        and is returned unchanged.
 
     Output shape:
         The same, with twice as many boxes.
@@ -98,7 +98,7 @@ class MixUp(_Mixing):
     def transform_segmentation_masks(
         self, segmentation_masks: Tensor, transformation: Drawn | None, training: bool = True
     ) -> Tensor:
-        """The masks, mixed as the images are, in the compute dtype."""
+        """The masks, mixed like the images, in the compute dtype."""
         if transformation is None:
             return segmentation_masks
         return _mixed(jnp.asarray(segmentation_masks, self.compute_dtype), transformation)
@@ -114,15 +114,15 @@ class MixUp(_Mixing):
 
 
 class CutMix(_Mixing):
-    """Puts a rectangle of another image of the batch into each image in training (Yun et al., 2019).
+    """Pastes a rectangle of another image of the batch into each image during training (Yun et al., 2019).
 
-    A share `w`, drawn from Beta(alpha, alpha), of the image stays. Labels become `w x + (1 - w) y`; the pixels of masks
-    go with those of the images. Where boxes would have to go is not defined, so they are refused.
+    A fraction `w` of the image, drawn from Beta(alpha, alpha), is kept. Labels become `w x + (1 - w) y`; masks are cut
+    like the images. Bounding boxes are not supported.
 
     Args:
-        factor: bounds, from 0 to 1, of `alpha`; one number stands for 0 to itself. Defaults to 1.0.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        factor: bounds, from 0 to 1, of `alpha`; a single number means 0 to that number. Defaults to 1.0.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape:
         As `MixUp`, without "bounding_boxes".

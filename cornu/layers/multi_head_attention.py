@@ -1,6 +1,7 @@
-"""Attention with several heads, each looking at its own projection of queries, keys and values.
+"""Multi-head attention: each head attends to its own projection of queries, keys and values.
 
-A head `i` computes `softmax(Q_i K_i^T / sqrt(depth)) V_i`; a last projection joins the heads (Vaswani et al., 2017).
+A head `i` computes `softmax(Q_i K_i^T / sqrt(depth)) V_i`; a final projection combines the heads (Vaswani et al.,
+2017).
 Letters in the equations: B batch, T targets, S sources, N heads, H depth of a head.
 """
 
@@ -35,14 +36,14 @@ __all__ = ["GroupQueryAttention", "MultiHeadAttention"]
 
 
 def _same_as(name: str) -> property:
-    """An attribute that is another one."""
+    """An attribute that is an alias of another one."""
     return property(lambda self: getattr(self, name), lambda self, value: setattr(self, name, value))
 
 
 class _HeadedAttention(Layer):
-    """Base of the layers whose heads project, attend and are joined.
+    """Base of the layers whose heads are projected, attended and combined.
 
-    Subclasses say the attended axes, how queries share keys, and make the projections.
+    Subclasses define the attended axes and how queries share keys, and create the projections.
     """
 
     config_skip: tuple[str, ...] = ("autocast", "flash_attention")
@@ -72,7 +73,7 @@ class _HeadedAttention(Layer):
         self.flash_attention = flash_attention
         if flash_attention and dropout > 0:
             raise ValueError(
-                f"{validate.describe(self)}: flash_attention=True does not go with dropout. "
+                f"{validate.describe(self)}: flash_attention=True cannot be combined with dropout. "
                 f"Received: dropout={dropout}. Set dropout=0.0, or leave flash_attention=None."
             )
         self.kernel_initializer = initializers.get(kernel_initializer)
@@ -88,15 +89,15 @@ class _HeadedAttention(Layer):
     def _projection(
         self, name: str, equation: str, output_shape: Sequence, bias_axes: str, input_shape: Sequence
     ) -> EinsumDense:
-        """A built projection; each has an initializer of its own, since one that is shared draws the same again."""
+        """A built projection; each gets its own copy of the initializer, since a shared one would repeat its values."""
         shared = self._get_common_kwargs_for_sublayer()
         layer = EinsumDense(equation, output_shape, bias_axes=bias_axes if self.use_bias else None, name=name, **shared)
-        layer.supports_masking = True  # the mask is used here, not there
+        layer.supports_masking = True  # the mask is used by this layer, not by the projection
         layer.build(tuple(input_shape))
         return layer
 
     def _get_common_kwargs_for_sublayer(self) -> dict[str, Any]:
-        """The arguments that all projections have in common."""
+        """The arguments that all projections share."""
         return {
             "kernel_initializer": _copy(self.kernel_initializer),
             "bias_initializer": _copy(self.bias_initializer),
@@ -126,9 +127,9 @@ class _HeadedAttention(Layer):
         training: bool | None = None,
         return_attention_scores: bool = False,
     ) -> tuple[jax.Array, jax.Array | None]:
-        """(result, weights) of projected tensors (B, ..., N, H); no weights where they are not computed.
+        """(result, weights) of projected tensors (B, ..., N, H); the weights are None unless computed.
 
-        Named as Keras names it, and the one step that `call` attends by, since subclasses call and replace it.
+        The name is Keras's, and `call` uses only this method for attention, since subclasses call and override it.
         """
         axes = self._attended()
         mask = attention_mask
@@ -137,8 +138,9 @@ class _HeadedAttention(Layer):
         flash = settings.read("flash_attention") if self.flash_attention is None else self.flash_attention
         if flash and return_attention_scores:
             raise ValueError(
-                f"{validate.describe(self)}: return_attention_scores=True does not go with flash attention, which "
-                "never has the scores. Leave flash_attention=None."
+                f"{validate.describe(self)}: return_attention_scores=True cannot be combined with flash attention, "
+                "which "
+                "never computes the scores. Use flash_attention=None."
             )
         if not (return_attention_scores or self._drops(training)) and query.ndim == 4:
             return attention.dot_product_attention(query, key, value, mask=mask, flash=flash, owner=self.name), None
@@ -149,20 +151,20 @@ class _HeadedAttention(Layer):
         return attention.weighted_values(query * scale, key, value, mask, axes, drop)
 
     def _dropout_layer(self, weights: jax.Array, training: bool | None = None) -> jax.Array:
-        """The weights of attention with some of them dropped in training."""
+        """Dropout applied to the attention weights."""
         return random.dropout(weights, self.dropout, seed=self.seed_generator) if self._drops(training) else weights
 
     def _drops(self, training: bool | None) -> bool:
         return bool(training) and self.dropout > 0
 
     def _masked_softmax(self, scores: jax.Array, attention_mask: jax.Array | None = None) -> jax.Array:
-        """The weights of scores (B, other axes, N, T, S) where a mask, which may lack the heads' axis, is True."""
+        """The attention weights for scores (B, other axes, N, T, S), with a mask that may lack the head axis."""
         count = len(self._attended())
         mask = None if attention_mask is None else _spread(attention_mask.astype(bool), scores.ndim, 2 * count)
         return attention.masked_softmax(scores, mask, tuple(range(-count, 0)))
 
     def _position_mask(self, targets: int, sources: int, causal: bool) -> jax.Array | None:
-        """Which source positions each target position may look at: (T, S), or None for all."""
+        """Which source positions each target position may attend to: (T, S), or None for all."""
         masks = []
         if causal:
             masks.append(attention.causal_mask(targets, sources))
@@ -176,41 +178,41 @@ class _HeadedAttention(Layer):
 
 
 class MultiHeadAttention(_HeadedAttention):
-    """Every head looks from each query at all keys, and takes the average of the values by how well they fit.
+    """Each head attends from each query to all keys, and averages the values by how well their keys match.
 
     Called as `layer(query, value, key=None)`, and
 
-    - `attention_mask`: boolean `(B, T, S)`, True where a query may look; also `(T, S)` or `(B, N, T, S)`.
-    - `value_mask`, `key_mask`: boolean `(B, S)`, True where there is something to look at. Masks that come with the
-      inputs (from `Embedding(mask_zero=True)`, say) are taken by themselves. `query_mask` `(B, T)` is passed on.
-    - `use_causal_mask`: whether a query sees no source after its own position.
-    - `return_attention_scores`: whether the weights come out too.
+    - `attention_mask`: boolean `(B, T, S)`, True where a query may attend; also `(T, S)` or `(B, N, T, S)`.
+    - `value_mask`, `key_mask`: boolean `(B, S)`, True at the positions that may be attended to. Masks attached to the
+    inputs (by `Embedding(mask_zero=True)`, say) are used automatically. `query_mask` `(B, T)` is passed on.
+    - `use_causal_mask`: whether to prevent queries from attending to later positions.
+    - `return_attention_scores`: whether to return the attention weights too.
 
     Args:
         num_heads: number of heads.
         key_dim: depth of a head's queries and keys.
-        value_dim: depth of a head's values; None is `key_dim`.
-        dropout: fraction of the weights that is dropped in training, 0 to 1. Defaults to 0.0.
+        value_dim: depth of a head's values; None uses `key_dim`.
+        dropout: fraction of the attention weights dropped during training, 0 to 1. Defaults to 0.0.
         use_bias: whether the projections have biases. Defaults to True.
-        output_shape: size or sizes of the output's last axes; None is the query's last size.
-        attention_axes: axes of the query along which to look; None is all but the first and the last.
-        sliding_window: how far to look: only at positions less than this many away; None is any distance.
-        flash_attention: True demands the fused GPU kernel, None uses it where it can be, False does not.
-        kernel_initializer, bias_initializer: how the weights of the projections start. Default to
+        output_shape: size or sizes of the output's last axes; None uses the query's last size.
+        attention_axes: axes of the query to attend over; None is all but the first and the last.
+        sliding_window: attend only to positions less than this many steps away; None sets no limit.
+        flash_attention: True requires the fused GPU kernel, None uses it if possible, False does not.
+        kernel_initializer, bias_initializer: initializers of the weights of the projections. Default to
             `"glorot_uniform"` and `"zeros"`.
         kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss. None by default.
         activity_regularizer: penalty on the output of each projection. None by default.
-        kernel_constraint, bias_constraint: functions of the weights after each update. None by default.
-        use_gate: whether the result of each head is multiplied by a sigmoid of a projection of the query. Defaults
-            to False.
-        seed: int or `SeedGenerator` for the dropout; None draws one.
+        kernel_constraint, bias_constraint: constraints applied to the weights after each update. None by default.
+        use_gate: whether to multiply the result of each head by a sigmoid of a projection of the query. Defaults to
+            False.
+        seed: int or `SeedGenerator` of the dropout; None draws a seed at random.
 
     Input shape:
-        query `(B, T, features)`, value `(B, S, features)`, key `(B, S, features)`; more axes between are like the
-        batch, or attended too.
+        query `(B, T, features)`, value `(B, S, features)`, key `(B, S, features)`; additional axes in between are
+        treated like the batch, or attended over too.
 
     Output shape:
-        `(B, T, features of the query or output_shape)`, and the weights `(B, N, T, S)` when asked for.
+        `(B, T, features of the query or output_shape)`, followed by the weights `(B, N, T, S)` if requested.
 
     Example:
 
@@ -227,13 +229,13 @@ class MultiHeadAttention(_HeadedAttention):
     dropout: float = 0.0
     use_bias: bool = True
     attention_axes: Sequence[int] | None = None
-    query_dense: Any = None  # the projections, once it is built
+    query_dense: Any = None  # the projections, once built
     key_dense: Any = None
     value_dense: Any = None
     output_dense: Any = None
     _gate_dense: Any = None
 
-    # Keras's own names for the same, which subclasses read and set.
+    # Keras's names for the same, which subclasses read and set.
     _num_heads, _key_dim, _value_dim, _dropout, _use_bias, _attention_axes = map(
         _same_as, ("num_heads", "key_dim", "value_dim", "dropout", "use_bias", "attention_axes")
     )
@@ -289,11 +291,11 @@ class MultiHeadAttention(_HeadedAttention):
     def build(  # type: ignore[override]  # a shape for each input
         self, query_shape: NestedShapes, value_shape: NestedShapes, key_shape: NestedShapes = None
     ) -> None:
-        """Make the projections for inputs of these shapes."""
+        """Create the projections for inputs of these shapes."""
         key_shape = value_shape if key_shape is None else key_shape
         if tuple(value_shape[:-1]) != tuple(key_shape[:-1]):
             raise ValueError(
-                f"{validate.describe(self)}: value and key must have the same shape but for the last axis. "
+                f"{validate.describe(self)}: value and key must have the same shape except for the last axis. "
                 f"Received: value {tuple(value_shape)}, key {tuple(key_shape)}."
             )
         rank = len(query_shape)
@@ -310,7 +312,7 @@ class MultiHeadAttention(_HeadedAttention):
         self.output_dense = self._out_of_heads(query_shape)
 
     def _build_attention(self, rank: int) -> None:
-        """What attention needs for projected queries of so many axes, without the projections themselves."""
+        """Set up attention for projected queries of this rank, without the projections themselves."""
         self.attention_axes = self._positive_axes(rank - 1)
         self._dot_product_equation, self._combine_equation, _ = attention_equations(rank, self.attention_axes)
         self._make_seeds()
@@ -325,13 +327,13 @@ class MultiHeadAttention(_HeadedAttention):
         axes = tuple(axis % rank if -rank <= axis < rank else axis for axis in self.attention_axes)
         if len(set(axes)) < len(axes) or any(not 1 <= axis < rank - 1 for axis in axes):
             raise ValueError(
-                f"{validate.describe(self)}: attention_axes must name axes between the first and the last of the "
-                f"query, which has {rank}. Received: attention_axes={tuple(self.attention_axes)}."
+                f"{validate.describe(self)}: attention_axes must be axes between the first and the last of the "
+                f"query, which has {rank} axes. Received: attention_axes={tuple(self.attention_axes)}."
             )
         return axes
 
     def _attended(self) -> tuple[int, ...]:
-        return cast(tuple[int, ...], self.attention_axes)  # told by `build`
+        return cast(tuple[int, ...], self.attention_axes)  # set by `build`
 
     def _into_heads(self, name: str, depth: int, shape: Sequence) -> EinsumDense:
         """Project the last axis into heads: abc,cde->abde for rank 3."""
@@ -342,7 +344,7 @@ class MultiHeadAttention(_HeadedAttention):
         return self._projection(name, equation, sizes, heads + deep, shape)
 
     def _out_of_heads(self, query_shape: Sequence) -> EinsumDense:
-        """Project the heads into the output's axes: abcd,cde->abe for rank 3."""
+        """Project the heads to the output's axes: abcd,cde->abe for rank 3."""
         sizes = (query_shape[-1],) if self.output_shape is None else tuple(self.output_shape)
         rank = len(query_shape) + 1
         letters = string.ascii_lowercase[: rank + len(sizes)]
@@ -364,7 +366,7 @@ class MultiHeadAttention(_HeadedAttention):
         training: bool | None = None,
         use_causal_mask: bool = False,
     ) -> Nested:
-        """Project, attend, join the heads."""
+        """Project, attend, combine the heads."""
         sources = [mask for mask in (value_mask, key_mask) if mask is not None]
         mask = self._mask(query, value, query_mask, sources, attention_mask, use_causal_mask)
         heads = self.query_dense(query)
@@ -378,7 +380,7 @@ class MultiHeadAttention(_HeadedAttention):
     def _mask(
         self, query: Tensor, value: Tensor, query_mask: Nested, source_masks: list, attention_mask: Nested, causal: bool
     ) -> Tensor:
-        """Where queries may look: (B, other axes, T, S), with N before T if heads differ; None for everywhere."""
+        """Where queries may attend: (B, other axes, T, S), with N before T if heads differ; None for everywhere."""
         axes = self._attended()
         count = len(axes)
         masks = [self._side_mask(m, count, "value_mask and key_mask", before=count) for m in source_masks]
@@ -386,7 +388,7 @@ class MultiHeadAttention(_HeadedAttention):
             masks.append(self._side_mask(query_mask, count, "query_mask", after=count))
         targets, sources = ([x.shape[axis] for axis in axes] for x in (query, value))
         positions = self._position_mask(math.prod(targets), math.prod(sources), causal)
-        if positions is not None:  # several attended axes are counted through in order
+        if positions is not None:  # several attended axes are flattened in order
             masks.append(positions.reshape(*targets, *sources))
         if attention_mask is not None:
             self._check_pairs(attention_mask, targets, sources)
@@ -396,21 +398,21 @@ class MultiHeadAttention(_HeadedAttention):
         return mask if mask is None or mask.shape[heads] != 1 else jnp.squeeze(mask, heads)
 
     def _check_pairs(self, mask: jax.Array, targets: list, sources: list) -> None:
-        """Refuse a mask that is not one of pairs of positions."""
+        """Reject a mask that does not cover pairs of positions."""
         wanted = (*targets, *sources)
         sizes = zip(reversed(mask.shape), reversed(wanted), strict=False)
         if any(isinstance(a, int) and isinstance(b, int) and a not in (1, b) for a, b in sizes):
             raise ValueError(
-                f"{validate.describe(self)}: attention_mask says for each pair of a query and a value whether it "
-                f"counts, so its shape must end in {wanted}. Received: shape={mask.shape}. One value for each "
-                "step, of shape (batch, steps), is a query_mask or a value_mask."
+                f"{validate.describe(self)}: attention_mask has one value for each pair of a query and a value, "
+                f"so its shape must end with {wanted}. Received: shape={mask.shape}. For one value per "
+                "step, of shape (batch, steps), use query_mask or value_mask."
             )
 
     def _side_mask(self, mask: jax.Array, count: int, name: str, before: int = 0, after: int = 0) -> jax.Array:
         """(B, positions...) with axes of size 1 before or after the positions."""
         if mask.ndim != 1 + count:
             raise ValueError(
-                f"{validate.describe(self)}: {name} must have the batch axis and the {count} attended. "
+                f"{validate.describe(self)}: {name} must have the batch axis and the {count} attended axes. "
                 f"Received: shape={mask.shape}."
             )
         new = (*range(1, 1 + before), *range(1 + count, 1 + count + after))
@@ -420,31 +422,31 @@ class MultiHeadAttention(_HeadedAttention):
 class GroupedQueryAttention(_HeadedAttention):
     """Attention in which several query heads share one head of keys and values (Ainslie et al., 2023).
 
-    Called as `MultiHeadAttention` is; `query_mask` `(B, T)` keeps masked queries from looking anywhere. With one
+    Called like `MultiHeadAttention`; `query_mask` `(B, T)` keeps masked queries from attending to anything. With one
     key-value head it is multi-query attention.
 
     Args:
         head_dim: depth of a head.
-        num_query_heads: number of heads of the query.
-        num_key_value_heads: number of heads of keys and values; divides `num_query_heads`.
-        dropout: fraction of the weights that is dropped in training, 0 to 1. Defaults to 0.0.
+        num_query_heads: number of query heads.
+        num_key_value_heads: number of key and value heads; must divide `num_query_heads`.
+        dropout: fraction of the attention weights dropped during training, 0 to 1. Defaults to 0.0.
         use_bias: whether the projections have biases. Defaults to True.
-        sliding_window: how far to look: only at positions less than this many away; None is any distance.
-        flash_attention: True demands the fused GPU kernel, None uses it where it can be, False does not.
-        kernel_initializer, bias_initializer: how the weights of the projections start. Default to
+        sliding_window: attend only to positions less than this many steps away; None sets no limit.
+        flash_attention: True requires the fused GPU kernel, None uses it if possible, False does not.
+        kernel_initializer, bias_initializer: initializers of the weights of the projections. Default to
             `"glorot_uniform"` and `"zeros"`.
         kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss. None by default.
-        activity_regularizer: penalty on the output of each projection, and of the layer. None by default.
-        kernel_constraint, bias_constraint: functions of the weights after each update. None by default.
-        use_gate: whether the result of each head is multiplied by a sigmoid of a projection of the query. Defaults
-            to False.
-        seed: int or `SeedGenerator` for the dropout; None draws one.
+        activity_regularizer: penalty on the outputs of each projection and of the layer. None by default.
+        kernel_constraint, bias_constraint: constraints applied to the weights after each update. None by default.
+        use_gate: whether to multiply the result of each head by a sigmoid of a projection of the query. Defaults to
+            False.
+        seed: int or `SeedGenerator` of the dropout; None draws a seed at random.
 
     Input shape:
         query `(B, T, features)`, value `(B, S, features)`, key `(B, S, features)`.
 
     Output shape:
-        `(B, T, features of the query)`, and the weights `(B, num_query_heads, T, S)` when asked for.
+        `(B, T, features of the query)`, followed by the weights `(B, num_query_heads, T, S)` if requested.
 
     Example:
 
@@ -494,7 +496,7 @@ class GroupedQueryAttention(_HeadedAttention):
     def build(  # type: ignore[override]  # a shape for each input
         self, query_shape: NestedShapes, value_shape: NestedShapes, key_shape: NestedShapes = None
     ) -> None:
-        """Make the projections for inputs of these shapes."""
+        """Create the projections for inputs of these shapes."""
         key_shape = value_shape if key_shape is None else key_shape
         shapes = {"query": query_shape, "value": value_shape, "key": key_shape}
         wrong = [f"{name} {tuple(shape)}" for name, shape in shapes.items() if len(shape) != 3]
@@ -535,7 +537,7 @@ class GroupedQueryAttention(_HeadedAttention):
         training: bool | None = None,
         use_causal_mask: bool = False,
     ) -> Nested:
-        """Project, attend, join the heads."""
+        """Project, attend, combine the heads."""
         positions = self._position_mask(query.shape[1], value.shape[1], use_causal_mask)
         masks = [
             None if query_mask is None else query_mask[:, :, None],
@@ -554,21 +556,21 @@ class GroupedQueryAttention(_HeadedAttention):
         return (result, weights) if return_attention_scores else result
 
 
-GroupQueryAttention = GroupedQueryAttention  # the public name; the class's own makes Keras's names of layers
+GroupQueryAttention = GroupedQueryAttention  # the public name; the class name yields the same layer names as in Keras
 
 
 def _copy(initializer: Any) -> Any:
-    """An equal initializer that draws for itself; plain functions have no state to share."""
+    """An equal initializer with its own state; plain functions have no state to share."""
     if not hasattr(initializer, "get_config"):
         return initializer
     return type(initializer).from_config(initializer.get_config())
 
 
 def _spread(mask: jax.Array, rank: int, last: int) -> jax.Array:
-    """`mask` with axes of size 1 put before its last `last` axes, up to `rank` axes."""
+    """`mask` with axes of size 1 inserted before its last `last` axes, up to `rank` axes."""
     if mask.ndim < last or mask.ndim > rank:
         raise ValueError(
-            f"An attention mask must have from {last} to {rank} axes, the last ones those of queries and sources. "
+            f"An attention mask must have {last} to {rank} axes, of which the last are those of queries and sources. "
             f"Received: shape={mask.shape}."
         )
     split = mask.ndim - last
@@ -576,7 +578,7 @@ def _spread(mask: jax.Array, rank: int, last: int) -> jax.Array:
 
 
 def _all_of(masks: Sequence[jax.Array]) -> jax.Array | None:
-    """True where all masks are; None for no masks."""
+    """True where all masks are True; None if there are no masks."""
     result = None
     for mask in masks:
         result = mask if result is None else result & mask
@@ -584,7 +586,7 @@ def _all_of(masks: Sequence[jax.Array]) -> jax.Array | None:
 
 
 def attention_equations(rank: int, attn_axes: Sequence[int]) -> tuple[str, str, int]:
-    """The einsums of attention's scores and results along some axes, and the rank of the scores."""
+    """The einsum equations for attention scores and results along some axes, and the rank of the scores."""
     query = string.ascii_lowercase[:rank]
     further = iter(string.ascii_lowercase[rank:])
     batch = [axis for axis in range(rank - 1) if axis not in attn_axes]

@@ -1,6 +1,6 @@
-"""Layers that shift and scale values to a common size.
+"""Normalization layers.
 
-The arithmetic is in `cornu.kernels.norm`. Statistics are taken in 32 bits whatever the compute dtype.
+The arithmetic is in `cornu.kernels.norm`. Statistics are computed in 32 bits regardless of the compute dtype.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,14 +42,14 @@ def _checked_axes(axis: int | Sequence[int], rank: int, owner: object) -> list[i
     axes = [axis] if isinstance(axis, int) else sorted(axis)
     if any(not -rank <= a < rank for a in axes) or len({a % rank for a in axes}) < len(axes):
         raise ValueError(
-            f"{validate.describe(owner)}: axis must name different axes of an input with {rank} dimensions. "
+            f"{validate.describe(owner)}: axis must be distinct axes of an input with {rank} dimensions. "
             f"Received: axis={axis}."
         )
     return axes
 
 
 class _Scaled(Layer):
-    """Base of the layers with a trained factor `gamma` and offset `beta`."""
+    """Base of the layers with a trainable scale `gamma` and offset `beta`."""
 
     def _init_weights(
         self,
@@ -75,7 +75,7 @@ class _Scaled(Layer):
         self.supports_masking = True
 
     def _add_weights(self, shape: Sequence[int], scale: bool, center: bool) -> None:
-        """Make gamma and beta where they are asked for; both are read in their own dtype."""
+        """Create gamma and beta if requested; both are read in their own dtype."""
         if scale:
             self.gamma = self.add_weight(
                 shape, self.gamma_initializer, name="gamma", autocast=False,
@@ -92,7 +92,7 @@ class _Scaled(Layer):
 
 
 def _as_floats(x: jax.Array, layer: Layer) -> jax.Array:
-    """Whole numbers, such as pixels, in the layer's compute dtype: what is normalized is a fraction."""
+    """Integers, such as pixels, in the layer's compute dtype, since the normalized values are fractional."""
     return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(layer.compute_dtype)
 
 
@@ -101,29 +101,30 @@ def _value(variable: Variable | None) -> jax.Array | None:
 
 
 class BatchNormalization(_Scaled):
-    """Mean 0 and variance 1 for each channel over the batch, then `gamma * x + beta` (Ioffe & Szegedy, 2015).
+    """Normalizes each channel over the batch to mean 0 and variance 1, then `gamma * x + beta` (Ioffe & Szegedy, 2015).
 
-    In training, the moments are those of the batch, and moving averages of them are kept:
-    `moving = momentum * moving + (1 - momentum) * batch`. Otherwise, and always while `trainable` is False, the moving
-    averages are used. Masked time steps count neither way.
+    During training, the statistics of the batch are used, and moving averages of them are updated: `moving = momentum *
+    moving + (1 - momentum) * batch`. Otherwise, and always while `trainable` is False, the moving averages are used.
+    Masked time steps are excluded in both cases.
 
     Args:
         axis: the axis of the channels. Defaults to -1.
         momentum: weight of the old moving average, 0 to 1. Defaults to 0.99.
         epsilon: added to the variance. Defaults to 0.001.
-        center: whether there is an offset `beta`. Defaults to True.
-        scale: whether there is a factor `gamma`. Defaults to True.
-        beta_initializer, gamma_initializer: how the weights start. Default to `"zeros"` and `"ones"`.
-        moving_mean_initializer, moving_variance_initializer: how the moving averages start. Default to `"zeros"`
+        center: whether to add an offset `beta`. Defaults to True.
+        scale: whether to multiply by a scale `gamma`. Defaults to True.
+        beta_initializer, gamma_initializer: initializers of the weights. Default to `"zeros"` and `"ones"`.
+        moving_mean_initializer, moving_variance_initializer: initializers of the moving averages. Default to `"zeros"`
             and `"ones"`.
         beta_regularizer, gamma_regularizer: penalties on the weights, added to the loss. None by default.
-        beta_constraint, gamma_constraint: functions of the weights after each update. None by default.
-        renorm: whether batch moments are corrected towards running ones in training (Ioffe, 2017). Defaults to False.
-        renorm_clipping: bounds of the correction: any of `"rmax"`, `"rmin"` (of the factor), `"dmax"` (of the
-            shift). None by default.
+        beta_constraint, gamma_constraint: constraints applied to the weights after each update. None by default.
+        renorm: whether to correct batch statistics towards running ones during training (Ioffe, 2017). Defaults to
+        False.
+        renorm_clipping: bounds of the correction: any of `"rmax"`, `"rmin"` (of the factor), `"dmax"` (of the shift).
+            None by default.
         renorm_momentum: weight of the old running moments of `renorm`. Defaults to 0.99.
-        synchronized: whether a batch spread over devices counts as one. Arrays sharded over devices are one array
-            here, so it always does, and both values mean the same. Defaults to False.
+        synchronized: whether statistics are computed over the whole batch if it is split over devices. Here they always
+            are, so both values are equivalent. Defaults to False.
 
     Input shape:
         Any of rank 2 or more.
@@ -178,11 +179,11 @@ class BatchNormalization(_Scaled):
 
     @property
     def rowwise(self) -> str | bool:  # type: ignore[override]  # what `trainable` says, and nothing to be set
-        """In training the moments are those of the batch, unless the layer is frozen."""
+        """During training the statistics are those of the batch, unless the layer is frozen."""
         return "inference" if self.trainable else True
 
     def build(self, input_shape: NestedShapes) -> None:
-        """Make the weights and the moving averages for inputs of this shape."""
+        """Create the weights and the moving averages for inputs of this shape."""
         rank = len(input_shape)
         _checked_axes(self.axis, rank, self)
         shape = (input_shape[self.axis],)
@@ -202,7 +203,7 @@ class BatchNormalization(_Scaled):
         return jnp.sqrt(self.moving_variance_initializer(shape, dtype=dtype))
 
     def call(self, inputs: jax.Array, training: bool | None = None, mask: jax.Array | None = None) -> jax.Array:
-        """Normalize by the batch's moments in training, else by the moving averages."""
+        """Normalize with the batch's statistics during training, else with the moving averages."""
         inputs = _as_floats(inputs, self)
         if not (training and self.trainable):
             return self._by(inputs, self.moving_mean.value, self.moving_variance.value)
@@ -238,7 +239,7 @@ class BatchNormalization(_Scaled):
         _move(self.moving_variance, variance, self.momentum)
 
     def _correction(self, mean: jax.Array, deviation: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Batch renormalization's factor and shift, which carry no gradient."""
+        """Batch renormalization's factor and shift, through which no gradient flows."""
         limits = self.renorm_clipping or {}
         mean, deviation = lax.stop_gradient(mean), lax.stop_gradient(deviation)
         running = self.renorm_stddev.value.astype(deviation.dtype)
@@ -249,7 +250,7 @@ class BatchNormalization(_Scaled):
         return factor, shift if bound is None else jnp.clip(shift, -bound, bound)
 
     def _update_renorm(self, mean: jax.Array, deviation: jax.Array) -> None:
-        """Move all averages; the moving variance follows from the moving deviation."""
+        """Update all averages; the moving variance is derived from the moving standard deviation."""
         _move(self.moving_mean, mean, self.momentum)
         moved = _move(self.moving_stddev, deviation, self.momentum)
         self.moving_variance.assign(jnp.maximum(jnp.square(moved) - self.epsilon, 0))
@@ -258,7 +259,7 @@ class BatchNormalization(_Scaled):
 
 
 def _move(average: Variable, value: jax.Array, momentum: float) -> jax.Array:
-    """Move an average towards the batch's value, which carries no gradient on; returns the new average."""
+    """Update an average with the batch's value, without a gradient; returns the new average."""
     value, old = lax.stop_gradient(value), average.value.astype(value.dtype)
     moved = old * momentum + value * (1.0 - momentum)
     average.assign(moved)
@@ -266,10 +267,10 @@ def _move(average: Variable, value: jax.Array, momentum: float) -> jax.Array:
 
 
 def _beside(mask: jax.Array, inputs: jax.Array, owner: Layer) -> jax.Array:
-    """The mask of the leading axes, shaped to broadcast against the inputs."""
+    """The mask of the leading axes, in a shape that broadcasts to the inputs."""
     if mask.ndim >= inputs.ndim:
         raise ValueError(
-            f"{validate.describe(owner)}: the mask must have fewer axes than the inputs, the first ones of theirs. "
+            f"{validate.describe(owner)}: the mask must have the leading axes of the inputs, and fewer of them. "
             f"Received: mask.shape={mask.shape}, inputs.shape={inputs.shape}."
         )
     return jnp.reshape(mask, (*mask.shape, *(1,) * (inputs.ndim - mask.ndim)))
@@ -280,25 +281,25 @@ def _checked_clipping(clipping: Mapping[str, float] | None, owner: Layer) -> dic
     unknown = [key for key in clipping if key not in _RENORM_KEYS]
     if unknown:
         raise ValueError(
-            f"{validate.describe(owner)}: renorm_clipping may hold {', '.join(map(repr, _RENORM_KEYS))}. "
+            f"{validate.describe(owner)}: renorm_clipping may contain {', '.join(map(repr, _RENORM_KEYS))}. "
             f"Received: {validate.shown(unknown[0])}."
         )
     return clipping
 
 
 class LayerNormalization(_Scaled):
-    """Mean 0 and variance 1 within each example, then `gamma * x + beta` (Ba et al., 2016).
+    """Normalizes each example to mean 0 and variance 1, then `gamma * x + beta` (Ba et al., 2016).
 
     Args:
-        axis: the axis or axes to take the moments over, and along which the weights lie. Defaults to -1.
+        axis: the axis or axes to normalize over, which the weights have too. Defaults to -1.
         epsilon: added to the variance. Defaults to 0.001.
-        center: whether there is an offset `beta`. Defaults to True.
-        scale: whether there is a factor `gamma`. Defaults to True.
-        beta_initializer, gamma_initializer: how the weights start. Default to `"zeros"` and `"ones"`.
+        center: whether to add an offset `beta`. Defaults to True.
+        scale: whether to multiply by a scale `gamma`. Defaults to True.
+        beta_initializer, gamma_initializer: initializers of the weights. Default to `"zeros"` and `"ones"`.
         beta_regularizer, gamma_regularizer: penalties on the weights, added to the loss. None by default.
-        beta_constraint, gamma_constraint: functions of the weights after each update. None by default.
-        rms_scaling: whether to divide by the standard deviation and leave the mean in, without `beta`. Kept for old
-            files: use `RMSNormalization`.
+        beta_constraint, gamma_constraint: constraints applied to the weights after each update. None by default.
+        rms_scaling: whether to divide by the standard deviation without subtracting the mean, and without `beta`. Only
+            for old files: use `RMSNormalization`. Defaults to False.
 
     Input shape:
         Any.
@@ -330,7 +331,7 @@ class LayerNormalization(_Scaled):
         **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
-        self.autocast = False  # moments are taken of the inputs as they come: 16 bits may not hold them
+        self.autocast = False  # moments are computed from the uncast inputs: 16 bits may overflow
         self._init_weights(
             center, scale, beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer,
             beta_constraint, gamma_constraint,
@@ -340,7 +341,7 @@ class LayerNormalization(_Scaled):
         self.rms_scaling = rms_scaling
 
     def build(self, input_shape: NestedShapes) -> None:
-        """Make the weights for inputs of this shape."""
+        """Create the weights for inputs of this shape."""
         self.axis = _checked_axes(self.axis, len(input_shape), self)
         shape = tuple(input_shape[axis] for axis in self.axis)
         self._add_weights(shape, self.scale or self.rms_scaling, self.center and not self.rms_scaling)
@@ -357,18 +358,18 @@ class LayerNormalization(_Scaled):
 
 
 class GroupNormalization(_Scaled):
-    """Mean 0 and variance 1 within each example and group of channels, then `gamma * x + beta` (Wu & He, 2018).
+    """Normalizes each group of channels of each example, then `gamma * x + beta` (Wu & He, 2018).
 
     Args:
-        groups: number of groups; it divides the number of channels. 1 is layer normalization over all positions, -1
+        groups: number of groups; must divide the number of channels. 1 is layer normalization over all positions, -1
             (as many as channels) is instance normalization. Defaults to 32.
         axis: the axis of the channels. Defaults to -1.
         epsilon: added to the variance. Defaults to 0.001.
-        center: whether there is an offset `beta`. Defaults to True.
-        scale: whether there is a factor `gamma`. Defaults to True.
-        beta_initializer, gamma_initializer: how the weights start. Default to `"zeros"` and `"ones"`.
+        center: whether to add an offset `beta`. Defaults to True.
+        scale: whether to multiply by a scale `gamma`. Defaults to True.
+        beta_initializer, gamma_initializer: initializers of the weights. Default to `"zeros"` and `"ones"`.
         beta_regularizer, gamma_regularizer: penalties on the weights, added to the loss. None by default.
-        beta_constraint, gamma_constraint: functions of the weights after each update. None by default.
+        beta_constraint, gamma_constraint: constraints applied to the weights after each update. None by default.
 
     Input shape:
         Any of rank 2 or more.
@@ -400,7 +401,7 @@ class GroupNormalization(_Scaled):
         **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
-        self.autocast = False  # moments are taken of the inputs as they come: 16 bits may not hold them
+        self.autocast = False  # moments are computed from the uncast inputs: 16 bits may overflow
         self._init_weights(
             center, scale, beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer,
             beta_constraint, gamma_constraint,
@@ -410,7 +411,7 @@ class GroupNormalization(_Scaled):
         self.epsilon = epsilon
 
     def build(self, input_shape: NestedShapes) -> None:
-        """Make the weights for inputs of this shape."""
+        """Create the weights for inputs of this shape."""
         _checked_axes(self.axis, len(input_shape), self)
         channels = input_shape[self.axis]
         if channels is None:
@@ -428,7 +429,7 @@ class GroupNormalization(_Scaled):
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """Normalize each example's groups."""
+        """Normalize the groups of each example."""
         outputs = norm.group_normalize(inputs, *self._gamma_beta(), self.axis, self.groups, self.epsilon)
         return outputs.astype(self.compute_dtype)
 
@@ -437,7 +438,7 @@ class RMSNormalization(Layer):
     """`scale * x / sqrt(mean(x²) + epsilon)` within each example (Zhang & Sennrich, 2019).
 
     Args:
-        axis: the axis or axes to take the mean over, and along which the scale lies. Defaults to -1.
+        axis: the axis or axes to average over, which the scale has too. Defaults to -1.
         epsilon: added to the mean square. Defaults to 1e-6.
 
     Input shape:
@@ -456,13 +457,13 @@ class RMSNormalization(Layer):
 
     def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
-        self.autocast = False  # moments are taken of the inputs as they come: 16 bits may not hold them
+        self.autocast = False  # moments are computed from the uncast inputs: 16 bits may overflow
         self.axis = validate.axes(axis, self)
         self.epsilon = epsilon
         self.supports_masking = True
 
     def build(self, input_shape: NestedShapes) -> None:
-        """Make the scale for inputs of this shape."""
+        """Create the scale for inputs of this shape."""
         self.axis = _checked_axes(self.axis, len(input_shape), self)
         shape = tuple(input_shape[axis] for axis in self.axis)
         self.scale = self.add_weight(shape, "ones", name="scale", autocast=False)
@@ -474,10 +475,10 @@ class RMSNormalization(Layer):
 
 
 class UnitNormalization(Layer):
-    """Euclidean norm 1 within each example.
+    """Scales each example to Euclidean norm 1.
 
     Args:
-        axis: the axis or axes to take the norm over. Defaults to -1.
+        axis: the axis or axes to compute the norm over. Defaults to -1.
 
     Input shape:
         Any.
@@ -495,7 +496,7 @@ class UnitNormalization(Layer):
 
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
-        self.autocast = False  # moments are taken of the inputs as they come: 16 bits may not hold them
+        self.autocast = False  # moments are computed from the uncast inputs: 16 bits may overflow
         self._without_weights()
         self.axis = validate.axes(axis, self)
         self.supports_masking = True
@@ -507,19 +508,19 @@ class UnitNormalization(Layer):
 
 
 class SpectralNormalization(Wrapper):
-    """Keep the largest singular value of the inner layer's kernel at 1 (Miyato et al., 2018).
+    """Keeps the largest singular value of the wrapped layer's kernel at 1 (Miyato et al., 2018).
 
-    In training, each call divides the kernel by an estimate of that value, which power iteration improves.
+    During training, each call divides the kernel by an estimate of that value, which is refined by power iteration.
 
     Args:
         layer: a layer with a `kernel` or an `embeddings` weight.
-        power_iterations: steps of power iteration in each call, at least 1.
+        power_iterations: number of power iteration steps per call, at least 1. Defaults to 1.
 
     Input shape:
-        As the inner layer.
+        As for the wrapped layer.
 
     Output shape:
-        As the inner layer.
+        As for the wrapped layer.
 
     Example:
 
@@ -536,12 +537,12 @@ class SpectralNormalization(Wrapper):
         self.power_iterations = validate.positive_int(power_iterations, "power_iterations", self)
 
     def build(self, input_shape: NestedShapes = None) -> None:
-        """Build the inner layer and the first estimate of the singular vector."""
+        """Build the wrapped layer and the initial estimate of the singular vector."""
         super().build(input_shape)
         kernel = next((w for w in map(self._weight, ("kernel", "embeddings")) if isinstance(w, Variable)), None)
         if kernel is None:
             raise ValueError(
-                f"{validate.describe(self)}: the layer inside must have a weight called kernel or embeddings. "
+                f"{validate.describe(self)}: the wrapped layer must have a weight called kernel or embeddings. "
                 f"Received: layer={validate.shown(self.layer)}."
             )
         self.kernel = kernel
@@ -556,7 +557,7 @@ class SpectralNormalization(Wrapper):
     def call(  # type: ignore[override]  # what the layer inside is called with
         self, inputs: jax.Array, training: bool = False
     ) -> jax.Array:
-        """Normalize the kernel in training, then call the inner layer."""
+        """Normalize the kernel during training, then call the wrapped layer."""
         if training:
             kernel, vector = self.normalized_weights()
             self.kernel.assign(kernel)
@@ -564,5 +565,5 @@ class SpectralNormalization(Wrapper):
         return self.layer(inputs)
 
     def normalized_weights(self) -> tuple[jax.Array, jax.Array]:
-        """The kernel divided by its largest singular value, and the improved singular vector."""
+        """The kernel divided by its largest singular value, and the updated singular vector."""
         return norm.spectral_normalize(self.kernel._own(), self.vector_u.value, self.power_iterations)

@@ -1,6 +1,6 @@
-"""What every layer's constructor takes besides its own arguments, for checkers and editors.
+"""Keyword arguments that layer constructors accept besides their own, for type checkers and editors.
 
-A constructor ends in `**kwargs: Unpack[LayerOptions]`, or in one of the others where it names some of these itself.
+A constructor ends in `**kwargs: Unpack[LayerOptions]`, or in one of the others if it declares some of these itself.
 """
 
 from typing import TypedDict
@@ -10,7 +10,7 @@ from cornu.core.typing import RegularizerLike, ShapeLike
 
 
 class InputOptions(TypedDict, total=False):
-    """The shape and dtype of the input, as the first layer of a `Sequential` may be told them."""
+    """The shape and dtype of the input, as accepted by the first layer of a `Sequential`."""
 
     input_shape: ShapeLike | int
     batch_input_shape: ShapeLike
@@ -22,7 +22,7 @@ class InputOptions(TypedDict, total=False):
 
 
 class BareOptions(InputOptions, total=False):
-    """What each layer passes on."""
+    """The options that each layer passes on."""
 
     trainable: bool
     dtype: PolicyLike | None
@@ -30,41 +30,41 @@ class BareOptions(InputOptions, total=False):
 
 
 class NamedOptions(BareOptions, total=False):
-    """The options of a layer that names its `activity_regularizer` itself."""
+    """The options of a layer that declares `activity_regularizer` itself."""
 
     name: str | None
 
 
 class UnnamedOptions(BareOptions, total=False):
-    """The options of a layer that names its `name` itself."""
+    """The options of a layer that declares `name` itself."""
 
     activity_regularizer: RegularizerLike | None
 
 
 class LayerOptions(NamedOptions, UnnamedOptions, total=False):
-    """All of them."""
+    """All options."""
 
 
 class CellOptions(LayerOptions, total=False):
-    """The options of a recurrent cell; `implementation` is taken for the sake of older scripts and changes nothing."""
+    """The options of a recurrent cell; `implementation` is accepted for older scripts and ignored."""
 
     implementation: int
 
 
 class RecurrentOptions(NamedOptions, total=False):
-    """The options of a recurrent layer with a cell of its own."""
+    """The options of a recurrent layer with its own cell."""
 
     zero_output_for_mask: bool
     implementation: int
 
 
 class BoxOptions(LayerOptions, total=False):
-    """The options of a layer that changes images, and may be given bounding boxes too."""
+    """The options of an image layer that also supports bounding boxes."""
 
     bounding_box_format: str | None
 
 
 class ImageOptions(BoxOptions, total=False):
-    """The options of a layer that changes images and leaves the order of their axes to its base class."""
+    """The options of an image layer whose base class handles the data format."""
 
     data_format: str | None

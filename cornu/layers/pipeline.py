@@ -1,4 +1,4 @@
-"""Layers one after another as one layer, most often those that prepare images."""
+"""A sequence of layers as one layer, typically for image preprocessing."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,10 @@ from cornu.layers.layer import Layer
 
 
 class Pipeline(Layer):
-    """Calls its layers one after another.
+    """Calls its layers in sequence.
 
     Args:
-        layers: the layers.
+        layers: list of layers.
         name: name.
 
     Input shape:
@@ -34,10 +34,12 @@ class Pipeline(Layer):
         super().__init__(name=name)
         self.layers = list(layers)
         if not all(isinstance(layer, Layer) for layer in self.layers):
-            raise ValueError(f"{validate.describe(self)}: layers must be layers. Received: {validate.shown(layers)}.")
+            raise ValueError(
+                f"{validate.describe(self)}: layers must be a list of layers. Received: {validate.shown(layers)}."
+            )
 
     def call(self, inputs: Nested, training: bool = True, mask: Nested = None) -> Nested:
-        """What the last layer makes of the inputs."""
+        """The result of the last layer."""
         for position, layer in enumerate(self.layers):
             given = {"training": training, "mask": mask if position == 0 else None}
             inputs = layer(inputs, **{k: v for k, v in given.items() if v is not None and layer._call_accepts(k)})
@@ -49,7 +51,7 @@ class Pipeline(Layer):
 
     @classmethod
     def from_config(cls, config: Config) -> "Pipeline":
-        """A pipeline of the layers that `get_config` wrote down."""
+        """A pipeline of the layers in the config."""
         return cls(**{**config, "layers": [deserialize_keras_object(layer) for layer in config["layers"]]})
 
 

@@ -1,7 +1,7 @@
-"""Pooling layers: sequences, images and volumes made smaller by maxima or means.
+"""Pooling layers: downsampling sequences, images and volumes by maxima or means.
 
-Three families, each a body with a class for every number of axes of space (`rank`): windows that slide, the whole of
-space at once, and a fixed number of bins.
+There are three families, each a base class with a subclass for every number of spatial axes (`rank`): sliding windows,
+global pooling, and a fixed number of bins.
 """
 
 from typing import Unpack
@@ -16,11 +16,11 @@ from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
 from cornu.layers.options import LayerOptions, UnnamedOptions
 
-# ---------------------------------------------------------------- windows that slide
+# ---------------------------------------------------------------- sliding windows
 
 
 class _Pooling(Layer):
-    """The body of the pooling layers with a window."""
+    """The base class of the pooling layers with a window."""
 
     rank: int
 
@@ -48,7 +48,7 @@ class _MaxPooling(_Pooling):
     pure_call = rowwise = True
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """The largest value under each place of the window."""
+        """The maximum in each window."""
         return ops.max_pool(inputs, self.pool_size, self.strides, self.padding, self.data_format)
 
 
@@ -56,18 +56,18 @@ class _AveragePooling(_Pooling):
     pure_call = rowwise = True
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """The mean under each place of the window."""
+        """The mean in each window."""
         return ops.average_pool(inputs, self.pool_size, self.strides, self.padding, self.data_format)
 
 
 class MaxPooling1D(_MaxPooling):
-    """The largest value of each channel in a window that slides over a sequence.
+    """The maximum of each channel in a window that slides over a sequence.
 
     Args:
-        pool_size: size of the window, an int or one for each axis of space. Defaults to 2.
-        strides: step of the window, likewise; None is `pool_size`.
-        padding: `"valid"` (none) or `"same"` (a window starts at every stride); padding never wins.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        pool_size: size of the window, an int or one per spatial axis. Defaults to 2.
+        strides: stride of the window, likewise; None uses `pool_size`.
+        padding: `"valid"` (none) or `"same"` (a window starts at every stride); padding is never the maximum.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape:
         `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`.
@@ -95,13 +95,13 @@ class MaxPooling1D(_MaxPooling):
 
 
 class MaxPooling2D(_MaxPooling):
-    """The largest value of each channel in a window that slides over an image.
+    """The maximum of each channel in a window that slides over an image.
 
     Args:
         pool_size: size of the window, an int or (height, width). Defaults to `(2, 2)`.
-        strides: step of the window, likewise; None is `pool_size`.
-        padding: `"valid"` (none) or `"same"` (a window starts at every stride); padding never wins.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        strides: stride of the window, likewise; None uses `pool_size`.
+        padding: `"valid"` (none) or `"same"` (a window starts at every stride); padding is never the maximum.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape:
         `(batch, height, width, channels)`, or `(batch, channels, height, width)` for `"channels_first"`.
@@ -126,13 +126,13 @@ class MaxPooling2D(_MaxPooling):
 
 
 class MaxPooling3D(_MaxPooling):
-    """The largest value of each channel in a window that slides over a volume.
+    """The maximum of each channel in a window that slides over a volume.
 
     Args:
-        pool_size: size of the window, an int or three, one for each axis of space. Defaults to `(2, 2, 2)`.
-        strides: step of the window, likewise; None is `pool_size`.
-        padding: `"valid"` (none) or `"same"` (a window starts at every stride); padding never wins.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        pool_size: size of the window, an int or three, one per spatial axis. Defaults to `(2, 2, 2)`.
+        strides: stride of the window, likewise; None uses `pool_size`.
+        padding: `"valid"` (none) or `"same"` (a window starts at every stride); padding is never the maximum.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape:
         `(batch, depth, height, width, channels)`, or `(batch, channels, depth, height, width)`.
@@ -157,13 +157,13 @@ class MaxPooling3D(_MaxPooling):
 
 
 class AveragePooling1D(_AveragePooling):
-    """The mean of each channel in a window that slides over a sequence; padding does not count.
+    """The mean of each channel in a window that slides over a sequence; padding is not counted.
 
     Args:
-        pool_size: size of the window, an int or one for each axis of space.
-        strides: step of the window, likewise; None is `pool_size`.
+        pool_size: size of the window, an int or one per spatial axis.
+        strides: stride of the window, likewise; None uses `pool_size`.
         padding: `"valid"` (none) or `"same"` (a window starts at every stride).
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape:
         `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`.
@@ -180,13 +180,13 @@ class AveragePooling1D(_AveragePooling):
 
 
 class AveragePooling2D(_AveragePooling):
-    """The mean of each channel in a window that slides over an image; padding does not count.
+    """The mean of each channel in a window that slides over an image; padding is not counted.
 
     Args:
         pool_size: size of the window, an int or (height, width).
-        strides: step of the window, likewise; None is `pool_size`.
+        strides: stride of the window, likewise; None uses `pool_size`.
         padding: `"valid"` (none) or `"same"` (a window starts at every stride).
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Example:
 
@@ -197,13 +197,13 @@ class AveragePooling2D(_AveragePooling):
 
 
 class AveragePooling3D(_AveragePooling):
-    """The mean of each channel in a window that slides over a volume; padding does not count.
+    """The mean of each channel in a window that slides over a volume; padding is not counted.
 
     Args:
-        pool_size: size of the window, an int or three, one for each axis of space.
-        strides: step of the window, likewise; None is `pool_size`.
+        pool_size: size of the window, an int or three, one per spatial axis.
+        strides: stride of the window, likewise; None uses `pool_size`.
         padding: `"valid"` (none) or `"same"` (a window starts at every stride).
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Example:
 
@@ -213,11 +213,11 @@ class AveragePooling3D(_AveragePooling):
     rank = 3
 
 
-# ---------------------------------------------------------------- the whole of space
+# ---------------------------------------------------------------- global pooling
 
 
 class _GlobalPooling(Layer):
-    """The body of the pooling layers over all of space."""
+    """The base class of the global pooling layers."""
 
     rank: int
 
@@ -238,7 +238,7 @@ class _GlobalMaxPooling(_GlobalPooling):
     pure_call = rowwise = True
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """The largest value of each channel."""
+        """The maximum of each channel."""
         return jnp.max(inputs, self._space, keepdims=self.keepdims)
 
 
@@ -251,11 +251,11 @@ class _GlobalAveragePooling(_GlobalPooling):
 
 
 class GlobalMaxPooling1D(_GlobalMaxPooling):
-    """The largest value of each channel over all steps of a sequence.
+    """The maximum of each channel over all steps of a sequence.
 
     Args:
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        keepdims: whether the axes of space stay, with size 1. Defaults to False.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        keepdims: whether to keep the spatial axes with size 1. Defaults to False.
 
     Input shape:
         `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`.
@@ -272,11 +272,11 @@ class GlobalMaxPooling1D(_GlobalMaxPooling):
 
 
 class GlobalMaxPooling2D(_GlobalMaxPooling):
-    """The largest value of each channel over all pixels of an image.
+    """The maximum of each channel over all pixels of an image.
 
     Args:
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        keepdims: whether the axes of space stay, with size 1. Defaults to False.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        keepdims: whether to keep the spatial axes with size 1. Defaults to False.
 
     Example:
 
@@ -287,11 +287,11 @@ class GlobalMaxPooling2D(_GlobalMaxPooling):
 
 
 class GlobalMaxPooling3D(_GlobalMaxPooling):
-    """The largest value of each channel over all voxels of a volume.
+    """The maximum of each channel over all voxels of a volume.
 
     Args:
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        keepdims: whether the axes of space stay, with size 1. Defaults to False.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        keepdims: whether to keep the spatial axes with size 1. Defaults to False.
 
     Example:
 
@@ -302,11 +302,11 @@ class GlobalMaxPooling3D(_GlobalMaxPooling):
 
 
 class GlobalAveragePooling1D(_GlobalAveragePooling):
-    """The mean of each channel over the steps of a sequence, masked steps left out.
+    """The mean of each channel over the steps of a sequence, excluding masked steps.
 
     Args:
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        keepdims: whether the axes of space stay, with size 1. Defaults to False.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        keepdims: whether to keep the spatial axes with size 1. Defaults to False.
 
     Input shape:
         `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`; the mask is `(batch, steps)`.
@@ -328,7 +328,7 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         self.supports_masking = True
 
     def call(self, inputs: jax.Array, mask: jax.Array | None = None) -> jax.Array:
-        """The mean of each channel over the steps that `mask` calls real."""
+        """The mean of each channel over the steps where `mask` is True."""
         if mask is None:
             return super().call(inputs)
         require_steps(mask, (inputs.shape[0], inputs.shape[self._space[0]]), validate.describe(self))
@@ -345,8 +345,8 @@ class GlobalAveragePooling2D(_GlobalAveragePooling):
     """The mean of each channel over all pixels of an image.
 
     Args:
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        keepdims: whether the axes of space stay, with size 1. Defaults to False.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        keepdims: whether to keep the spatial axes with size 1. Defaults to False.
 
     Example:
 
@@ -360,8 +360,8 @@ class GlobalAveragePooling3D(_GlobalAveragePooling):
     """The mean of each channel over all voxels of a volume.
 
     Args:
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        keepdims: whether the axes of space stay, with size 1. Defaults to False.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        keepdims: whether to keep the spatial axes with size 1. Defaults to False.
 
     Example:
 
@@ -375,7 +375,7 @@ class GlobalAveragePooling3D(_GlobalAveragePooling):
 
 
 class _AdaptivePooling(Layer):
-    """The body of the pooling layers whose output has the same size for every input."""
+    """The base class of the pooling layers whose output has the same size for every input."""
 
     rank: int
 
@@ -398,7 +398,7 @@ class _AdaptiveMaxPooling(_AdaptivePooling):
     pure_call = rowwise = True
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """The largest value of each bin."""
+        """The maximum of each bin."""
         return ops.adaptive_max_pool(inputs, self.output_size, self.data_format)
 
 
@@ -408,8 +408,8 @@ class AdaptiveAveragePooling1D(_AdaptiveAveragePooling):
     Bin i of n steps goes from `floor(i * n / size)` up to, but not including, `ceil((i + 1) * n / size)`.
 
     Args:
-        output_size: number of bins, an int or one for each axis of space.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        output_size: number of bins, an int or one per spatial axis.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape:
         `(batch, steps, channels)`, or `(batch, channels, steps)` for `"channels_first"`.
@@ -426,11 +426,11 @@ class AdaptiveAveragePooling1D(_AdaptiveAveragePooling):
 
 
 class AdaptiveAveragePooling2D(_AdaptiveAveragePooling):
-    """The means of a fixed grid of bins that cover an image of any size; as `AdaptiveAveragePooling1D`.
+    """The means of a fixed grid of bins that cover an image of any size; see `AdaptiveAveragePooling1D`.
 
     Args:
         output_size: number of bins, an int or (height, width).
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Example:
 
@@ -441,11 +441,11 @@ class AdaptiveAveragePooling2D(_AdaptiveAveragePooling):
 
 
 class AdaptiveAveragePooling3D(_AdaptiveAveragePooling):
-    """The means of a fixed grid of bins that cover a volume of any size; as `AdaptiveAveragePooling1D`.
+    """The means of a fixed grid of bins that cover a volume of any size; see `AdaptiveAveragePooling1D`.
 
     Args:
-        output_size: number of bins, an int or three, one for each axis of space.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        output_size: number of bins, an int or three, one per spatial axis.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Example:
 
@@ -456,11 +456,11 @@ class AdaptiveAveragePooling3D(_AdaptiveAveragePooling):
 
 
 class AdaptiveMaxPooling1D(_AdaptiveMaxPooling):
-    """The largest values of a fixed number of bins that cover a sequence; bins as for `AdaptiveAveragePooling1D`.
+    """The maxima of a fixed number of bins that cover a sequence; bins as in `AdaptiveAveragePooling1D`.
 
     Args:
         output_size: number of bins, an int.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Example:
 
@@ -471,11 +471,11 @@ class AdaptiveMaxPooling1D(_AdaptiveMaxPooling):
 
 
 class AdaptiveMaxPooling2D(_AdaptiveMaxPooling):
-    """The largest values of a fixed grid of bins that cover an image; bins as for `AdaptiveAveragePooling1D`.
+    """The maxima of a fixed grid of bins that cover an image; bins as in `AdaptiveAveragePooling1D`.
 
     Args:
         output_size: number of bins, an int or (height, width).
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Example:
 
@@ -486,11 +486,11 @@ class AdaptiveMaxPooling2D(_AdaptiveMaxPooling):
 
 
 class AdaptiveMaxPooling3D(_AdaptiveMaxPooling):
-    """The largest values of a fixed grid of bins that cover a volume; bins as for `AdaptiveAveragePooling1D`.
+    """The maxima of a fixed grid of bins that cover a volume; bins as in `AdaptiveAveragePooling1D`.
 
     Args:
-        output_size: number of bins, an int or three, one for each axis of space.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        output_size: number of bins, an int or three, one per spatial axis.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Example:
 

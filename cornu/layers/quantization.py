@@ -1,8 +1,8 @@
-"""Layers whose large weights can be kept in few bits.
+"""Layers whose large weights can be quantized.
 
-A layer says in `build` what it multiplies with (`_add_multiplied`) and in `_multiply` how. Whether a weight is there as
-it was made, or as the integers of a scheme (`cornu/quantizers/schemes.py`), and what the product is then, is told here
-once for all of them, as is what their files hold.
+In `build`, a layer registers the weights it multiplies with (`_add_multiplied`), and `_multiply` defines the product.
+Whether a weight is stored as created or as the integers of a scheme (`cornu/quantizers/schemes.py`), what the product
+is then, and what files contain, is defined here once for all of them.
 """
 
 from collections.abc import Mapping
@@ -23,33 +23,33 @@ from cornu.quantizers.schemes import Form, Scheme
 
 
 class Quantizable(LowRankAdaptation):
-    """What a layer with large weights inherits, beside `Layer`, to offer `quantize` and `enable_lora`.
+    """Inherited, besides `Layer`, by layers with large weights, to provide `quantize` and `enable_lora`.
 
-    The layer has the constructor's argument `quantization_config`, defines `_multiply(x, weight)`, makes the weights
-    that it multiplies with by `_add_multiplied`, the adapted one first, and takes their products by `_product`.
+    The layer has the constructor argument `quantization_config`, defines `_multiply(x, weight)`, creates the weights
+    that it multiplies with using `_add_multiplied`, the adapted one first, and computes their products with `_product`.
     """
 
     quantization_modes: ClassVar[tuple[str, ...]] = policy.QUANTIZATION_MODES
-    beside: ClassVar[tuple[str, ...]] = ()  # the other variables that files hold
-    product_casts_kernel = False  # whether `_multiply` casts the weight by itself, where that is faster
+    beside: ClassVar[tuple[str, ...]] = ()  # the other variables in files
+    product_casts_kernel = False  # whether `_multiply` casts the weight itself, if that is faster
     _forms: tuple[Form, ...] = ()
     _scheme: Scheme | None = None
-    # What `Layer` has.
+    # Provided by `Layer`.
     dtype_policy: Any
     _dtype_policy: Any
 
     def _init_quantization(self, config: object) -> None:
-        """Keep the constructor's argument."""
+        """Store the constructor's argument."""
         self.quantization_config = configs.config_of(config, self)
 
     def _multiply(self, x: jax.Array, weight: jax.Array) -> jax.Array:
-        """The product, linear in both, of integers of 8 bits as well."""
+        """The product, linear in both, also of 8-bit integers."""
         raise TypeError(f"{validate.describe(self)} must define _multiply(x, weight).")
 
     # ------------------------------------------------------------ variables
 
     def _add_multiplied(self, form: Form, initializer: InitializerLike) -> None:
-        """Make what the policy asks for in the place of a weight; `build` calls it for each."""
+        """Create the variables that the policy requires for a weight; called by `build` for each."""
         scheme = self._checked_scheme(self.dtype_policy)
         if scheme is None or scheme.keeps_weight:
             weight = self.add_weight(
@@ -66,13 +66,13 @@ class Quantizable(LowRankAdaptation):
         scheme = schemes.scheme_of(wanted)
         if scheme is not None and wanted.quantization_mode not in self.quantization_modes:
             raise ValueError(
-                f"{validate.describe(self)}: its weights can be kept as {', '.join(self.quantization_modes)}. "
+                f"{validate.describe(self)}: its weights can be quantized as {', '.join(self.quantization_modes)}. "
                 f"Received: {validate.shown(wanted.quantization_mode)}."
             )
         return scheme
 
     def _add_parts(self, form: Form, values: Mapping[str, Any]) -> None:
-        """The scheme's variables for a weight, with values where there are some."""
+        """The scheme's variables for a weight, with values if there are any."""
         for template, part in (self._scheme.parts(form) if self._scheme else {}).items():
             attribute = self._attribute(template, form)
             if attribute in self.__dict__:  # shared by several weights
@@ -86,12 +86,12 @@ class Quantizable(LowRankAdaptation):
             setattr(self, attribute, variable)
 
     def _attribute(self, template: str, form: Form) -> str:
-        """The attribute that holds a part."""
+        """The name of the attribute for a part."""
         hidden = template == "{}" and form.name == self.adapted
         return ("_" if hidden else "") + template.format(form.name)
 
     def _variables_of(self, form: Form) -> dict[str, Variable]:
-        """The variables that stand for a weight, by their templates."""
+        """The variables that represent a weight, by their templates."""
         templates = self._scheme.templates if self._scheme else ("{}",)
         found = {template: self.__dict__.get(self._attribute(template, form)) for template in templates}
         return {template: variable for template, variable in found.items() if variable is not None}
@@ -102,7 +102,7 @@ class Quantizable(LowRankAdaptation):
     # ------------------------------------------------------------ computing
 
     def _product(self, x: jax.Array, number: int = 0) -> jax.Array:
-        """`x` multiplied with one of the weights, its low-rank correction included."""
+        """The product of `x` and one of the weights, including its low-rank update."""
         if self._scheme is None and number == 0:
             return self._multiply(x, self._effective(x if self.product_casts_kernel else None))
         form = self._forms[number]
@@ -116,13 +116,13 @@ class Quantizable(LowRankAdaptation):
         return result + self._lora_scale() * low
 
     def _biased(self, x: jax.Array, bias: Variable | None) -> jax.Array:
-        """`x + bias`, where there is one."""
+        """`x + bias`, if there is a bias."""
         if bias is None:
             return x
         return dense.biased(x, bias.value if self._scheme is None else self._scheme.bias(bias.value))
 
     def _adapted_weight(self) -> Any:
-        """The kernel's variable; the sum of kernel and correction, or the integers, where there are such."""
+        """The kernel's variable, the sum of kernel and low-rank update, or the quantized integers."""
         form = self._forms[0] if self._forms else None
         if form is None or self._scheme is None or self._scheme.keeps_weight:
             return super()._adapted_weight()
@@ -147,10 +147,10 @@ class Quantizable(LowRankAdaptation):
         return self._forms[0].shape if self._forms else None
 
     def enable_lora(self, rank: int, *args: Any, **kwargs: Any) -> None:
-        """Freeze the kernel, in however few bits it is kept, and train a low-rank correction to it instead."""
+        """Freeze the kernel, quantized or not, and train a low-rank update to it instead."""
         if self._scheme is not None and not self._scheme.takes_lora:
             raise ValueError(
-                f"{validate.describe(self)}: a low-rank correction cannot be merged into weights that were fitted to "
+                f"{validate.describe(self)}: a low-rank update cannot be merged into weights that were calibrated on "
                 "data. Quantize to int8 or int4 instead."
             )
         super().enable_lora(rank, *args, **kwargs)
@@ -158,12 +158,13 @@ class Quantizable(LowRankAdaptation):
     # ------------------------------------------------------------ quantizing
 
     def quantize(self, mode: object = None, type_check: bool = True, config: object = None) -> None:
-        """Keep the large weights in few bits from now on.
+        """Quantize the large weights.
 
         Args:
-            mode: `"int8"`, `"int4"` or `"float8"`; None is that of `config`.
-            type_check: whether classes derived from this one are refused, whose `call` may do more than multiply.
-            config: a `QuantizationConfig` that says more than the mode; None is the mode's own.
+            mode: `"int8"`, `"int4"` or `"float8"`; None uses that of `config`.
+            type_check: whether to reject subclasses of this class, whose `call` may do more than multiply. Defaults to
+            True.
+            config: a `QuantizationConfig` with further settings; None uses the mode's defaults.
 
         Example:
 
@@ -179,20 +180,21 @@ class Quantizable(LowRankAdaptation):
         self._replace_weights(wanted, scheme, config)
 
     def check_quantizable(self, type_check: bool = True) -> None:
-        """Refuse a layer that is not built, or quantized already, or of a class that may compute otherwise."""
+        """Reject a layer that is not built, is already quantized, or belongs to a class that may compute
+        differently."""
         owner = validate.describe(self)
         if type_check and not registry.is_builtin(type(self)):
             raise ValueError(
-                f"{owner}: the class {type(self).__name__} may do more with its weights than to multiply with them. "
+                f"{owner}: the class {type(self).__name__} may do more with its weights than multiply with them. "
                 "Pass type_check=False if it does not."
             )
         if not self.built:
             raise ValueError(f"{owner} has no weights to quantize yet. Call build(input_shape), or call the layer.")
         if self._scheme is not None:
-            raise ValueError(f"{owner} is quantized already, by the dtype policy {self.dtype_policy.name!r}.")
+            raise ValueError(f"{owner} is already quantized, by the dtype policy {self.dtype_policy.name!r}.")
 
     def _replace_weights(self, wanted: Any, scheme: Any, config: Any, empty: bool = False) -> None:
-        """Put what the scheme makes of the weights into their place, or variables whose values are yet to be read."""
+        """Replace the weights by their quantized form, or by variables whose values are yet to be loaded."""
         weights = [(form, self._variables_of(form)["{}"]) for form in self._forms]
         made = [(form, {} if empty else scheme.encoded(weight.numpy(), form, config)) for form, weight in weights]
         with self._growing():
@@ -204,7 +206,7 @@ class Quantizable(LowRankAdaptation):
                 self._add_parts(form, values)
 
     def set_stored(self, values: Mapping[str, Any]) -> None:
-        """Give the adapted weight's parts new values, as `calibration` finds them."""
+        """Set the parts of the adapted weight, as found by `calibration`."""
         variables = self._variables_of(self._forms[0])
         for template, value in values.items():
             variables[template].assign(np.asarray(value))
@@ -213,7 +215,7 @@ class Quantizable(LowRankAdaptation):
 
     @property
     def variable_serialization_spec(self) -> dict[str | None, list[str]]:
-        """The names of the variables in files, in their order, for each mode; None is the mode of weights as made."""
+        """The names of the variables in files, in order, for each mode; None is the unquantized mode."""
         templates = {None: ("{}",)} | {mode: schemes.SCHEMES[mode].templates for mode in self.quantization_modes}
         return {mode: self._names_in_order(of_mode) for mode, of_mode in templates.items()}
 
@@ -224,7 +226,7 @@ class Quantizable(LowRankAdaptation):
         return list(dict.fromkeys((*first, *self.beside, *each)))
 
     def _saved_variables(self) -> list[Variable]:
-        """The variables that files hold: those of the mode in its order, then what a subclass has made."""
+        """The variables in files: those of the mode in order, then those created by a subclass."""
         names = self.variable_serialization_spec[self.dtype_policy.quantization_mode if self._scheme else None]
         found = [self.__dict__.get(f"_{name}", self.__dict__.get(name)) for name in names]
         named = [variable for variable in found if variable is not None]
@@ -232,7 +234,7 @@ class Quantizable(LowRankAdaptation):
         return named + [v for v in self._own_variables() if id(v) not in known]
 
     def save_own_variables(self, store: dict[str, Tensor]) -> None:
-        """Put the layer's own weights into `store`, the correction added to the kernel."""
+        """Save the layer's own weights in `store`, with the low-rank update added to the kernel."""
         saved = self._saved_variables()
         values = {id(variable): variable.numpy() for variable in saved}
         if self.lora_enabled:
@@ -251,14 +253,14 @@ class Quantizable(LowRankAdaptation):
         store.update({str(index): values[id(variable)] for index, variable in enumerate(saved)})
 
 
-# ---------------------------------------------------------------- layers in layers
+# ---------------------------------------------------------------- nested layers
 
-# A layer that makes others in its constructor makes them with weights as they are; what they have become since is told
-# beside the shapes that it was built with.
+# A layer that creates others in its constructor creates them unquantized; their later quantization is saved together
+# with the shapes that it was built with.
 
 
 def of_parts(layer: object) -> ConfigDict:
-    """How the layers within a layer are quantized, by their places in it, as plain data."""
+    """The quantization of the layers within a layer, by their paths in it, as plain data."""
     return {
         path: {"dtype": serialize_keras_object(part.dtype_policy), "config": serialize_keras_object(config)}
         for path, part in parts.walk(layer)
@@ -268,13 +270,13 @@ def of_parts(layer: object) -> ConfigDict:
 
 
 def restore_parts(layer: object, described: Config) -> None:
-    """Have the layers within a layer keep their weights as `of_parts` said, with values yet to be read."""
+    """Quantize the layers within a layer as `of_parts` returned, with values yet to be loaded."""
     found = dict(parts.walk(layer))
     for path, said in described.items():
         part = found.get(path)
         if not isinstance(part, Quantizable) or not part.built:
             raise ValueError(
-                f"{validate.describe(layer)}: the config has a quantized layer at {path!r:.100}, which is not here."
+                f"{validate.describe(layer)}: the config has a quantized layer at {path!r:.100}, which does not exist."
             )
         wanted = policy.get(said["dtype"])
         if part._scheme is None and wanted.quantization_mode is not None:

@@ -1,7 +1,7 @@
-"""Images changed by operations that are drawn from a list: RandAugment and AugMix.
+"""Image augmentation with operations drawn from a list: RandAugment and AugMix.
 
-All that is random is drawn at once, for each operation and each time that it may be used. So which operation is used
-can be a number in the compiled program: it chooses among branches, and one program serves every draw.
+All random numbers are drawn at once, for each operation and each time that it may be used. So the choice of an
+operation can be a number in the compiled program that selects a branch, and one program serves every draw.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ _INTERPOLATIONS = ("nearest", "bilinear")
 
 
 class _Choosing(RandomValueLayer):
-    """Draws operations from a list; subclasses say how they are combined."""
+    """Draws operations from a list; subclasses define how they are combined."""
 
     def __init__(self, factor: object, interpolation: str, **kwargs: Any):
         super().__init__(**kwargs)
@@ -34,7 +34,7 @@ class _Choosing(RandomValueLayer):
         self.interpolation = validate.one_of(interpolation, _INTERPOLATIONS, "interpolation", self)
 
     def _operations(self, colours: bool = True) -> list[ImageLayer]:
-        """The operations, none of which has a seed of its own; those on colours only where they are wanted."""
+        """The operations, without their own seeds; color operations only if requested."""
         common = {"seed": self.generator, "dtype": self.dtype_policy, "bounding_box_format": self.bounding_box_format}
         moving = {"interpolation": self.interpolation, **common}
         valued = {"value_range": self.value_range, **common}
@@ -65,26 +65,26 @@ class _Choosing(RandomValueLayer):
 
 
 class RandAugment(_Choosing):
-    """Does a few operations, drawn from eleven, to the images of each batch in training (Cubuk et al., 2019).
+    """Applies a few operations, drawn from eleven, to the images of each batch during training (Cubuk et al., 2019).
 
-    They are shear, translation, rotation, posterization, solarization, stretched and equalized tones, brightness,
-    colour, contrast and sharpness. The same ones are done to the whole batch, each image with numbers of its own. Boxes
-    and masks follow.
+    They are shear, translation, rotation, posterization, solarization, auto contrast, equalization, brightness, color,
+    contrast and sharpness. The same operations are applied to the whole batch, with different parameters for each
+    image. Boxes and masks are transformed accordingly.
 
     Args:
-        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
-        num_ops: number of operations, at least 0; the same one may come twice. Defaults to 2.
-        factor: bounds, from 0 to 1, of the strength `f`; one number stands for 0 to itself. Shear, translation,
-            rotation, brightness, colour and contrast take it as their factor, posterization keeps `8 - 7 f` bits,
-            solarization inverts the uppermost `f` of the range, sharpness goes as far as `0.5 - f / 2` and
-            `0.5 + f / 2`, and the tones have no strength.
+        value_range: the minimum and the maximum pixel value. Defaults to `(0, 255)`.
+        num_ops: number of operations, at least 0; an operation may be drawn more than once. Defaults to 2.
+        factor: bounds, from 0 to 1, of the strength `f`; a single number means 0 to that number. Shear, translation,
+            rotation, brightness, color and contrast use it as their factor, posterization keeps `8 - 7 f` bits,
+            solarization inverts the upper fraction `f` of the range, sharpness ranges from `0.5 - f / 2` to `0.5 + f /
+            2`, and auto contrast and equalization have no strength.
         interpolation: `"nearest"` or `"bilinear"`.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape:
         `(batch, height, width, 3)`, `(height, width, 3)`, or either with the channels first; or a dictionary of
-        "images" and, where wanted, "labels", "segmentation_masks" and "bounding_boxes".
+        "images" and optionally "labels", "segmentation_masks" and "bounding_boxes".
 
     Output shape:
         The same.
@@ -126,7 +126,7 @@ class RandAugment(_Choosing):
         return self._done(typed, drawn, lambda op, x, d: op._changed_boxes(x, d) if op._moves_pixels else x)
 
     def _done(self, x: Tensor, drawn: Drawn, change: Any) -> Nested:
-        """`x` after one drawn operation after another."""
+        """`x` after the drawn operations, in sequence."""
         shape = drawn["input_shape"]
 
         def step(x: Tensor, given: tuple) -> tuple[Nested, None]:
@@ -141,23 +141,23 @@ class RandAugment(_Choosing):
 
 
 class AugMix(_Choosing):
-    """Averages each image in training with some that chains of operations made of it (Hendrycks et al., 2020).
+    """Averages each image with copies transformed by chains of operations, during training (Hendrycks et al., 2020).
 
     `(1 - m) x + m (w_1 x_1 + w_2 x_2 + ...)`, where `x_k` is the image after the k-th chain. The weights `w` are drawn
-    from a Dirichlet distribution, `m` from Beta(alpha, alpha), and the length and the operations of each chain at
-    random for each batch, from those of `RandAugment`. Labels, masks and boxes stay as they are.
+    from a Dirichlet distribution, `m` from Beta(alpha, alpha), and the length and the operations of each chain are
+    drawn for each batch, from those of `RandAugment`. Labels, masks and boxes are left unchanged.
 
     Args:
-        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
+        value_range: the minimum and the maximum pixel value. Defaults to `(0, 255)`.
         num_chains: number of chains. Defaults to 3.
-        chain_depth: largest length of a chain, at least 1. Defaults to 3.
-        factor: bounds, from 0 to 1, of the strength of the operations; one number stands for 0 to itself. Defaults
+        chain_depth: maximum length of a chain, at least 1. Defaults to 3.
+        factor: bounds, from 0 to 1, of the strength of the operations; a single number means 0 to that number. Defaults
             to 0.3.
         alpha: positive parameter of both distributions. Defaults to 1.0.
-        all_ops: whether operations on brightness, colour, contrast and sharpness are among them. Defaults to True.
+        all_ops: whether to include operations on brightness, color, contrast and sharpness. Defaults to True.
         interpolation: `"nearest"` or `"bilinear"`.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape and output shape:
         As `RandAugment`.
@@ -196,7 +196,7 @@ class AugMix(_Choosing):
         chains, depth = self.num_chains, self.chain_depth
         shares = random.gamma((chains,), self.alpha, dtype="float32", seed=source)
         drawn = self._draw_steps(chains * depth, shape, seed)
-        # Places beyond the length of a chain hold the number after the last operation, which stands for none.
+        # Positions beyond the length of a chain contain the index after the last operation, which means none.
         lengths = random.randint((chains, 1), 1, depth + 1, seed=source)
         chosen = random.randint((chains, depth), 0, len(self._layers), seed=source)
         return {

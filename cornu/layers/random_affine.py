@@ -1,7 +1,7 @@
-"""Images turned, scaled, moved and sheared at random.
+"""Random rotation, scaling, translation and shear of images.
 
-Each layer draws numbers and makes of them the map that says which place of the image a pixel of the result shows:
-`(a0 x + a1 y + a2, b0 x + b1 y + b2)`, as in `ops.image.affine_transform`.
+Each layer draws numbers and computes from them the map from the pixels of the result to the pixels of the image: `(a0 x
++ a1 y + a2, b0 x + b1 y + b2)`, as in `ops.image.affine_transform`.
 """
 
 import math
@@ -23,7 +23,7 @@ FILL_MODES = ("reflect", "wrap", "constant", "nearest")
 
 
 class RandomAffine(RandomImageLayer):
-    """Looks images up at other places in training; subclasses write `_draw` and `_map`."""
+    """Resamples images during training; subclasses implement `_draw` and `_map`."""
 
     _moves_pixels = True
 
@@ -65,10 +65,10 @@ class RandomAffine(RandomImageLayer):
         return jnp.stack([*rows, zero, zero], axis=-1)
 
     def get_transformed_x_y(self, x: Tensor, y: Tensor, transform: Tensor) -> tuple[jax.Array, jax.Array]:
-        """Where projective maps put points: `((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k)`, `k = c0 x + c1 y + 1`.
+        """Points mapped by projective maps: `((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k)`, `k = c0 x + c1 y + 1`.
 
         Args:
-            x, y: the points, (points,), or (maps, points) for other points of each map.
+            x, y: the points, (points,), or (maps, points) for different points for each map.
             transform: the numbers a0, a1, a2, b0, b1, b2, c0, c1 of each map, (maps, 8) or (8,).
 
         Returns:
@@ -89,7 +89,7 @@ def _box_sides(bounding_boxes: dict[str, Any]) -> list[jax.Array]:
 
 
 class _Shifting(RandomAffine):
-    """Base of the layers that move places along the axes."""
+    """Base of the layers that move points along the axes."""
 
     def get_shifted_bbox(
         self, bounding_boxes: dict[str, Any], w_shift_factor: Tensor, h_shift_factor: Tensor
@@ -98,10 +98,10 @@ class _Shifting(RandomAffine):
 
         Args:
             bounding_boxes: dictionary with "boxes", (..., 4) as left, top, right, bottom.
-            w_shift_factor, h_shift_factor: how far to the left and how far up, in the boxes' units.
+            w_shift_factor, h_shift_factor: distances to the left and up, in the boxes' units.
 
         Returns:
-            The dictionary with the boxes moved.
+            The dictionary with the moved boxes.
         """
         left, top, right, bottom = _box_sides(bounding_boxes)
         sides = (left - w_shift_factor, top - h_shift_factor, right - w_shift_factor, bottom - h_shift_factor)
@@ -109,20 +109,20 @@ class _Shifting(RandomAffine):
 
 
 class RandomRotation(RandomAffine):
-    """Turns each image in training around its middle.
+    """Rotates each image around its center during training.
 
     Args:
-        factor: largest angle as a fraction of a full turn: 0.1 draws from -36 to 36 degrees. Two numbers are the lowest
-            and the highest; positive angles turn counterclockwise.
-        fill_mode: what shows beyond the border: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.
+        factor: maximum angle as a fraction of a full turn: 0.1 draws from -36 to 36 degrees. Two numbers are the
+            minimum and the maximum; positive angles rotate counterclockwise.
+        fill_mode: how points outside the boundaries are filled: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.
         interpolation: `"nearest"` or `"bilinear"`.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
-        fill_value: the constant. Defaults to 0.0.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
+        fill_value: value for `fill_mode="constant"`. Defaults to 0.0.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape:
         `(batch, height, width, channels)`, `(height, width, channels)`, or either with the channels first; or a
-        dictionary of "images" and, where wanted, "labels", "segmentation_masks" and "bounding_boxes".
+        dictionary of "images" and optionally "labels", "segmentation_masks" and "bounding_boxes".
 
     Output shape:
         The same.
@@ -157,17 +157,17 @@ class RandomRotation(RandomAffine):
 
 
 class RandomZoom(RandomAffine):
-    """Scales each image in training around its middle.
+    """Scales each image around its center during training.
 
     Args:
-        height_factor: largest change of what is seen vertically: 0.2 shows from 80% to 120% of the height, so positive
-            numbers zoom out. Two numbers are the lowest and the highest.
-        width_factor: the same for the width; None keeps the proportions.
-        fill_mode: what shows beyond the border: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.
+        height_factor: maximum change of the visible height: 0.2 shows 80% to 120% of the height, so positive numbers
+            zoom out. Two numbers are the minimum and the maximum.
+        width_factor: the same for the width; None preserves the aspect ratio.
+        fill_mode: how points outside the boundaries are filled: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.
         interpolation: `"nearest"` or `"bilinear"`.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
-        fill_value: the constant. Defaults to 0.0.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
+        fill_value: value for `fill_mode="constant"`. Defaults to 0.0.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape and output shape:
         As `RandomRotation`.
@@ -197,22 +197,22 @@ class RandomZoom(RandomAffine):
         )
         if min(*self._height_range, *(self._width_range or ())) <= -1:
             raise ValueError(
-                f"{validate.describe(self)}: factors must be above -1, which would show nothing. "
+                f"{validate.describe(self)}: factors must be greater than -1, at which nothing is visible. "
                 f"Received: height_factor={height_factor}, width_factor={width_factor}."
             )
 
     def get_clipped_bbox(
         self, bounding_boxes: dict[str, Any], h_end: Tensor, h_start: Tensor, w_end: Tensor, w_start: Tensor
     ) -> dict[str, Any]:
-        """Boxes cut to a window, and told from its upper left corner.
+        """Boxes clipped to a window, relative to its upper left corner.
 
         Args:
             bounding_boxes: dictionary with "boxes", (..., 4) as left, top, right, bottom.
             h_end, h_start: bottom and top of the window, in the boxes' units.
-            w_end, w_start: its right and left side.
+            w_end, w_start: right and left side of the window.
 
         Returns:
-            The dictionary with the boxes cut.
+            The dictionary with the clipped boxes.
         """
         left, top, right, bottom = _box_sides(bounding_boxes)
         across = (jnp.clip(side, w_start, w_end) - w_start for side in (left, right))
@@ -232,17 +232,17 @@ class RandomZoom(RandomAffine):
 
 
 class RandomTranslation(_Shifting):
-    """Moves each image in training.
+    """Moves each image during training.
 
     Args:
-        height_factor: largest way down as a fraction of the height; a number `f` draws from `-f` to `f`. Two numbers
-            are the lowest and the highest.
-        width_factor: largest way to the right as a fraction of the width, likewise.
-        fill_mode: what shows beyond the border: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.
+        height_factor: maximum distance down as a fraction of the height; a number `f` draws from `-f` to `f`. Two
+            numbers are the minimum and the maximum.
+        width_factor: maximum distance to the right as a fraction of the width, likewise.
+        fill_mode: how points outside the boundaries are filled: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.
         interpolation: `"nearest"` or `"bilinear"`.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
-        fill_value: the constant. Defaults to 0.0.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
+        fill_value: value for `fill_mode="constant"`. Defaults to 0.0.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape and output shape:
         As `RandomRotation`.
@@ -281,20 +281,19 @@ class RandomTranslation(_Shifting):
 
 
 class RandomShear(_Shifting):
-    """Shears each image in training: rows slide along each other, and columns do.
+    """Shears each image during training, horizontally and vertically.
 
     Pixel `(x, y)` of the result shows `(x + a y, b x + y)` of the image.
 
     Args:
-        x_factor: how far a row slides for each row that it is away from the first, from 0 to 1: a number `f` draws
-            from `-f` to `f`, two numbers are the least and the most; half of the images slide the other way. Defaults
-            to 0.0.
-        y_factor: the same for columns. Defaults to 0.0.
+        x_factor: horizontal shift per row, from 0 to 1: a number `f` draws from `-f` to `f`, two numbers are the
+            minimum and the maximum; half of the images are sheared in the opposite direction. Defaults to 0.0.
+        y_factor: vertical shift per column, likewise. Defaults to 0.0.
         interpolation: `"nearest"` or `"bilinear"`.
-        fill_mode: what shows beyond the border: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.
-        fill_value: the constant. Defaults to 0.0.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
+        fill_mode: how points outside the boundaries are filled: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.
+        fill_value: value for `fill_mode="constant"`. Defaults to 0.0.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
 
     Input shape and output shape:
         As `RandomRotation`.
@@ -320,7 +319,7 @@ class RandomShear(_Shifting):
         self.y_factor = factor_range(y_factor, "y_factor", self, strict=True)
 
     def get_config(self) -> ConfigDict:
-        """The arguments, with bounds that are each other's negative as one number: Keras reads no negative ones."""
+        """The arguments, with symmetric bounds as a single number: Keras does not accept negative ones."""
         factors = {"x_factor": self.x_factor, "y_factor": self.y_factor}
         return super().get_config() | {k: high if low == -high else (low, high) for k, (low, high) in factors.items()}
 

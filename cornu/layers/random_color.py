@@ -1,4 +1,4 @@
-"""Images in other colours at random: brighter, with more contrast, paler, gray, of another hue."""
+"""Random color augmentation: brightness, contrast, saturation, grayscale and hue."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -22,19 +22,19 @@ from cornu.random.seed_generator import SeedLike
 
 
 class RandomContrast(RandomValueLayer):
-    """Stretches the values of each image in training around their mean: `(x - mean) * c + mean`, within `value_range`.
+    """Scales the values of each image around their mean during training: `(x - mean) * c + mean`, within `value_range`.
 
-    The mean is that of a channel.
+    The mean is computed per channel.
 
     Args:
-        factor: bounds of `c`: two numbers `(a, b)` from 0 to 1 draw `c` from `1 - a` to `1 + b`; one number stands
-            for `(0, b)`.
-        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
+        factor: bounds of `c`: two numbers `(a, b)` from 0 to 1 draw `c` from `1 - a` to `1 + b`; a single number `b`
+            means `(0, b)`.
+        value_range: the minimum and the maximum pixel value. Defaults to `(0, 255)`.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
 
     Input shape:
         `(batch, height, width, channels)`, `(height, width, channels)`, or either with the channels first; or a
-        dictionary of "images" and, where wanted, "labels", "segmentation_masks" and "bounding_boxes".
+        dictionary of "images" and optionally "labels", "segmentation_masks" and "bounding_boxes".
 
     Output shape:
         The same.
@@ -65,13 +65,13 @@ class RandomContrast(RandomValueLayer):
 
 
 class RandomBrightness(RandomValueLayer):
-    """Adds a number to each image in training, within `value_range`; whole numbers stay whole numbers.
+    """Adds a number to each image during training, within `value_range`; integers remain integers.
 
     Args:
-        factor: bounds, from -1 to 1, of what is added, in parts of the width of `value_range`: a number `f` draws
-            from `-f` to `f`, two numbers are the lowest and the highest.
-        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
+        factor: bounds, from -1 to 1, of the number to add, as a fraction of the width of `value_range`: a number `f`
+            draws from `-f` to `f`, two numbers are the minimum and the maximum.
+        value_range: the minimum and the maximum pixel value. Defaults to `(0, 255)`.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
 
     Input shape and output shape:
         As `RandomContrast`.
@@ -102,12 +102,12 @@ class RandomBrightness(RandomValueLayer):
 
 
 class RandomGrayscale(RandomImageLayer):
-    """Takes the colour out of some images in training: all three channels become the brightness.
+    """Converts some images to grayscale during training: all three channels become the luminance.
 
     Args:
         factor: probability from 0 to 1. Defaults to 0.5.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
 
     Input shape and output shape:
         As `RandomContrast`, with three channels.
@@ -125,7 +125,7 @@ class RandomGrayscale(RandomImageLayer):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
         if pair_of_numbers(factor) is not None:
             raise ValueError(
-                f"{validate.describe(self)}: factor must be one number. Received: factor={validate.shown(factor)}."
+                f"{validate.describe(self)}: factor must be a single number. Received: factor={validate.shown(factor)}."
             )
         factor_range(factor, "factor", self, lowest=0)
         self.factor = factor
@@ -139,14 +139,14 @@ class RandomGrayscale(RandomImageLayer):
 
 
 class RandomColorDegeneration(FactorLayer):
-    """Mixes each image in training with its gray form: `(1 - d) x + d gray`, within `value_range`.
+    """Blends each image with its grayscale version during training: `(1 - d) x + d gray`, within `value_range`.
 
     Args:
-        factor: bounds of `d`, from -1 (stronger colours) over 0 (as it was) to 1 (gray); a number `f` stands for `-f`
-            to `f`.
-        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
+        factor: bounds of `d`, from -1 (stronger colors) through 0 (unchanged) to 1 (gray); a number `f` means `-f` to
+            `f`.
+        value_range: the minimum and the maximum pixel value. Defaults to `(0, 255)`.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
 
     Input shape and output shape:
         As `RandomContrast`, with three channels.
@@ -167,14 +167,14 @@ class RandomColorDegeneration(FactorLayer):
 
 
 class RandomHue(FactorLayer):
-    """Turns the hue of each image in training.
+    """Rotates the hue of each image during training.
 
     Args:
-        factor: bounds, from 0 to 1, of the way in half turns of the colour wheel, either way round; one number stands
-            for 0 to itself.
-        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
+        factor: bounds, from 0 to 1, of the rotation in half turns of the color wheel, in either direction; a single
+            number means 0 to that number.
+        value_range: the minimum and the maximum pixel value. Defaults to `(0, 255)`.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
 
     Input shape and output shape:
         As `RandomContrast`, with three channels.
@@ -192,20 +192,20 @@ class RandomHue(FactorLayer):
 
     def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         hue, saturation, value = _as_hsv(images, self.value_range)
-        hue = hue + drawn["factor"][:, None, None]  # beyond a whole turn it begins anew
+        hue = hue + drawn["factor"][:, None, None]  # wraps around after a full turn
         return _from_hsv(hue, saturation, value, self.value_range, images.dtype)
 
 
 class RandomSaturation(FactorLayer):
-    """Makes the colours of each image stronger or paler in training.
+    """Changes the saturation of each image during training.
 
     Args:
-        factor: bounds of a draw `d`, by which the saturation is multiplied with `d / (1 - d)`: 0 (or less) is gray,
-            0.5 changes nothing, 1 is as strong as can be. One number `f` stands for `-f` to `f`, as in Keras, so that
-            half of the images become gray: two numbers, such as `(0.4, 0.6)`, are most often what is wanted.
-        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
+        factor: bounds of a draw `d`; the saturation is multiplied by `d / (1 - d)`: 0 (or less) is gray, 0.5 changes
+            nothing, 1 is full saturation. One number `f` means `-f` to `f`, as in Keras, so half of the images become
+            gray: usually two numbers, such as `(0.4, 0.6)`, are better.
+        value_range: the minimum and the maximum pixel value. Defaults to `(0, 255)`.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
 
     Input shape and output shape:
         As `RandomContrast`, with three channels.
@@ -226,16 +226,16 @@ class RandomSaturation(FactorLayer):
 
 
 class RandomColorJitter(RandomValueLayer):
-    """Changes brightness, contrast, saturation and hue of each image in training, in an order drawn for each batch.
+    """Changes brightness, contrast, saturation and hue of each image during training, in a random order for each batch.
 
     Args:
-        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
-        brightness_factor: factor of `RandomBrightness`; None leaves it out.
-        contrast_factor: factor of `RandomContrast`; None leaves it out.
-        saturation_factor: factor of `RandomSaturation`; None leaves it out.
-        hue_factor: factor of `RandomHue`; None leaves it out.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        value_range: the minimum and the maximum pixel value. Defaults to `(0, 255)`.
+        brightness_factor: factor of `RandomBrightness`; None skips it.
+        contrast_factor: factor of `RandomContrast`; None skips it.
+        saturation_factor: factor of `RandomSaturation`; None skips it.
+        hue_factor: factor of `RandomHue`; None skips it.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape and output shape:
         As `RandomContrast`, with three channels.
@@ -268,7 +268,7 @@ class RandomColorJitter(RandomValueLayer):
             RandomSaturation: saturation_factor,
             RandomHue: hue_factor,
         }
-        # They draw from this layer's seed.
+        # They use this layer's seed generator.
         common = {"value_range": self.value_range, "seed": self.generator, "dtype": self.dtype_policy}
         self._steps = [kind(factor, **common) for kind, factor in kinds.items() if factor is not None]
 

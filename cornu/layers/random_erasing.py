@@ -1,4 +1,4 @@
-"""Images with a rectangle wiped out at random."""
+"""Erasing random rectangles of images."""
 
 import numbers
 from collections.abc import Sequence
@@ -15,23 +15,23 @@ from cornu.random.seed_generator import SeedLike
 
 
 class RandomErasing(RandomValueLayer):
-    """Wipes a rectangle out of some images in training (Zhong et al., 2017).
+    """Erases a rectangle in some images during training (Zhong et al., 2017).
 
-    Labels, masks and boxes stay: what is hidden is still there.
+    Labels, masks and boxes are left unchanged.
 
     Args:
-        factor: bounds, from 0 to 1, of the probability; one number stands for 0 to itself. Defaults to 1.0.
+        factor: bounds, from 0 to 1, of the probability; a single number means 0 to that number. Defaults to 1.0.
         scale: bounds, from 0 to 1, of two numbers whose square roots are the width and the height of the rectangle as
-            fractions of those of the image; one number stands for 0 to itself. Defaults to `(0.02, 0.33)`.
-        fill_value: value of the wiped pixels; None draws each from a normal distribution with
-            mean 0 and the highest value as its standard deviation, cut off at the bounds of `value_range`.
-        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+            fractions of those of the image; a single number means 0 to that number. Defaults to `(0.02, 0.33)`.
+        fill_value: value of the erased pixels; None draws each from a normal distribution with mean 0 and the maximum
+            value as its standard deviation, truncated to `value_range`.
+        value_range: the minimum and the maximum pixel value. Defaults to `(0, 255)`.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape:
         `(batch, height, width, channels)`, `(height, width, channels)`, or either with the channels first; or a
-        dictionary of "images" and, where wanted, "labels", "segmentation_masks" and "bounding_boxes".
+        dictionary of "images" and optionally "labels", "segmentation_masks" and "bounding_boxes".
 
     Output shape:
         The same.
@@ -82,12 +82,13 @@ class RandomErasing(RandomValueLayer):
 
 
 def window(shape: tuple, areas: jax.Array, draw: Tensor) -> jax.Array:
-    """Where a rectangle of each image is: booleans, `(batch, height, width, 1)`.
+    """The location of a rectangle in each image: booleans, `(batch, height, width, 1)`.
 
     Args:
-        shape: that of the images, channels last.
+        shape: shape of the images, channels last.
         areas: `(batch, 2)`, the squares of the width and the height as fractions of those of the image.
-        draw: gives a number from 0 to 1 for each image, first for the left side, then for the top.
+        draw: function that returns a number from 0 to 1 for each image; called first for the left side, then for the
+        top.
     """
     _, height, width, _ = shape
     across, down = jnp.sqrt(areas[:, 0]) * width, jnp.sqrt(areas[:, 1]) * height

@@ -1,4 +1,4 @@
-"""Images made sharper or softer at random, by averages of each pixel's surroundings."""
+"""Random sharpening and blurring of images, by local averages."""
 
 from collections.abc import Sequence
 from typing import Unpack
@@ -17,19 +17,20 @@ _SMOOTH = ((1, 1, 1), (1, 5, 1), (1, 1, 1))
 
 
 class RandomSharpness(FactorLayer):
-    """Makes each image sharper or softer in training: `s + 2 f (x - s)`, where `s` is a softened image.
+    """Sharpens or blurs each image during training: `s + 2 f (x - s)`, where `s` is a smoothed image.
 
-    `s` averages a pixel, five times, and its eight neighbours, which are 0 beyond the border.
+    `s` averages each pixel, with weight five, and its eight neighbors, which are 0 beyond the border.
 
     Args:
-        factor: bounds of `f`, from 0 (soft) over 0.5 (as it was) to 1 (sharp); one number stands for 0 to itself.
-        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
+        factor: bounds of `f`, from 0 (blurred) through 0.5 (unchanged) to 1 (sharp); a single number means 0 to that
+        number.
+        value_range: the minimum and the maximum pixel value. Defaults to `(0, 255)`.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
 
     Input shape:
         `(batch, height, width, channels)`, `(height, width, channels)`, or either with the channels first; or a
-        dictionary of "images" and, where wanted, "labels", "segmentation_masks" and "bounding_boxes".
+        dictionary of "images" and optionally "labels", "segmentation_masks" and "bounding_boxes".
 
     Output shape:
         The same.
@@ -58,17 +59,17 @@ class RandomSharpness(FactorLayer):
 
 
 class RandomGaussianBlur(RandomValueLayer):
-    """Blurs some images in training: averages of surroundings with Gaussian weights `exp(-d^2 / (2 sigma^2))`.
+    """Blurs some images during training with Gaussian weights `exp(-d^2 / (2 sigma^2))`.
 
     Args:
-        factor: bounds, from 0 to 1, of the probability; one number stands for 0 to itself. Defaults to 1.0.
-        kernel_size: width and height of the surroundings in pixels, odd, or one number for both; zeros beyond the
-            border. Defaults to 3.
-        sigma: bounds, from 0 to 1, of the standard deviation in pixels; one number stands for 0 to itself. One is drawn
-            for each image. Defaults to 1.0.
-        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
+        factor: bounds, from 0 to 1, of the probability; a single number means 0 to that number. Defaults to 1.0.
+        kernel_size: width and height of the kernel in pixels, odd, or one number for both; pixels beyond the border are
+            0. Defaults to 3.
+        sigma: bounds, from 0 to 1, of the standard deviation in pixels; a single number means 0 to that number. One
+            value is drawn per image. Defaults to 1.0.
+        value_range: the minimum and the maximum pixel value. Defaults to `(0, 255)`.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
 
     Input shape and output shape:
         As `RandomSharpness`.
@@ -113,7 +114,7 @@ class RandomGaussianBlur(RandomValueLayer):
 
 
 def _gaussian(size: int, sigma: jax.Array) -> jax.Array:
-    """The weights of each image; `sigma` of 0 leaves the pixel alone."""
+    """The weights for each image; a `sigma` of 0 leaves the image unchanged."""
     place = jnp.arange(size, dtype="float32") - size // 2
     weights = jnp.exp(-0.5 * jnp.square(place / jnp.maximum(sigma, 1e-3)[:, None]))
     return weights / jnp.sum(weights, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Images mirrored at random."""
+"""Random flips of images."""
 
 from typing import Unpack
 
@@ -16,17 +16,16 @@ _MODES = {"horizontal": (2,), "vertical": (1,), "horizontal_and_vertical": (1, 2
 
 
 class RandomFlip(RandomImageLayer):
-    """Mirrors each image in training with probability 1/2.
+    """Flips each image during training with probability 1/2.
 
     Args:
-        mode: `"horizontal"` exchanges left and right, `"vertical"` top and bottom, `"horizontal_and_vertical"` both
-            at once.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        mode: `"horizontal"` swaps left and right, `"vertical"` top and bottom, `"horizontal_and_vertical"` both.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape:
         `(batch, height, width, channels)`, `(height, width, channels)`, or either with the channels first; or a
-        dictionary of "images" and, where wanted, "labels", "segmentation_masks" and "bounding_boxes".
+        dictionary of "images" and optionally "labels", "segmentation_masks" and "bounding_boxes".
 
     Output shape:
         The same.

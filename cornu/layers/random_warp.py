@@ -1,4 +1,4 @@
-"""Images bent at random: seen from another side, or as if printed on rubber."""
+"""Random perspective and elastic transformations of images."""
 
 from collections.abc import Sequence
 from typing import Unpack
@@ -16,22 +16,22 @@ from cornu.random.seed_generator import SeedLike
 
 
 class RandomPerspective(RandomAffine):
-    """Shows some images in training from another side: three corners move along the borders or away from them.
+    """Applies a random perspective to some images during training: three corners move along or away from the borders.
 
-    Each coordinate of a corner is multiplied by a number from `1 - scale / 2` to `1 + scale / 2`, so that the upper
-    left corner, at 0, stays.
+    Each coordinate of a corner is multiplied by a number from `1 - scale / 2` to `1 + scale / 2`, so the upper left
+    corner, at 0, stays in place.
 
     Args:
-        factor: bounds, from 0 to 1, of the probability; one number stands for 0 to itself. Defaults to 1.0.
-        scale: how far corners move, from 0 to 1. Defaults to 1.0.
+        factor: bounds, from 0 to 1, of the probability; a single number means 0 to that number. Defaults to 1.0.
+        scale: maximum displacement of the corners, from 0 to 1. Defaults to 1.0.
         interpolation: `"nearest"` or `"bilinear"`.
-        fill_value: what shows where nothing of the image is. Defaults to 0.0.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        fill_value: value of pixels outside the image. Defaults to 0.0.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape:
         `(batch, height, width, channels)`, `(height, width, channels)`, or either with the channels first; or a
-        dictionary of "images" and, where wanted, "labels", "segmentation_masks" and "bounding_boxes".
+        dictionary of "images" and optionally "labels", "segmentation_masks" and "bounding_boxes".
 
     Output shape:
         The same.
@@ -77,21 +77,21 @@ class RandomPerspective(RandomAffine):
 
 
 class RandomElasticTransform(RandomValueLayer):
-    """Bends some images in training, as if printed on rubber (Simard et al., 2003).
+    """Applies an elastic distortion to some images during training (Simard et al., 2003).
 
-    Pixels move by smooth noise. Masks follow; where boxes would have to go is not defined, so they are refused.
+    Pixels are displaced by smooth noise. Masks are transformed likewise; bounding boxes are not supported.
 
     Args:
-        factor: bounds, from 0 to 1, of the probability; one number stands for 0 to itself. Defaults to 1.0.
-        scale: bounds, from 0 to 1, of the strength; one number stands for 0 to itself. One is drawn for each batch: at
-            1, normal noise is smoothed by a Gaussian average with a standard deviation of a twentieth of the shorter
+        factor: bounds, from 0 to 1, of the probability; a single number means 0 to that number. Defaults to 1.0.
+        scale: bounds, from 0 to 1, of the strength; a single number means 0 to that number. One value is drawn per
+            batch: at 1, normal noise is smoothed by a Gaussian with a standard deviation of a twentieth of the shorter
             side, and multiplied by a tenth of the longer one. Defaults to 1.0.
         interpolation: `"nearest"` or `"bilinear"`.
-        fill_mode: what shows beyond the border: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.
-        fill_value: the constant. Defaults to 0.0.
-        value_range: the lowest and the highest value of a pixel. Defaults to `(0, 255)`.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        fill_mode: how points outside the boundaries are filled: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.
+        fill_value: value for `fill_mode="constant"`. Defaults to 0.0.
+        value_range: the minimum and the maximum pixel value. Defaults to `(0, 255)`.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape:
         As `RandomPerspective`, without "bounding_boxes".
@@ -126,7 +126,7 @@ class RandomElasticTransform(RandomValueLayer):
         self.fill_value = fill_value
 
     def get_elastic_transform_params(self, height: int, width: int, factor: Tensor) -> tuple[jax.Array, jax.Array]:
-        """How far pixels move and how smoothly, in pixels, at a strength of `factor`."""
+        """The amplitude and the smoothness of the displacement, in pixels, at a strength of `factor`."""
         return 0.1 * max(height, width) * factor, 0.05 * min(height, width) * factor
 
     def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:

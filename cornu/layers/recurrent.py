@@ -1,7 +1,7 @@
-"""`SimpleRNN`, `LSTM` and `GRU`: `RNN` with a built-in cell and, where it applies, a faster loop.
+"""`SimpleRNN`, `LSTM` and `GRU`: `RNN` with a built-in cell and, if applicable, a faster loop.
 
-The fast loop projects all inputs in one product and runs `kernels.recurrent`. It takes the activations of its table and
-does no dropout of the state; everything else runs cell by cell, as `use_cudnn=False` asks for.
+The fast loop projects all inputs in one matrix product and runs `kernels.recurrent`. It supports the activations in its
+table and no recurrent dropout; everything else runs cell by cell, as does `use_cudnn=False`.
 """
 
 from collections.abc import Callable
@@ -43,14 +43,14 @@ def make_cell(kind: type[Cell], arguments: dict[str, Any], *others: str, **given
 
 
 def _cell(kind: type[Cell], arguments: dict[str, Any], *others: str) -> Cell:
-    """The same for a cell of `units`; what it alone takes by keyword leaves `kwargs`."""
+    """The same for a cell of `units`; removes from `kwargs` what only the cell accepts."""
     keywords = arguments["kwargs"]
     given = {"implementation": keywords.pop("implementation")} if "implementation" in keywords else {}
     return make_cell(kind, arguments, "units", *others, **given)
 
 
 def of_cell(*names: str) -> dict[str, property]:
-    """Properties that read the arguments kept by the cell."""
+    """Properties that read the arguments stored in the cell."""
 
     def reader(name: str) -> property:
         return property(lambda self: getattr(self.cell, name), doc=f"The cell's {name}.")
@@ -59,7 +59,7 @@ def of_cell(*names: str) -> dict[str, property]:
 
 
 class GatedRNN(RNN):
-    """What the three layers share: a built-in cell inside, and the choice of the loop."""
+    """Shared by the three layers: a built-in cell, and the choice of the loop."""
 
     pure_call = rowwise = True
     config_skip: tuple[str, ...] = (*RNN.config_skip, "cell", "use_cudnn")
@@ -76,7 +76,7 @@ class GatedRNN(RNN):
     locals().update(of_cell("units", *CELL_ARGUMENTS))
 
     def _gates(self, training: bool) -> gates.Gates | None:
-        """The arithmetic for the fast loop, or None where that does not apply."""
+        """The arithmetic for the fast loop, or None if that is not applicable."""
         names = [_FAST_ACTIVATIONS.get(f) for f in self._functions()]
         if self.use_cudnn is False or None in names or (training and self.recurrent_dropout):
             return None
@@ -88,7 +88,7 @@ class GatedRNN(RNN):
     def inner_loop(
         self, sequences: jax.Array, initial_state: Nested, mask: jax.Array | None, training: bool = False
     ) -> tuple:
-        """Run over (batch, time, features) by the fast loop or cell by cell."""
+        """Run over (batch, time, features) with the fast loop or cell by cell."""
         arithmetic = self._gates(training)
         if arithmetic is None:
             self._require_fast_unless_auto()
@@ -96,7 +96,7 @@ class GatedRNN(RNN):
         kernel: jax.Array | None = self.cell.kernel.value
         steps, biases = self.time_major(sequences), self.cell.biases()
         drop = self.cell.get_dropout_mask(steps[0]) if training else None
-        if isinstance(drop, list):  # one mask a gate
+        if isinstance(drop, list):  # one mask per gate
             steps, kernel, biases = self.cell.project(steps, drop), None, (None, biases[1])
         elif drop is not None:
             steps = steps * drop
@@ -117,7 +117,7 @@ class GatedRNN(RNN):
     def _require_fast_unless_auto(self) -> None:
         if self.use_cudnn is True:
             raise ValueError(
-                f"{validate.describe(self)}: use_cudnn=True needs activations among "
+                f"{validate.describe(self)}: use_cudnn=True requires activations among "
                 f"{', '.join(gates.ACTIVATIONS)}, "
                 'recurrent_dropout=0 and, for GRU, reset_after=True. Pass use_cudnn="auto" to run cell by cell.'
             )
@@ -127,19 +127,19 @@ class SimpleRNN(GatedRNN):
     """Fully connected recurrent layer: h' = activation(x @ kernel + h @ recurrent_kernel + bias).
 
     Args:
-        units: size of state and output.
-        activation: name or function. Defaults to `"tanh"`.
+        units: size of the state and the output.
+        activation: name or callable. Defaults to `"tanh"`.
         use_bias: whether to add a bias. Defaults to True.
-        kernel_initializer, recurrent_initializer, bias_initializer: how weights start. Default to
+        kernel_initializer, recurrent_initializer, bias_initializer: initializers of the weights. Default to
             `"glorot_uniform"`, `"orthogonal"` and `"zeros"`.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights. None by default.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights. None by default.
         activity_regularizer: penalty on the output. None by default.
-        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update. None by
-            default.
-        dropout, recurrent_dropout: rates in [0, 1) of dropping features of inputs and state in training. Default to
-            0.0.
-        return_sequences, return_state, go_backwards, stateful, unroll: as in `RNN`, which also takes
-            `zero_output_for_mask` and documents the arguments of a call.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints applied to the weights after each update.
+            None by default.
+        dropout, recurrent_dropout: dropout rates in [0, 1) for features of the inputs and the state during training.
+            Default to 0.0.
+        return_sequences, return_state, go_backwards, stateful, unroll: as in `RNN`, which also accepts
+            `zero_output_for_mask` and documents the call arguments.
         seed: int or SeedGenerator for dropout. None by default.
 
     Shapes: (batch, time, features) to (batch, units), or (batch, time, units) with `return_sequences`.
@@ -199,24 +199,24 @@ class LSTM(GatedRNN):
     """Long short-term memory: see `LSTMCell` for the formula.
 
     Args:
-        units: size of states and output.
-        activation, recurrent_activation: names or functions, for the memory and for the gates. Default to `"tanh"`
-            and `"sigmoid"`.
+        units: size of the states and the output.
+        activation, recurrent_activation: activation functions, names or callables, of the cell state and of the gates.
+            Default to `"tanh"` and `"sigmoid"`.
         use_bias: whether to add a bias. Defaults to True.
-        kernel_initializer, recurrent_initializer, bias_initializer: how weights start. Default to
+        kernel_initializer, recurrent_initializer, bias_initializer: initializers of the weights. Default to
             `"glorot_uniform"`, `"orthogonal"` and `"zeros"`.
-        unit_forget_bias: whether the forget gate's bias starts at one. Defaults to True.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights. None by default.
+        unit_forget_bias: whether the forget gate's bias is initialized to one. Defaults to True.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights. None by default.
         activity_regularizer: penalty on the output. None by default.
-        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update. None by
-            default.
-        dropout, recurrent_dropout: rates in [0, 1) of dropping features of inputs and state in training. Default to
-            0.0.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints applied to the weights after each update.
+            None by default.
+        dropout, recurrent_dropout: dropout rates in [0, 1) for features of the inputs and the state during training.
+            Default to 0.0.
         seed: int or SeedGenerator for dropout. None by default.
-        return_sequences, return_state, go_backwards, stateful, unroll: as in `RNN`, which also takes
-            `zero_output_for_mask` and documents the arguments of a call.
-        use_cudnn: "auto" takes the fast loop where it applies, True insists on it, False runs cell by cell.
-            Defaults to `"auto"`.
+        return_sequences, return_state, go_backwards, stateful, unroll: as in `RNN`, which also accepts
+            `zero_output_for_mask` and documents the call arguments.
+        use_cudnn: "auto" uses the fast loop if possible, True requires it, False runs cell by cell. Defaults to
+            `"auto"`.
 
     Shapes: (batch, time, features) to (batch, units), or (batch, time, units) with `return_sequences`.
 
@@ -279,24 +279,25 @@ class GRU(GatedRNN):
     """Gated recurrent unit: see `GRUCell` for the formula.
 
     Args:
-        units: size of state and output.
-        activation, recurrent_activation: names or functions, for the candidate and for the gates. Default to
-            `"tanh"` and `"sigmoid"`.
+        units: size of the state and the output.
+        activation, recurrent_activation: activation functions, names or callables, of the candidate state and of the
+            gates. Default to `"tanh"` and `"sigmoid"`.
         use_bias: whether to add a bias. Defaults to True.
-        kernel_initializer, recurrent_initializer, bias_initializer: how weights start. Default to
+        kernel_initializer, recurrent_initializer, bias_initializer: initializers of the weights. Default to
             `"glorot_uniform"`, `"orthogonal"` and `"zeros"`.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on weights. None by default.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights. None by default.
         activity_regularizer: penalty on the output. None by default.
-        kernel_constraint, recurrent_constraint, bias_constraint: projections of weights after each update. None by
-            default.
-        dropout, recurrent_dropout: rates in [0, 1) of dropping features of inputs and state in training. Default to
-            0.0.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints applied to the weights after each update.
+            None by default.
+        dropout, recurrent_dropout: dropout rates in [0, 1) for features of the inputs and the state during training.
+            Default to 0.0.
         seed: int or SeedGenerator for dropout. None by default.
-        return_sequences, return_state, go_backwards, stateful, unroll: as in `RNN`, which also takes
-            `zero_output_for_mask` and documents the arguments of a call.
-        reset_after: whether the reset gate acts after the product, as in cuDNN, or before (cell by cell).
-        use_cudnn: "auto" takes the fast loop where it applies, True insists on it, False runs cell by cell.
-            Defaults to `"auto"`.
+        return_sequences, return_state, go_backwards, stateful, unroll: as in `RNN`, which also accepts
+            `zero_output_for_mask` and documents the call arguments.
+        reset_after: whether the reset gate is applied after the matrix product, as in cuDNN, or before (cell by cell).
+            Defaults to True.
+        use_cudnn: "auto" uses the fast loop if possible, True requires it, False runs cell by cell. Defaults to
+            `"auto"`.
 
     Shapes: (batch, time, features) to (batch, units), or (batch, time, units) with `return_sequences`.
 

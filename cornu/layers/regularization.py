@@ -1,4 +1,4 @@
-"""Layers that act in training only, against overfitting: dropout, noise, and a penalty on activities."""
+"""Layers against overfitting: dropout, noise, and activity regularization."""
 
 import math
 import numbers
@@ -29,9 +29,9 @@ def _between_0_and_1(value: object, name: str, owner: object) -> float:
 
 
 class _TrainingNoise(Layer):
-    """A layer that changes its inputs at random in training, and returns them as they are otherwise.
+    """A layer that changes its inputs at random during training, and otherwise returns them unchanged.
 
-    Subclasses write `_noisy(inputs)`, and set `_strength`, which is 0 where there is nothing to do.
+    Subclasses implement `_noisy(inputs)`, and set `_strength`, which is 0 if there is nothing to do.
     """
 
     pure_call = rowwise = True
@@ -44,13 +44,13 @@ class _TrainingNoise(Layer):
         self._without_weights()
 
     def _prepare(self, strength: float) -> None:
-        """Keep a source of random numbers where the layer will need one."""
+        """Create a seed generator if the layer will need one."""
         self._strength = strength
         if strength > 0:
             self.seed_generator = generator_of(self.seed)
 
     def call(self, inputs: jax.Array, training: bool = False) -> jax.Array:
-        """The inputs, changed in training."""
+        """The inputs, changed during training."""
         return self._noisy(inputs) if training and self._strength > 0 else inputs
 
     def _noisy(self, inputs: jax.Array) -> jax.Array:
@@ -61,15 +61,15 @@ class _TrainingNoise(Layer):
 
 
 class Dropout(_TrainingNoise):
-    """Sets a random part of its inputs to 0 in training and scales the rest by `1 / (1 - rate)`.
+    """Randomly sets a fraction of its inputs to 0 during training and scales the rest by `1 / (1 - rate)`.
 
     Srivastava et al., 2014, https://jmlr.org/papers/v15/srivastava14a.html.
 
     Args:
-        rate: part that is dropped, from 0 to 1.
+        rate: fraction of the inputs to drop, from 0 to 1.
         noise_shape: shape of the random mask, which broadcasts to the inputs: `(None, 1, None)` drops the same features
-            at all steps. None stands for the input's own size.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
+            at all steps. None in the tuple means the input's size; None alone, by default, the whole shape.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
 
     Example:
 
@@ -112,7 +112,7 @@ def _checked_noise_shape(noise_shape: object, owner: object) -> tuple[int | None
 def _filled_noise_shape(
     noise_shape: Sequence[int | None] | None, inputs: jax.Array, owner: object
 ) -> tuple[int, ...] | None:
-    """`noise_shape` with the input's sizes in the place of None."""
+    """`noise_shape` with None replaced by the input's sizes."""
     if noise_shape is None:
         return None
     own = inputs.shape[max(0, inputs.ndim - len(noise_shape)) :]
@@ -131,7 +131,7 @@ class _SpatialDropout(Dropout):
     data_format = "channels_last"
 
     def get_config(self) -> ConfigDict:
-        """The constructor's arguments, the dtype by its name."""
+        """The constructor's arguments, with the dtype as a name."""
         return super().get_config() | {"dtype": self._dtype_policy.name}
 
     def _mask_shape(self, inputs: jax.Array) -> tuple[int, ...]:
@@ -140,11 +140,11 @@ class _SpatialDropout(Dropout):
 
 
 class SpatialDropout1D(_SpatialDropout):
-    """Dropout of whole features of a sequence: a feature is dropped at all steps or at none (Tompson et al., 2014).
+    """Dropout of whole features of a sequence: a feature is dropped at all steps or none (Tompson et al., 2014).
 
     Args:
-        rate: part that is dropped, from 0 to 1.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
+        rate: fraction of the inputs to drop, from 0 to 1.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
         name: name.
         dtype: dtype or dtype policy.
 
@@ -164,9 +164,9 @@ class SpatialDropout2D(_SpatialDropout):
     """Dropout of whole channels of an image (Tompson et al., 2014).
 
     Args:
-        rate: part that is dropped, from 0 to 1.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
+        rate: fraction of the inputs to drop, from 0 to 1.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
         name: name.
         dtype: dtype or dtype policy.
 
@@ -194,9 +194,9 @@ class SpatialDropout3D(_SpatialDropout):
     """Dropout of whole channels of a volume (Tompson et al., 2014).
 
     Args:
-        rate: part that is dropped, from 0 to 1.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
+        rate: fraction of the inputs to drop, from 0 to 1.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
         name: name.
         dtype: dtype or dtype policy.
 
@@ -221,14 +221,14 @@ class SpatialDropout3D(_SpatialDropout):
 
 
 class AlphaDropout(_TrainingNoise):
-    """Dropout for networks of selu units: it keeps the mean and variance of its inputs (Klambauer et al., 2017).
+    """Dropout for networks with selu activations: it preserves mean and variance (Klambauer et al., 2017).
 
-    Dropped entries take selu's lowest value, then all are scaled and shifted back to mean 0 and variance 1.
+    Dropped entries are set to selu's lowest value, then all are scaled and shifted back to mean 0 and variance 1.
 
     Args:
         rate: part that is dropped, from 0 up to, but not including, 1.
         noise_shape: shape of the random mask, as in `Dropout`.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
 
     Example:
 
@@ -262,11 +262,11 @@ class AlphaDropout(_TrainingNoise):
 
 
 class GaussianNoise(_TrainingNoise):
-    """Adds normal noise of mean 0 in training.
+    """Adds normally distributed noise with mean 0 during training.
 
     Args:
         stddev: standard deviation of the noise, from 0 to 1.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
 
     Example:
 
@@ -283,11 +283,12 @@ class GaussianNoise(_TrainingNoise):
 
 
 class GaussianDropout(_TrainingNoise):
-    """Multiplies by normal noise of mean 1 in training, with the variance `rate / (1 - rate)` of dropout.
+    """Multiplies by normally distributed noise with mean 1 during training, with dropout's variance `rate / (1 -
+    rate)`.
 
     Args:
         rate: as in `Dropout`, from 0 up to, but not including, 1.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
 
     Example:
 
@@ -305,11 +306,11 @@ class GaussianDropout(_TrainingNoise):
         return inputs * random.normal(inputs.shape, 1.0, stddev, inputs.dtype, self.seed_generator)
 
 
-# ---------------------------------------------------------------- a penalty
+# ---------------------------------------------------------------- activity regularization
 
 
 class ActivityRegularization(Layer):
-    """Returns its inputs, and adds a penalty on their size to the loss.
+    """Returns its inputs, and adds a penalty on their magnitude to the loss.
 
     Args:
         l1: factor of the sum of absolute values, 0 or more. Defaults to 0.0.

@@ -1,4 +1,4 @@
-"""Rescaling: `x * scale + offset`, most often from pixel values to numbers around zero."""
+"""Rescaling: `x * scale + offset`, typically from pixel values to numbers around zero."""
 
 from collections.abc import Sequence
 from typing import Unpack
@@ -14,11 +14,11 @@ __all__ = ["Rescaling"]
 
 
 class Rescaling(Layer):
-    """Multiplies by `scale`, then adds `offset`; inputs of any dtype come out in the layer's compute dtype.
+    """Multiplies by `scale`, then adds `offset`; the output has the layer's compute dtype for inputs of any dtype.
 
     Args:
-        scale: factor, a number or one for each channel.
-        offset: addend, a number or one for each channel. Defaults to 0.0.
+        scale: factor, a number or one per channel.
+        offset: addend, a number or one per channel. Defaults to 0.0.
 
     Input shape:
         Any.
@@ -49,12 +49,12 @@ class Rescaling(Layer):
         return inputs * self._of_channels(self.scale, inputs) + self._of_channels(self.offset, inputs)
 
     def _of_channels(self, value: float | Sequence[float], inputs: jax.Array) -> jax.Array:
-        """A number, or one for each channel, to broadcast against the inputs."""
+        """A number, or one per channel, in a shape that broadcasts to the inputs."""
         values = jnp.asarray(value, self.compute_dtype)
         if values.ndim == 1 and inputs.ndim > 2 and settings.image_data_format() == "channels_first":
             return values.reshape(-1, *(1,) * (inputs.ndim - (2 if inputs.ndim > 3 else 1)))
         return values
 
     def convert_weight(self, weight: object) -> object:
-        """The weight as it is, which fits data of any kind."""
+        """The weight unchanged, since it fits inputs of any dtype."""
         return weight

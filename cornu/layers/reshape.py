@@ -1,4 +1,4 @@
-"""Layers that rearrange entries and compute nothing: the batch axis stays where it is."""
+"""Layers that rearrange entries without computation: the batch axis stays first."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -15,11 +15,11 @@ from cornu.layers.options import LayerOptions
 
 
 class Flatten(Layer):
-    """Makes one axis of all axes but the batch.
+    """Merges all axes except the batch axis.
 
     Args:
-        data_format: `"channels_last"`, `"channels_first"` (channels are moved to the end before flattening, so that
-            weights after it fit both formats), or None for the default of the settings.
+        data_format: `"channels_last"`, `"channels_first"` (channels are moved to the end before flattening, so that the
+            weights that follow work with both formats), or None for the global default.
 
     Input shape: `(batch, ...)`. Output shape: `(batch, size)`, `(batch, 1)` for an input of rank 1.
 
@@ -36,17 +36,17 @@ class Flatten(Layer):
         self.input_spec = InputSpec(min_ndim=1)
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """One row a sample."""
+        """One row per sample."""
         if self.data_format == "channels_first" and inputs.ndim > 2:
             inputs = jnp.moveaxis(inputs, 1, -1)  # (batch, channels, ...) -> (batch, ..., channels)
         return jnp.reshape(inputs, (inputs.shape[0], math.prod(inputs.shape[1:])))
 
 
 class Reshape(Layer):
-    """Gives each sample another shape.
+    """Reshapes each sample.
 
     Args:
-        target_shape: ints, without the batch axis; one of them may be -1 or None, which takes what is left.
+        target_shape: ints, without the batch axis; one of them may be -1 or None to infer that size.
 
     Input shape: `(batch, ...)`. Output shape: `(batch, *target_shape)`.
 
@@ -67,7 +67,7 @@ class Reshape(Layer):
         known = [size for size in sizes if size not in (-1, None)]
         if not all(validate.is_integer(size) and size >= 0 for size in known) or len(sizes) - len(known) > 1:
             raise ValueError(
-                f"{validate.describe(self)}: target_shape must be a tuple of sizes of 0 or more, one of which may be "
+                f"{validate.describe(self)}: target_shape must be a tuple of non-negative sizes, one of which may be "
                 f"-1. Received: target_shape={validate.shown(target_shape)}."
             )
         return tuple(None if size is None else int(size) for size in sizes)
@@ -78,12 +78,12 @@ class Reshape(Layer):
         return jnp.reshape(inputs, (inputs.shape[0], *sizes))
 
     def compute_output_spec(self, inputs: KerasTensor) -> KerasTensor:
-        """The new shape; a fixed one is promised also for inputs of unknown size."""
+        """The new shape; a fixed shape is declared even for inputs of unknown size."""
         dtype = self.compute_dtype if "float" in inputs.dtype else inputs.dtype
         return KerasTensor((inputs.shape[0], *self._sample_shape(inputs.shape[1:])), dtype)
 
     def _sample_shape(self, sizes: Sequence[int | None]) -> tuple[int | None, ...]:
-        """The target shape with the open size worked out: None where a size of the input is unknown."""
+        """The target shape with the open size inferred: None if a size of the input is unknown."""
         target = [None if size == -1 else size for size in self.target_shape]
         known = [size for size in sizes if isinstance(size, int)]
         if len(known) < len(sizes):
@@ -93,17 +93,18 @@ class Reshape(Layer):
         shape = tuple(rest if size is None else size for size in target)
         if math.prod(shape) != total:
             raise ValueError(
-                f"{validate.describe(self)}: a sample of shape {tuple(sizes)} has {total} entries, which do not fit "
+                f"{validate.describe(self)}: a sample of shape {tuple(sizes)} has {total} entries, which cannot be "
+                "reshaped to "
                 f"target_shape={self.target_shape}."
             )
         return shape
 
 
 class Permute(Layer):
-    """Puts the axes of each sample in another order.
+    """Permutes the axes of each sample.
 
     Args:
-        dims: the axes in their new order, counted from 1: the batch axis 0 stays first.
+        dims: the axes in their new order, counted from 1; the batch axis 0 stays first.
 
     Input shape: `(batch, ...)` of rank `len(dims) + 1`.
 
@@ -119,7 +120,7 @@ class Permute(Layer):
         axes = tuple(dims)
         if not all(map(validate.is_integer, axes)) or sorted(axes) != list(range(1, len(axes) + 1)):
             raise ValueError(
-                f"{validate.describe(self)}: dims must hold each axis from 1 to {len(axes)} once. "
+                f"{validate.describe(self)}: dims must contain each axis from 1 to {len(axes)} exactly once. "
                 f"Received: dims={validate.shown(dims)}."
             )
         self.dims = tuple(map(int, axes))
@@ -131,7 +132,7 @@ class Permute(Layer):
 
 
 class RepeatVector(Layer):
-    """Makes a sequence of `n` equal steps of each vector.
+    """Repeats each vector `n` times as the steps of a sequence.
 
     Args:
         n: number of steps, at least 1.

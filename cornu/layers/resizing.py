@@ -1,4 +1,4 @@
-"""Images brought to one size: by scaling, by a crop in the middle, or by a crop at random."""
+"""Resizing images to a fixed size: by scaling, a center crop, or a random crop."""
 
 from collections.abc import Callable
 from typing import Any, Unpack
@@ -17,24 +17,23 @@ _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 
 
 class Resizing(ImageLayer):
-    """Scales images to one height and width; whole numbers stay whole numbers.
+    """Scales images to a fixed height and width; integers remain integers.
 
     Args:
         height: height of the result in pixels.
         width: width of the result in pixels.
         interpolation: `"nearest"`, `"bilinear"`, `"bicubic"`, `"lanczos3"` or `"lanczos5"`.
-        crop_to_aspect_ratio: whether images are first cropped, in the middle, to the proportions of the result.
-            Defaults to False.
-        pad_to_aspect_ratio: whether they are first padded to those proportions, by as much on both sides: where an odd
-            number of rows or columns is missing, one stays so. Defaults to False.
-        fill_mode: must be `"constant"`: how they are padded.
-        fill_value: what they are padded with. Defaults to 0.0.
-        antialias: whether shrinking averages over the pixels that it leaves out. Defaults to False.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        crop_to_aspect_ratio: whether to center-crop images to the aspect ratio of the result first. Defaults to False.
+        pad_to_aspect_ratio: whether to pad images to that aspect ratio first, equally on both sides: an odd number of
+            rows or columns is rounded down. Defaults to False.
+        fill_mode: padding mode, must be `"constant"`.
+        fill_value: padding value. Defaults to 0.0.
+        antialias: whether to average over all pixels when downscaling. Defaults to False.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape:
         `(batch, height, width, channels)`, `(height, width, channels)`, or either with the channels first; or a
-        dictionary of "images" and, where wanted, "labels", "segmentation_masks" and "bounding_boxes".
+        dictionary of "images" and optionally "labels", "segmentation_masks" and "bounding_boxes".
 
     Output shape:
         The same with the new height and width.
@@ -102,7 +101,8 @@ class Resizing(ImageLayer):
 
 
 def _window(height: int, width: int, size: tuple[int, int], crop: bool, pad: bool) -> tuple[int, int, int, int]:
-    """What `ops.image.resize` shows of an image: top, left, height and width, beyond the image where it pads."""
+    """The part of an image that `ops.image.resize` uses: top, left, height and width, exceeding the image if it
+    pads."""
     tall, wide = max(1, width * size[0] // size[1]), max(1, height * size[1] // size[0])
     if crop:
         rows, columns = min(height, tall), min(width, wide)
@@ -114,7 +114,7 @@ def _window(height: int, width: int, size: tuple[int, int], crop: bool, pad: boo
 
 
 def _scaling(window: tuple[int, int, int, int], size: tuple[int, int]) -> Callable:
-    """The move of boxes into a window that is scaled to `size`."""
+    """The transformation of boxes in a window that is scaled to `size`."""
     top, left, height, width = window
     down, across = size[0] / height, size[1] / width
 
@@ -125,7 +125,7 @@ def _scaling(window: tuple[int, int, int, int], size: tuple[int, int]) -> Callab
 
 
 class _Crop:
-    """A window of `height` and `width`, cut where `_corner` says; an image that is too small is resized instead."""
+    """A window of `height` and `width` at `_corner`; an image that is too small is resized instead."""
 
     _moves_pixels = True
     height: int
@@ -157,14 +157,14 @@ class _Crop:
 
 
 class CenterCrop(_Crop, ImageLayer):
-    """Cuts a window out of the middle of images.
+    """Crops the center of images.
 
-    An image that is smaller than the window is scaled, then cut, so that it fills the window.
+    An image that is smaller than the window is scaled and then cropped, so that it fills the window.
 
     Args:
         height: height of the window in pixels.
         width: width of the window in pixels.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape and output shape:
         As `Resizing`.
@@ -189,16 +189,16 @@ class CenterCrop(_Crop, ImageLayer):
 
 
 class RandomCrop(_Crop, RandomImageLayer):
-    """Cuts a window out of images in training, at a place that is drawn anew for each batch.
+    """Crops images during training, at a random position for each batch.
 
-    An image that is smaller than the window is scaled, then cut in the middle, so that it fills the window. Outside of
-    training images are handed on whole.
+    An image that is smaller than the window is scaled and then center-cropped, so that it fills the window. Outside
+    training, images are returned unchanged.
 
     Args:
         height: height of the window in pixels.
         width: width of the window in pixels.
-        seed: int, `SeedGenerator`, or None for one from the global seed.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        seed: int, `SeedGenerator`, or None to derive one from the global seed.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
         name: name.
 
     Input shape and output shape:

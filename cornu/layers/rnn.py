@@ -1,8 +1,8 @@
-"""`RNN`: any cell over a sequence.
+"""`RNN`: runs any cell over a sequence.
 
-The loop is one `lax.scan` over time. Whatever a step assigns (seeds that advance, running statistics of a cell) rides
-along as a pure state, and losses that a step adds come out summed over time. Layers with a faster loop than this, such
-as `LSTM`, replace `inner_loop` alone.
+The loop is one `lax.scan` over time. Assignments within a step (seeds that advance, running statistics of a cell) are
+carried along as pure state, and losses added by a step are summed over time. Layers with a faster loop, such as `LSTM`,
+only override `inner_loop`.
 """
 
 from collections.abc import Sequence
@@ -35,26 +35,25 @@ __all__ = ["RNN"]
 
 
 class RNN(OuterLayer):
-    """Run a cell over the steps of a sequence.
+    """Runs a cell over the steps of a sequence.
 
     Args:
         cell: a cell, or a list of cells to stack: an object with `call(inputs, states)` that returns (output, new
-            states), `state_size` (one int or a list of them) and optionally `output_size` and
+            states), `state_size` (one int or a list of ints) and optionally `output_size` and
             `get_initial_state(batch_size)`.
-        return_sequences: whether the outputs of all steps are returned, or the last alone. Defaults to False.
-        return_state: whether the last states are returned too. Defaults to False.
-        go_backwards: whether the steps are taken from the last to the first; outputs come in that order. Defaults
-            to False.
-        stateful: whether the last states of a batch are the first of the next; the batch size must be fixed.
-            Defaults to False.
-        unroll: whether the loop is written out: may be faster for a few steps, compiles far longer for many.
-            Defaults to False.
-        zero_output_for_mask: whether masked steps put out zeros, or the output before them again. Defaults to False.
+        return_sequences: whether to return the outputs of all steps, or only the last one. Defaults to False.
+        return_state: whether to return the final states too. Defaults to False.
+        go_backwards: whether to process the steps in reverse; the outputs are in that order too. Defaults to False.
+        stateful: whether the final states of a batch are the initial states of the next one; the batch size must be
+            fixed. Defaults to False.
+        unroll: whether to unroll the loop: may be faster for a few steps, compiles far longer for many. Defaults to
+            False.
+        zero_output_for_mask: whether masked steps output zeros instead of the previous output. Defaults to False.
 
     Call arguments:
         sequences: (batch, time, ...).
-        initial_state: list of first states; None is zeros, or the kept states when `stateful`.
-        mask: (batch, time), False where a step is skipped: states stay as they are.
+        initial_state: list of initial states; None uses zeros, or the stored states if `stateful`.
+        mask: (batch, time), False where a step is skipped and states are kept.
         training: passed to the cell.
 
     Shapes: (batch, time, features) to (batch, units), or (batch, time, units) with `return_sequences`; with
@@ -73,7 +72,7 @@ class RNN(OuterLayer):
     """
 
     pure_call = rowwise = True
-    _hidden = Layer._hidden | {"states"}  # kept states are variables of the layer, but no weights
+    _hidden = Layer._hidden | {"states"}  # stored states are variables of the layer, but not weights
 
     def __init__(
         self,
@@ -105,13 +104,13 @@ class RNN(OuterLayer):
 
     @property
     def single_state(self) -> bool:
-        """Whether the cell has one state."""
+        """Whether the cell has a single state."""
         return not isinstance(self.state_size, (list, tuple)) or len(self.state_size) == 1
 
     # ------------------------------------------------------------ building
 
     def build(self, sequences_shape: tuple, initial_state_shape: NestedShapes = None) -> None:
-        """Build the cell, and the kept states when `stateful`."""
+        """Build the cell, and the stored states if `stateful`."""
         build_cell(self.cell, (sequences_shape[0], *sequences_shape[2:]))
         if self.stateful:
             self._make_states(sequences_shape)
@@ -119,7 +118,7 @@ class RNN(OuterLayer):
     def _make_states(self, sequences_shape: tuple) -> None:
         if sequences_shape[0] is None:
             raise ValueError(
-                f"{validate.describe(self)}: with stateful=True the batch size must be known: give the input as "
+                f"{validate.describe(self)}: with stateful=True the batch size must be known: specify it with "
                 f"Input(batch_shape=...). Received: shape={tuple(sequences_shape)}."
             )
 
@@ -141,7 +140,7 @@ class RNN(OuterLayer):
         return first_states(self.cell, batch_size, self.compute_dtype)
 
     def reset_state(self) -> None:
-        """Put the kept states of a `stateful` layer back to the first ones."""
+        """Reset the stored states of a `stateful` layer to the initial ones."""
         if self.states is None:
             return
         kept = tree.flatten(self.states)
@@ -157,7 +156,7 @@ class RNN(OuterLayer):
         return self.get_initial_state(sequences.shape[0])
 
     def _first_state(self, sequences: jax.Array, initial_state: Nested) -> list:
-        """The states to start from, in the cell's structure."""
+        """The initial states, in the cell's structure."""
         batch_size = sequences.shape[0]
         if initial_state is None and self.stateful:
             initial_state = self._kept(batch_size)
@@ -189,7 +188,7 @@ class RNN(OuterLayer):
     def call(
         self, sequences: jax.Array, initial_state: Nested = None, mask: Nested = None, training: bool = False
     ) -> Nested:
-        """The last output, or all; with `return_state` followed by the last states."""
+        """The last output, or all outputs; with `return_state` followed by the final states."""
         states = self._first_state(sequences, initial_state)
         mask = _plain_mask(mask, sequences, self)
         try:
@@ -205,7 +204,7 @@ class RNN(OuterLayer):
         return (output, *states) if self.return_state else output
 
     def _padded(self, last: object, outputs: Nested, mask: Nested) -> Nested:
-        """The output that was asked for, with zeros at masked steps where they were."""
+        """The requested output, with zeros reinserted at masked steps."""
         output = outputs if self.return_sequences else last
         if mask is None or not self.zero_output_for_mask:
             return output
@@ -215,7 +214,7 @@ class RNN(OuterLayer):
     def inner_loop(
         self, sequences: jax.Array, initial_state: Nested, mask: jax.Array | None, training: bool = False
     ) -> tuple:
-        """Run the cell over (batch, time, ...): (last output, all outputs, last states)."""
+        """Run the cell over (batch, time, ...): (last output, all outputs, final states)."""
         variables = self.cell.non_trainable_variables if isinstance(self.cell, Layer) else []
         with context.scope(autocast=None):
             assigned = [variable.value for variable in variables]
@@ -253,14 +252,14 @@ class RNN(OuterLayer):
     @overload
     def time_major(self, x: None) -> None: ...
     def time_major(self, x: jax.Array | None) -> jax.Array | None:
-        """(batch, time, ...) as (time, batch, ...), in the order in which the steps are taken."""
+        """(batch, time, ...) as (time, batch, ...), in the order in which the steps are processed."""
         if x is None:
             return None
         x = jnp.swapaxes(x, 0, 1)
         return jnp.flip(x, axis=0) if self.go_backwards else x
 
     def compute_mask(self, _: object, mask: Nested) -> Nested:
-        """The mask of the steps where sequences are returned; the last output and the states have none."""
+        """The mask of the steps if sequences are returned; the last output and the states have none."""
         mask = tree.flatten(mask)[0]
         mask = mask if self.return_sequences else None
         return [mask, *(None for _ in tree.flatten(self.state_size))] if self.return_state else mask
@@ -289,7 +288,7 @@ def _plain_mask(mask: Nested, sequences: jax.Array, owner: Layer) -> jax.Array |
 
 
 def _output_before(output: object, states: Sequence, cell: object) -> Tensor:
-    """What a masked first step puts out: the last cell's hidden state where the cell puts that out, else zeros."""
+    """The output of a masked first step: the last cell's hidden state if that is the cell's output, else zeros."""
     shapes = tree.flatten(output)
     while isinstance(cell, StackedRNNCells):
         cell, states = cell.cells[-1], states[-1]

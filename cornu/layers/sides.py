@@ -1,4 +1,4 @@
-"""How much is taken from, or put at, the two ends of each spatial axis: what cropping and zero padding share."""
+"""The amounts cropped or padded at the two ends of each spatial axis: shared by cropping and zero padding."""
 
 import numbers
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ Pairs = tuple[tuple[int, int], ...]
 def side_pairs(value: object, rank: int, name: str, owner: object) -> Pairs:
     """`value` as one pair (before, after) for each of `rank` axes.
 
-    One number stands for both ends of all axes, one number an axis for both ends of it.
+    A single number applies to both ends of all axes, one number per axis to both ends of that axis.
     """
     items = (value,) * rank if isinstance(value, numbers.Integral) else value
     if isinstance(items, Sequence) and not isinstance(items, str) and len(items) == rank:
@@ -25,7 +25,7 @@ def side_pairs(value: object, rank: int, name: str, owner: object) -> Pairs:
 
 
 def end_pair(value: object, name: str, owner: object) -> tuple[int, int]:
-    """`value` as the pair (before, after) of a single axis; one number stands for both."""
+    """`value` as the pair (before, after) of a single axis; a single number applies to both."""
     before, after = validate.int_tuple(value, 2, name, owner, minimum=0)
     return before, after
 

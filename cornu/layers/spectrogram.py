@@ -1,4 +1,4 @@
-"""Spectrograms of sound: which frequencies a signal is made of, from one short frame to the next."""
+"""Spectrograms of audio: the frequencies in a signal, from one short frame to the next."""
 
 from typing import Unpack
 
@@ -18,26 +18,26 @@ _MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
 
 
 class STFTSpectrogram(Layer):
-    """Short-time Fourier transform of signals by convolution, whose kernels may be trained.
+    """Short-time Fourier transform of signals by a convolution, whose kernels may be trained.
 
     Args:
-        mode: what comes out: `"real"` or `"imag"` part, `"stft"` for both, one behind the other, their `"angle"`, the
-            power `"psd"`, the `"magnitude"` (its root), or the logarithm of that, `"log"`. Defaults to `"log"`.
-        frame_length: samples of a frame. Defaults to 256.
-        frame_step: samples from one frame to the next, at most `frame_length`. None by default, for half of it.
-        fft_length: frequencies are multiples of the sampling rate over this number, at least `frame_length`. None by
-            default, for the next power of two.
-        window: factors of a frame's samples: a name that `scipy.signal.get_window` knows, an array of `frame_length`
+        mode: the output: `"real"` or `"imag"` part, `"stft"` for both, concatenated, the `"angle"`, the power `"psd"`,
+            the `"magnitude"` (its square root), or the logarithm of that, `"log"`. Defaults to `"log"`.
+        frame_length: number of samples in a frame. Defaults to 256.
+        frame_step: number of samples between frames, at most `frame_length`. None by default, for half of it.
+        fft_length: length of the transform, at least `frame_length`; frequencies are multiples of the sampling rate
+            divided by it. None by default, for the next power of two.
+        window: window applied to a frame: a name that `scipy.signal.get_window` knows, an array of `frame_length`
             numbers, or None for none. Defaults to `"hann"`.
         periodic: whether a named window is periodic rather than symmetric. Defaults to False.
-        scaling: `"density"` divides the window by its root of summed squares, `"spectrum"` by its sum, None by 1.
+        scaling: `"density"` divides the window by the root of its sum of squares, `"spectrum"` by its sum, None by 1.
             Defaults to `"density"`.
         padding: `"valid"`, or `"same"` for a frame at each step of the whole signal. Defaults to `"valid"`.
-        expand_dims: whether channels and frequencies stay apart, as of an image. Defaults to False.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        expand_dims: whether to keep channels and frequencies on separate axes, as in an image. Defaults to False.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape:
-        `(batch, time, channels)`, or `(batch, channels, time)` for `\"channels_first\"`, of floating point numbers.
+        `(batch, time, channels)`, or `(batch, channels, time)` for `\"channels_first\"`, of a floating-point dtype.
 
     Output shape:
         `(batch, frames, channels * frequencies)`, or `(batch, channels * frequencies, frames)`; with `expand_dims`,
@@ -84,7 +84,8 @@ class STFTSpectrogram(Layer):
     def _check_lengths(self) -> None:
         if not self._step <= self.frame_length <= self._fft_length:
             raise ValueError(
-                f"{validate.describe(self)}: frame_step may be at most frame_length, and that at most fft_length. "
+                f"{validate.describe(self)}: frame_step must be at most frame_length, and frame_length at most "
+                "fft_length. "
                 f"Received: frame_step={self._step}, frame_length={self.frame_length}, fft_length={self._fft_length}."
             )
         if self._fft_length < 2:
@@ -97,7 +98,7 @@ class STFTSpectrogram(Layer):
                     f"Received: an array of shape {shape}."
                 )
         for side in self._sides:
-            self._kernel_of(side)  # which refuses what it does not know
+            self._kernel_of(side)  # rejects unknown values
 
     @property
     def _step(self) -> int:
@@ -116,7 +117,7 @@ class STFTSpectrogram(Layer):
         return STFT(side, self.window, self.scaling, self.periodic)
 
     def build(self, input_shape: Shape) -> None:
-        """Make the kernels, `(frame_length, 1, frequencies)`."""
+        """Create the kernels, `(frame_length, 1, frequencies)`."""
         shape = (self.frame_length, 1, self._fft_length // 2 + 1)
         for side in self._sides:
             setattr(self, f"{side}_kernel", self.add_weight(shape, self._kernel_of(side), name=f"{side}_kernel"))
@@ -125,7 +126,7 @@ class STFTSpectrogram(Layer):
         """The spectrogram of each channel."""
         if inputs.ndim != 3 or not jnp.issubdtype(inputs.dtype, jnp.floating):
             raise TypeError(
-                f"{validate.describe(self)}: inputs must be floating point numbers with 3 axes, batch, time and "
+                f"{validate.describe(self)}: inputs must be floating-point numbers with 3 axes, batch, time and "
                 f"channels. Received: {inputs.dtype.name} of shape {inputs.shape}."
             )
         first = self.data_format == "channels_first"
@@ -147,46 +148,46 @@ class STFTSpectrogram(Layer):
         return spectra.reshape(batch, channels, *spectra.shape[1:])
 
     def _of_parts(self, *parts: jax.Array) -> jax.Array:
-        """What `mode` makes of real and imaginary part, or of the one that there is."""
+        """The output for `mode`, from the real and imaginary parts, or the one that is computed."""
         if self.mode in ("real", "imag", "stft"):
             return jnp.concatenate(parts, -1)
         real, imag = parts
         if self.mode == "angle":
             return jnp.arctan2(imag, real)
         power = jnp.square(real) + jnp.square(imag)
-        if self.mode == "psd":  # of one side: all but the first and the last frequency stand for two
+        if self.mode == "psd":  # one-sided: all but the first and the last frequency count twice
             return power.at[..., 1:-1].multiply(2.0)
         magnitude = jnp.sqrt(jnp.maximum(power, settings.epsilon()))
         return jnp.log(magnitude) if self.mode == "log" else magnitude
 
 
 class MelSpectrogram(Layer):
-    """Spectrograms on the mel scale, whose steps sound equally wide, in decibels.
+    """Spectrograms on the perceptual mel scale, in decibels.
 
-    `10 log10(max(P, min_power) / max(ref_power, min_power))`, where `P` is what each band takes up of the magnitude of
-    the short-time Fourier transform to the power `mag_exp`.
+    `10 log10(max(P, min_power) / max(ref_power, min_power))`, where `P` is the energy in each mel band of the magnitude
+    of the short-time Fourier transform raised to the power `mag_exp`.
 
     Args:
-        fft_length: samples of a frame, padded. Defaults to 2048.
-        sequence_stride: samples from one frame to the next. Defaults to 512.
-        sequence_length: samples of the window, at most `fft_length`. None by default, for `fft_length`.
+        fft_length: number of samples in a frame, including padding. Defaults to 2048.
+        sequence_stride: number of samples between frames. Defaults to 512.
+        sequence_length: number of samples in the window, at most `fft_length`. None by default, for `fft_length`.
         window: `"hann"`, `"hamming"`, an array of `sequence_length` factors, or None for none. Defaults to `"hann"`.
-        sampling_rate: samples in a second. Defaults to 16000.
-        num_mel_bins: number of bands. Defaults to 128.
+        sampling_rate: samples per second. Defaults to 16000.
+        num_mel_bins: number of mel bands. Defaults to 128.
         min_freq: lowest frequency of a band, in hertz. Defaults to 20.0.
         max_freq: highest frequency of a band. None by default, for half of `sampling_rate`.
-        power_to_db: whether to go over to decibels. Defaults to True.
-        top_db: how far below the highest value of all inputs lower ones are cut off, in decibels; None cuts none off.
-            Defaults to 80.0.
-        mag_exp: power to which magnitudes are taken, 1 for amplitudes and 2 for power. Defaults to 2.0.
-        min_power: least power that counts. Defaults to 1e-10.
-        ref_power: power of 0 decibels. Defaults to 1.0.
+        power_to_db: whether to convert to decibels. Defaults to True.
+        top_db: lower bound of the result, in decibels below the maximum over all inputs; None sets no bound. Defaults
+            to 80.0.
+        mag_exp: exponent of the magnitudes, 1 for amplitude and 2 for power. Defaults to 2.0.
+        min_power: lower bound of the power. Defaults to 1e-10.
+        ref_power: power that corresponds to 0 decibels. Defaults to 1.0.
 
     Input shape:
         `(..., time)`.
 
     Output shape:
-        `(..., num_mel_bins, frames)`, with a frame centred on every `sequence_stride`-th sample.
+        `(..., num_mel_bins, frames)`, with a frame centered on every `sequence_stride`-th sample.
 
     Stevens, Volkmann & Newman, A scale for the measurement of the psychological magnitude pitch, 1937.
 
@@ -243,7 +244,7 @@ class MelSpectrogram(Layer):
             )
         if self.sequence_length > self.fft_length:
             raise ValueError(
-                f"{who}: sequence_length may be at most fft_length. "
+                f"{who}: sequence_length must be at most fft_length. "
                 f"Received: sequence_length={self.sequence_length}, fft_length={self.fft_length}."
             )
         if not 0 <= self.min_freq < self.max_freq:
@@ -254,7 +255,7 @@ class MelSpectrogram(Layer):
 
     @property
     def rowwise(self) -> bool:  # type: ignore[override]  # what the settings say, and nothing to be set
-        """Whether each row has a spectrogram of its own: `top_db` counts from the highest value of all rows."""
+        """Whether rows are independent: `top_db` is relative to the maximum over all rows."""
         return not self.power_to_db or self.top_db is None
 
     def call(self, inputs: jax.Array) -> jax.Array:
@@ -285,14 +286,14 @@ class MelSpectrogram(Layer):
         upper_edge_hertz: float = 3800.0,
         dtype: DTypeLike = "float32",
     ) -> jax.Array:
-        """What each band takes up of each frequency: triangles of equal width on the mel scale `1127 ln(1 + f / 700)`.
+        """The weight of each frequency in each band: triangles of equal width on the mel scale `1127 ln(1 + f / 700)`.
 
         Args:
             num_mel_bins: number of bands. Defaults to 20.
             num_spectrogram_bins: number of frequencies, from 0 to half of `sampling_rate`. Defaults to 129.
-            sampling_rate: samples in a second. Defaults to 8000.
-            lower_edge_hertz: where the lowest band begins. Defaults to 125.0.
-            upper_edge_hertz: where the highest band ends. Defaults to 3800.0.
+            sampling_rate: samples per second. Defaults to 8000.
+            lower_edge_hertz: lower edge of the lowest band. Defaults to 125.0.
+            upper_edge_hertz: upper edge of the highest band. Defaults to 3800.0.
             dtype: of the result. Defaults to `"float32"`.
 
         Returns:
@@ -307,7 +308,7 @@ class MelSpectrogram(Layer):
         return jnp.asarray(np.maximum(shares, 0.0), standardize_dtype(dtype))
 
     def convert_weight(self, weight: object) -> object:
-        """The weight as it is, which fits data of any kind."""
+        """The weight unchanged, since it fits inputs of any dtype."""
         return weight
 
 

@@ -1,4 +1,4 @@
-"""`StringLookup`: texts as indices into a vocabulary."""
+"""`StringLookup`: strings mapped to indices in a vocabulary."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,34 +14,34 @@ __all__ = ["StringLookup"]
 
 
 class StringLookup(IndexLookup):
-    """Turns texts into indices of a vocabulary, which is given or taken from data by `adapt`.
+    """Maps strings to indices in a vocabulary, which is given or learned from data by `adapt`.
 
-    It runs on the host: before the model, in a data pipeline, or as a model's first layer, which then reads each batch
-    before the compiled part of the model runs.
+    It runs on the host: before the model, in a data pipeline, or as a model's first layer, which then processes each
+    batch before the compiled part of the model runs.
 
     Args:
-        max_tokens: most tokens that `adapt` takes, special ones included; None for no limit.
-        num_oov_indices: number of indices for unknown texts, which are spread over them by a hash; with 0 an unknown
-            text is an error. Defaults to 1.
-        mask_token: text that stands for padding: index 0 in the mode "int", left out in others; None for none.
-        oov_token: what `invert` gives for the indices of unknown texts. Defaults to `"[UNK]"`.
-        vocabulary: the texts, or the path of a file with one a line; None leaves it to `adapt`.
-        idf_weights: with a vocabulary and "tf_idf", what an occurrence of each text counts. None by default.
-        invert: whether indices come in and texts go out. Defaults to False.
-        output_mode: "int" for indices; "one_hot" for a vector each; "multi_hot", "count" or "tf_idf" for one vector
-            a sample: of ones, of counts, of counts times idf weights. Defaults to `"int"`.
+        max_tokens: maximum size of a vocabulary learned by `adapt`, including special tokens; None for no limit.
+        num_oov_indices: number of indices for unknown strings, among which they are distributed by a hash; with 0, an
+            unknown string is an error. Defaults to 1.
+        mask_token: string that represents padding: index 0 in mode "int", omitted in other modes; None for none.
+        oov_token: result of `invert` for the indices of unknown strings. Defaults to `"[UNK]"`.
+        vocabulary: the strings, or the path of a file with one per line; None leaves it to `adapt`.
+        idf_weights: with a vocabulary and "tf_idf", the weight of an occurrence of each string. None by default.
+        invert: whether to map indices back to strings. Defaults to False.
+        output_mode: "int" for indices; "one_hot" for one vector per string; "multi_hot", "count" or "tf_idf" for one
+            vector per sample: with ones, counts, or counts times idf weights. Defaults to `"int"`.
         pad_to_max_tokens: whether vectors have the length `max_tokens` rather than that of the vocabulary. Defaults
             to False.
         sparse: must be False.
-        encoding: encoding of texts that are given as bytes, and of a vocabulary file. Defaults to `"utf-8"`.
+        encoding: encoding of strings that are given as bytes, and of a vocabulary file. Defaults to `"utf-8"`.
         name: name.
-        salt: one or two integers that make another hash of unknown texts. None by default.
+        salt: one or two integers that change the hash of unknown strings. None by default.
 
     Input shape:
         Any.
 
     Output shape:
-        The same for "int"; `(batch, depth)` for vectors, `(batch, length, depth)` with "one_hot".
+        The same for "int"; `(batch, depth)` for one vector per sample, `(batch, length, depth)` with "one_hot".
 
     Example:
 
@@ -90,9 +90,9 @@ class StringLookup(IndexLookup):
 
     def get_config(self) -> ConfigDict:
         """The constructor's arguments, and the size of the vocabulary."""
-        return super().get_config() | {"oov_method": "floormod"}  # which Keras writes for texts too, without effect
+        return super().get_config() | {"oov_method": "floormod"}  # which Keras writes for strings too, without effect
 
     @classmethod
     def from_config(cls, config: Config) -> "StringLookup":
-        """The layer that `get_config` described; see `IndexLookup.from_config`."""
+        """The layer described by `get_config`; see `IndexLookup.from_config`."""
         return super().from_config({key: value for key, value in config.items() if key != "oov_method"})

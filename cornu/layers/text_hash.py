@@ -1,7 +1,7 @@
-"""Hashes of texts as 64-bit numbers, the same on every machine: FarmHash's fingerprint, and SipHash with a key.
+"""Hashes of strings as 64-bit numbers, the same on every machine: FarmHash's fingerprint, and SipHash with a key.
 
-Texts of one length are hashed together: they are a table of bytes, a row a text, and each step of the hash runs on all
-rows at once. Arithmetic is that of unsigned 64-bit integers, which wraps around.
+Strings of the same length are hashed together: they form a table of bytes, one row per string, and each step of the
+hash runs on all rows at once. The arithmetic is that of unsigned 64-bit integers, which wraps around.
 
 Papers: https://github.com/google/farmhash; Aumasson & Bernstein, "SipHash: a fast short-input PRF", 2012.
 """
@@ -16,16 +16,16 @@ _MASK = 2**64 - 1
 _K0, _K1, _K2 = 0xC3A5C85C97CB3127, 0xB492B66FBE98F273, 0x9AE16A3B2F90404F
 _CROSS_START, _CROSS_FACTOR = 0xDECAFCAFFE, 0xC6A4A7935BD1E995
 
-Words = np.ndarray  # of uint64, one for each text
+Words = np.ndarray  # of uint64, one per string
 
 
 def fingerprints(texts: Sequence[bytes]) -> Words:
-    """FarmHash's `Fingerprint64` of each text."""
+    """FarmHash's `Fingerprint64` of each string."""
     return _by_length(texts, _fingerprint)
 
 
 def keyed_hashes(texts: Sequence[bytes], key: Sequence[int]) -> Words:
-    """SipHash-2-4 of each text with a key of two integers."""
+    """SipHash-2-4 of each string with a key of two integers."""
     return _by_length(texts, lambda table: _siphash(table, [part & _MASK for part in key]))
 
 
@@ -54,7 +54,7 @@ def _by_length(texts: Sequence[bytes], function: Callable[[np.ndarray], Words]) 
 
 
 def _word(table: np.ndarray, start: int, size: int = 8) -> Words:
-    """`size` bytes from `start` on (from the end, where it is negative), as little-endian numbers."""
+    """`size` bytes starting at `start` (from the end, if negative), as little-endian numbers."""
     start = start % table.shape[1]
     part = np.ascontiguousarray(table[:, start : start + size])
     return part.view(f"<u{size}")[:, 0].astype("uint64")
@@ -76,7 +76,7 @@ def _shift_mix(x: Words) -> Words:
 
 
 def _fingerprint(table: np.ndarray) -> Words:
-    """The form of the hash goes by the texts' length."""
+    """The variant of the hash that applies to the strings' length."""
     length = table.shape[1]
     for most, form in ((0, _farm_empty), (3, _farm_3), (7, _farm_7), (16, _farm_16), (32, _farm_32), (64, _farm_64)):
         if length <= most:
@@ -133,7 +133,7 @@ def _farm_64(table: np.ndarray, factor: int) -> Words:
 
 
 class _Long:
-    """The state of the hash of texts of more than 64 bytes, which takes 64 bytes at a time."""
+    """The state of the hash of strings longer than 64 bytes, which processes 64 bytes at a time."""
 
     def __init__(self, table: np.ndarray):
         self.table = table
@@ -144,7 +144,7 @@ class _Long:
         self.v, self.w = (zeros, zeros), (zeros, zeros)
 
     def step(self, start: int, factor: int | Words, weight: int = 1) -> None:
-        """Take the 64 bytes from `start` on."""
+        """Process the 64 bytes starting at `start`."""
         part = self.table[:, start : start + 64]
         x = _rotate_right(self.x + self.y + self.v[0] + _word(part, 8), 37) * factor ^ self.w[1] * weight
         y = _rotate_right(self.y + self.v[1] + _word(part, 48), 42) * factor + self.v[0] * weight + _word(part, 40)

@@ -1,4 +1,4 @@
-"""`TextVectorization`: documents as sequences of indices into a vocabulary of their words, or as vectors of counts."""
+"""`TextVectorization`: documents as sequences of indices in a vocabulary of their words, or as vectors of counts."""
 
 import re
 import string
@@ -20,7 +20,7 @@ from cornu.layers.string_lookup import StringLookup
 
 __all__ = ["TextVectorization"]
 
-# Letters beyond ASCII keep their case, and signs beyond ASCII stay: as in Keras, whose files depend on it.
+# Letters beyond ASCII keep their case, and punctuation beyond ASCII is kept: as in Keras, whose files depend on it.
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _STRIP = str.maketrans("", "", string.punctuation)
 _STANDARDS = {"lower_and_strip_punctuation": _LOWER | _STRIP, "lower": _LOWER, "strip_punctuation": _STRIP}
@@ -31,29 +31,31 @@ _SPLITS: dict[str, Callable[[str], list[str]]] = {
 
 
 class TextVectorization(HostLayer):
-    """Turns documents into sequences of indices, or into one vector each: standardized, split, looked up.
+    """Turns documents into sequences of indices, or into one vector each: standardizes, splits and looks up.
 
-    It runs on the host: before the model, in a data pipeline, or as a model's first layer, which then reads each batch
-    before the compiled part of the model runs.
+    It runs on the host: before the model, in a data pipeline, or as a model's first layer, which then processes each
+    batch before the compiled part of the model runs.
 
     Args:
-        max_tokens: most tokens of the vocabulary that `adapt` makes, special ones included; None for no limit.
-        standardize: "lower", "strip_punctuation", "lower_and_strip_punctuation" (ASCII letters and signs), None, or a
-            function from an array of texts to one of the same shape.
-        split: "whitespace", "character", None for inputs that are split already, or a function from an array of n texts
-            to n lists of tokens.
-        ngrams: up to how many tokens in a row make a token together, or a tuple of such numbers; None for single ones.
+        max_tokens: maximum size of a vocabulary learned by `adapt`, including special tokens; None for no limit.
+        standardize: "lower", "strip_punctuation", "lower_and_strip_punctuation" (ASCII letters and punctuation), None,
+            or a function from an array of strings to one of the same shape. Defaults to
+            `"lower_and_strip_punctuation"`.
+        split: "whitespace", "character", None for inputs that are already split, or a function from an array of n
+            strings to n lists of tokens. Defaults to `"whitespace"`.
+        ngrams: maximum number of consecutive tokens to combine into one, or a tuple of such numbers; None for single
+        tokens.
         output_mode: "int" for indices, of which 0 is padding and 1 an unknown token; "multi_hot", "count" or "tf_idf"
-            for a vector a document; "one_hot" for a vector a token. Defaults to `"int"`.
-        output_sequence_length: length to which sequences of indices are padded or cut; None is the longest one's, so
-            that a model of which this is the first layer is compiled for each length anew.
+            for one vector per document; "one_hot" for one vector per token. Defaults to `"int"`.
+        output_sequence_length: length to which sequences of indices are padded or truncated; None uses the longest
+            one's, so that a model that starts with this layer is recompiled for each length.
         pad_to_max_tokens: whether vectors have the length `max_tokens` rather than that of the vocabulary. Defaults
             to False.
-        vocabulary: the tokens, or the path of a file with one a line; None leaves it to `adapt`.
-        idf_weights: with a vocabulary and "tf_idf", what an occurrence of each token counts. None by default.
+        vocabulary: the tokens, or the path of a file with one per line; None leaves it to `adapt`.
+        idf_weights: with a vocabulary and "tf_idf", the weight of an occurrence of each token. None by default.
         sparse: must be False.
         ragged: must be False.
-        encoding: encoding of texts that are given as bytes. Defaults to `"utf-8"`.
+        encoding: encoding of strings that are given as bytes. Defaults to `"utf-8"`.
         name: name.
 
     Input shape:
@@ -100,13 +102,13 @@ class TextVectorization(HostLayer):
             validate.positive_int(output_sequence_length, "output_sequence_length", self)
             if output_mode != "int":
                 raise ValueError(
-                    f'{validate.describe(self)}: output_sequence_length needs output_mode="int". '
+                    f'{validate.describe(self)}: output_sequence_length requires output_mode="int". '
                     f'Received: output_mode="{output_mode}".'
                 )
         self.pad_to_max_tokens = bool(pad_to_max_tokens)
         self.sparse = refuse_sparse(sparse, self)
         if ragged and host.rows_of_any_length is None:
-            raise ValueError(f"{validate.describe(self)}: arrays have rows of one length; ragged must be False.")
+            raise ValueError(f"{validate.describe(self)}: only dense arrays are supported; ragged must be False.")
         self.ragged = bool(ragged)
         self.encoding = encoding
         self._lookup_layer = StringLookup(
@@ -115,12 +117,12 @@ class TextVectorization(HostLayer):
         )  # fmt: skip
 
     def build(self, input_shape: NestedShapes = None) -> None:
-        """Nothing to make."""
+        """Do nothing."""
 
     # ------------------------------------------------------------ calls
 
     def call(self, inputs: Tensor) -> np.ndarray:
-        """Indices of tokens, or vectors of them."""
+        """Indices of tokens, or their vectors."""
         texts = as_texts(inputs, self.encoding, self)
         outer = self._outer_shape(texts.shape)
         documents = self._documents(texts)
@@ -172,7 +174,7 @@ class TextVectorization(HostLayer):
             return shape[:-1]
         if len(shape) > 1 and shape[-1] != 1:
             raise ValueError(
-                f"{validate.describe(self)}: texts to split must have the shape (batch,) or (batch, 1). "
+                f"{validate.describe(self)}: documents to split must have shape (batch,) or (batch, 1). "
                 f"Received: shape={shape}."
             )
         return shape[:-1] if len(shape) > 1 else shape
@@ -187,7 +189,8 @@ class TextVectorization(HostLayer):
             documents = [list(tokens) for tokens in self.split(flat)]
             if len(documents) != len(flat):
                 raise ValueError(
-                    f"{validate.describe(self)}: split must return a list of tokens for each of the {len(flat)} texts. "
+                    f"{validate.describe(self)}: split must return a list of tokens for each of the {len(flat)} "
+                    "documents. "
                     f"Received: {len(documents)}."
                 )
         else:
@@ -201,7 +204,7 @@ class TextVectorization(HostLayer):
             result = as_texts(self.standardize(texts), self.encoding, self)
             if result.shape != texts.shape:
                 raise ValueError(
-                    f"{validate.describe(self)}: standardize must keep the shape {texts.shape} of the texts. "
+                    f"{validate.describe(self)}: standardize must preserve the shape {texts.shape} of its input. "
                     f"Received: {result.shape}."
                 )
             return result
@@ -215,24 +218,24 @@ class TextVectorization(HostLayer):
 
     @property
     def vocabulary(self) -> list | None:
-        """The vocabulary as a config holds it."""
+        """The vocabulary for the config."""
         return self._lookup_layer.vocabulary
 
     @property
     def idf_weights(self) -> list | None:
-        """The idf weights that go with `vocabulary`."""
+        """The idf weights that belong to `vocabulary`."""
         return self._lookup_layer.idf_weights
 
     def get_vocabulary(self, include_special_tokens: bool = True) -> list[str]:
-        """The tokens in the order of their indices.
+        """The tokens in order of their indices.
 
         Args:
-            include_special_tokens: whether the padding and the unknown token come first.
+            include_special_tokens: whether to include the padding and the unknown token. Defaults to True.
         """
         return self._lookup_layer.get_vocabulary(include_special_tokens)
 
     def vocabulary_size(self) -> int:
-        """The number of indices, those of special tokens included."""
+        """The number of indices, including those of special tokens."""
         return self._lookup_layer.vocabulary_size()
 
     def set_vocabulary(self, vocabulary: object, idf_weights: ArrayLike | None = None) -> None:
@@ -240,17 +243,17 @@ class TextVectorization(HostLayer):
 
         Args:
             vocabulary: the tokens, with or without the special ones at the start, or the path of a text file.
-            idf_weights: for "tf_idf" what an occurrence of each token counts; unknown tokens count their mean.
+            idf_weights: for "tf_idf", the weight of an occurrence of each token; unknown tokens get the mean.
         """
         self._lookup_layer.set_vocabulary(vocabulary, idf_weights)
 
     def adapt(self, data: Data, batch_size: int | None = None, steps: int | None = None) -> None:
-        """Take the vocabulary from documents, the most frequent tokens first, forgetting what was there before.
+        """Learn the vocabulary from documents, most frequent tokens first, discarding the previous one.
 
         Args:
-            data: an array or list of texts, or an iterable of batches of them.
-            batch_size: how many texts of an array are split at a time; None splits all at once.
-            steps: how many batches of an iterable are taken; None takes all.
+            data: an array or list of strings, or an iterable of batches of them.
+            batch_size: number of documents of an array to split at a time; None splits all at once.
+            steps: number of batches to use from an iterable; None uses all.
         """
         self.reset_state()
         for batch in batches(data, self, steps):
@@ -260,18 +263,18 @@ class TextVectorization(HostLayer):
         self.finalize_state()
 
     def update_state(self, data: Data) -> None:
-        """Count the tokens of a batch of documents, for the vocabulary that `finalize_state` makes."""
+        """Count the tokens of a batch of documents for the vocabulary computed by `finalize_state`."""
         self._lookup_layer.require_no_given()
         texts = as_texts(as_numpy(data, self), self.encoding, self)
         self._outer_shape(texts.shape)
         self._lookup_layer.count(self._documents(texts))
 
     def finalize_state(self) -> None:
-        """Make the vocabulary of the tokens counted so far."""
+        """Create the vocabulary from the tokens counted so far."""
         self._lookup_layer.finalize_state()
 
     def reset_state(self) -> None:
-        """Forget the tokens counted so far; the vocabulary stays until a new one is made."""
+        """Discard the counts so far; the vocabulary is kept until a new one is created."""
         self._lookup_layer.reset_state()
 
     # ------------------------------------------------------------ config and state
@@ -283,15 +286,15 @@ class TextVectorization(HostLayer):
 
     @classmethod
     def from_config(cls, config: Config) -> "TextVectorization":
-        """The layer that `get_config` described.
+        """The layer described by `get_config`.
 
         Raises:
-            ValueError: where the vocabulary is the path of a file, which a config must not name.
+            ValueError: if the vocabulary is a file path, which a config must not contain.
         """
         return super().from_config(without_path(config, cls))
 
     def save_assets(self, dir_path: str) -> None:
-        """Write `vocabulary.txt` into a folder, unless the config holds the vocabulary."""
+        """Write `vocabulary.txt` to a directory, unless the vocabulary is in the config."""
         self._lookup_layer.save_assets(dir_path)
 
     def load_assets(self, dir_path: str) -> None:
@@ -299,11 +302,11 @@ class TextVectorization(HostLayer):
         self._lookup_layer.load_assets(dir_path)
 
     def save_own_variables(self, store: dict[str, Tensor]) -> None:
-        """Put the idf weights into `store`, where there are any."""
+        """Store the idf weights in `store`, if there are any."""
         self._lookup_layer.save_own_variables(store)
 
     def load_own_variables(self, store: Mapping[str, Tensor]) -> None:
-        """Take the idf weights from `store`."""
+        """Load the idf weights from `store`."""
         self._lookup_layer.load_own_variables(store)
 
 
@@ -326,12 +329,12 @@ def _checked_ngrams(ngrams: object, owner: object) -> int | tuple[int, ...] | No
 
 
 def _ngrams(tokens: list[str], sizes: Sequence[int]) -> list[str]:
-    """Each run of so many tokens as one, joined by spaces."""
+    """Each run of the given number of tokens as one token, joined by spaces."""
     return [" ".join(tokens[i : i + size]) for size in sizes for i in range(len(tokens) - size + 1)]
 
 
 def _padded(flat: np.ndarray, lengths: np.ndarray, length: int | None, padding: int) -> np.ndarray:
-    """Rows of different lengths, one after the other in `flat`, as a table."""
+    """Rows of different lengths, concatenated in `flat`, as a padded table."""
     width = int(lengths.max(initial=0))
     table = np.full((len(lengths), max(width, length or 0)), padding, "int64")
     table[np.arange(table.shape[1]) < lengths[:, None]] = flat

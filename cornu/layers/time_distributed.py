@@ -1,7 +1,7 @@
-"""`TimeDistributed`: one layer applied to every time step by itself.
+"""`TimeDistributed`: a layer applied to every time step separately.
 
-Steps do not depend on each other, so they run side by side (`jax.vmap`), unless the layer assigns something on the way,
-such as running statistics or a random seed: then they run one after another, as those assignments require.
+Steps are independent, so they run in parallel (`jax.vmap`), unless the layer assigns variables, such as running
+statistics or a random seed: then they run sequentially, as those assignments require.
 """
 
 from collections.abc import Callable
@@ -23,12 +23,12 @@ __all__ = ["TimeDistributed"]
 
 
 class TimeDistributed(Wrapper):
-    """Apply a layer to each step of a sequence, with the same weights.
+    """Applies a layer to each step of a sequence, with the same weights.
 
     Args:
-        layer: the layer; it sees inputs of shape (batch, ...) without the time axis.
+        layer: the layer; it receives inputs of shape (batch, ...) without the time axis.
 
-    Shapes: (batch, time, ...) to (batch, time, ...). A mask (batch, time, ...) is handed to the layer step by step.
+    Shapes: (batch, time, ...) to (batch, time, ...). A mask (batch, time, ...) is passed to the layer step by step.
 
     Example:
 
@@ -80,20 +80,20 @@ class TimeDistributed(Wrapper):
         return outputs
 
     def _one_step(self, training: bool | None) -> Callable:
-        """A function of one step's input and mask: (outputs, their masks, the losses added)."""
+        """A function of one step's input and mask: (outputs, their masks, added losses)."""
 
         def step(x: jax.Array, mask: jax.Array | None) -> tuple:
             losses: list = []
             set_mask(x, mask)
             with context.scope(losses=losses):
                 outputs = self.layer(x, training=training)
-            losses = [jnp.reshape(loss, (1,)) for loss in losses]  # so that there is an axis to put time beside
+            losses = [jnp.reshape(loss, (1,)) for loss in losses]  # adds an axis next to which time can be placed
             return outputs, [get_mask(y) for y in tree.flatten(outputs)], losses
 
         return step
 
     def compute_mask(self, inputs: Nested, previous_mask: Nested) -> Nested:
-        """The mask of the steps; of what is inside them too where the layer keeps it."""
+        """The mask of the steps; including dimensions inside the steps if the layer keeps them."""
         if previous_mask is None or len(previous_mask.shape) == 2:
             return previous_mask
         if self.layer.compute_mask(inputs[:, 0], previous_mask[:, 0]) is not None:
@@ -102,7 +102,7 @@ class TimeDistributed(Wrapper):
 
 
 def _assigns(step: Callable, values: list, inputs: jax.Array, mask: jax.Array | None) -> bool:
-    """Whether a step gives any variable a new value, found by tracing one."""
+    """Whether a step assigns any variable, found by tracing one step."""
     changed = []
 
     def trace(x: jax.Array, m: jax.Array | None) -> jax.Array:
@@ -115,7 +115,7 @@ def _assigns(step: Callable, values: list, inputs: jax.Array, mask: jax.Array | 
 
 
 def _in_turn(step: Callable, values: list, inputs: jax.Array, mask: jax.Array | None) -> tuple:
-    """Run the steps one after another: (results with time on axis 1, last values)."""
+    """Run the steps sequentially: (results with time on axis 1, final values)."""
 
     def body(values: list, at: tuple) -> tuple:
         result, values = step(values, *at)

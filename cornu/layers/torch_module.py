@@ -1,8 +1,8 @@
-"""Modules of PyTorch as layers: PyTorch computes on the host, and JAX keeps the weights and the chain rule.
+"""PyTorch modules as layers: PyTorch computes on the host, and JAX stores the weights and differentiates.
 
-A call hands weights, buffers and inputs to PyTorch on the processor and takes its results; a gradient has PyTorch
-compute the same once more and go back through it. That is right, also within compiled code, but as slow as the way
-there: it is for trying out and for moving over, not for speed.
+A call passes weights, buffers and inputs to PyTorch on the CPU and returns its results; for a gradient, PyTorch
+computes the same again and runs its backward pass. This works in compiled code too, but the transfers make it slow: it
+is meant for experiments and migration, not for speed.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,23 +26,23 @@ from cornu.random import SeedGenerator
 
 
 class TorchModuleWrapper(Layer):
-    """A layer that calls a module of PyTorch, whose parameters and buffers it keeps as weights.
+    """A layer that calls a PyTorch module and stores its parameters and buffers as weights.
 
     Args:
         module: a `torch.nn.Module`; a lazy one must have been called once.
-        name: name. None makes one.
-        output_shape: shape of the output with its batch. None by default, to find it out.
+        name: name. None derives one from the class name.
+        output_shape: shape of the output including the batch. None by default, to infer it.
 
     Input shape:
-        What the module takes, as one or several arguments.
+        What the module accepts, as one or several arguments.
 
     Output shape:
-        What the module gives.
+        What the module returns.
 
     https://keras.io/api/layers/backend_specific_layers/torch_module_wrapper/
     """
 
-    pure_call = rowwise = False  # nothing is known of what is called
+    pure_call = rowwise = False  # nothing is known about the module
 
     def __init__(
         self,
@@ -74,15 +74,15 @@ class TorchModuleWrapper(Layer):
         return found
 
     def parameters(self, recurse: bool = True) -> list[Variable]:
-        """The trained weights.
+        """The trainable weights.
 
         Args:
-            recurse: whether those of modules inside count too. Defaults to True.
+            recurse: whether to include those of submodules. Defaults to True.
         """
         return [variable for name, variable in self.module_parameters.items() if recurse or "." not in name]
 
     def call(self, *args: Nested, training: bool | None = None) -> Nested:
-        """What the module makes of the inputs."""
+        """The module's outputs for the inputs."""
         mode = bool(context.training() if training is None else training)
         weights = {name: variable.value for name, variable in self.module_parameters.items()}
         buffers = {name: variable.value for name, variable in self.module_buffers.items()}
@@ -93,7 +93,7 @@ class TorchModuleWrapper(Layer):
         return outputs
 
     def _function(self, training: bool) -> Callable[..., tuple[Nested, dict]]:
-        """The module as a function of JAX that has a gradient: `(outputs, new buffers)`."""
+        """The module as a differentiable JAX function: `(outputs, new buffers)`."""
 
         @jax.custom_vjp
         def run(weights: dict, buffers: dict, seed: jax.Array, args: tuple) -> Nested:
@@ -118,7 +118,7 @@ class TorchModuleWrapper(Layer):
         return run
 
     def _shapes(self, training: bool, weights: dict, buffers: dict, args: tuple) -> Nested:
-        """Shapes and dtypes of what comes out, which PyTorch tells without computing."""
+        """Shapes and dtypes of the outputs, inferred by PyTorch without computing."""
         torch = _torch()
         told = jax.tree_util.tree_map(
             lambda x: torch.empty(x.shape, dtype=getattr(torch, x.dtype.name), device="meta"), (weights, buffers, args)
@@ -129,7 +129,7 @@ class TorchModuleWrapper(Layer):
         return jax.tree_util.tree_map(of, (outputs, changed))
 
     def _call_module(self, training: bool, weights: dict, buffers: dict, args: tuple) -> tuple[Nested, dict]:
-        """The module's outputs, and the buffers as it leaves them."""
+        """The module's outputs, and its buffers afterwards."""
         before = self.module.training
         self.module.train(training)
         try:
@@ -165,32 +165,33 @@ class TorchModuleWrapper(Layer):
         return dict(zip(weights, gradients[: len(weights)], strict=True)), gradients[len(weights) :]
 
     def compute_output_spec(self, *args: Nested, **kwargs: Any) -> Nested:
-        """The symbolic output, of the shape that was given, or that the module says."""
+        """The symbolic output, of the given shape or the one inferred by the module."""
         if self.output_shape is None:
             return super().compute_output_spec(*args, **kwargs)
         return KerasTensor(self.output_shape, self.compute_dtype)
 
     def get_config(self) -> ConfigDict:
-        """Nothing: a module of PyTorch is code, and files hold none.
+        """Always raises: a PyTorch module is code, which files cannot contain.
 
         Raises:
             NotImplementedError: always.
         """
         raise NotImplementedError(
-            f"{validate.describe(self)}: a module of PyTorch cannot be written down in a file that is data. Keep the "
-            "code that makes the model, and save its weights: model.save_weights(...)."
+            f"{validate.describe(self)}: a PyTorch module cannot be saved in a file, which contains only data. Keep "
+            "the "
+            "code that creates the model, and save its weights: model.save_weights(...)."
         )
 
     @classmethod
     def from_config(cls, config: Config) -> "TorchModuleWrapper":
-        """Nothing: a config of Keras holds code.
+        """Always raises: a Keras config of this class contains code.
 
         Raises:
             ValueError: always.
         """
         raise ValueError(
-            "The config has a TorchModuleWrapper of Keras: a pickled module of PyTorch, which could run anything where "
-            "it is read. Make the layer of the module again, and load the weights."
+            "The config contains Keras's TorchModuleWrapper: a pickled PyTorch module, which could run anything where "
+            "it is read. Create the layer from the module again, and load the weights."
         )
 
 
@@ -203,7 +204,7 @@ def _given(array: jax.Array, shape: object, dtype: PolicyLike | None = None) -> 
 
 
 def _tensors(arrays: Nested) -> Nested:
-    """Arrays as tensors of PyTorch that may be changed."""
+    """Arrays as writable PyTorch tensors."""
     return jax.tree_util.tree_map(lambda x: _torch().from_numpy(np.array(x)), arrays)
 
 

@@ -1,4 +1,4 @@
-"""Up-sampling: spatial axes made longer by a whole factor, by repeating entries or interpolating between them."""
+"""Up-sampling: spatial axes enlarged by an integer factor, by repeating entries or interpolating between them."""
 
 from typing import Unpack
 
@@ -11,14 +11,14 @@ from cornu.layers.layer import Layer
 from cornu.layers.options import LayerOptions
 from cornu.layers.sides import first_spatial_axis
 
-# Keras's names of interpolations, and jax.image's.
+# Keras's names of interpolation methods, and jax.image's.
 _METHODS = {
     "nearest": "nearest", "bilinear": "linear", "bicubic": "cubic", "lanczos3": "lanczos3", "lanczos5": "lanczos5",
 }  # fmt: skip
 
 
 def _repeat(x: jax.Array, factors: tuple[int, ...], first_axis: int) -> jax.Array:
-    """Each entry repeated `factors` times along the axes from `first_axis` on."""
+    """Each entry repeated `factors` times along the axes starting at `first_axis`."""
     for axis, factor in enumerate(factors, start=first_axis):
         x = jnp.repeat(x, factor, axis=axis)
     return x
@@ -50,13 +50,13 @@ class UpSampling1D(Layer):
 
 
 class UpSampling2D(Layer):
-    """Makes images larger.
+    """Enlarges images.
 
     Args:
         size: factor, or two factors (height, width), each at least 1. Defaults to `(2, 2)`.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
         interpolation: `"nearest"` repeats pixels; `"bilinear"`, `"bicubic"`, `"lanczos3"` and `"lanczos5"` interpolate
-            between their centres.
+            between their centers. Defaults to `"nearest"`.
 
     Input shape: `(batch, height, width, channels)`, or `(batch, channels, height, width)`.
 
@@ -96,7 +96,7 @@ class UpSampling3D(Layer):
 
     Args:
         size: factor, or three factors, each at least 1. Defaults to `(2, 2, 2)`.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape: `(batch, dim1, dim2, dim3, channels)`, or `(batch, channels, dim1, dim2, dim3)`.
 

@@ -1,6 +1,6 @@
-"""`Windowed`: what layers with a sliding window share, its arguments and what they ask of the input.
+"""`Windowed`: shared by layers with a sliding window: their arguments and the checks of their inputs.
 
-Layers of a family differ in the number of axes of space (`rank`) alone.
+Layers of a family differ only in the number of spatial axes (`rank`).
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from cornu.ops.convolution import check_window_fits
 
 
 class Windowed(Layer):
-    """A layer with a window that slides over the axes of space."""
+    """A layer with a window that slides over the spatial axes."""
 
-    rank: int  # the number of axes of space
+    rank: int  # the number of spatial axes
     paddings: tuple[str, ...] = ("valid", "same")
 
     def _set_window(
@@ -29,13 +29,13 @@ class Windowed(Layer):
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def _channels(self, input_shape: Sequence[int | None]) -> int:
-        """The number of input channels, which from now on every input must have."""
+        """The number of input channels, which every later input must have too."""
         axis = self.rank + 1 if self.data_format == "channels_last" else 1
         channels = input_shape[axis]
         if channels is None:
             raise ValueError(
                 f"{validate.describe(self)}: the number of channels, axis {axis} of the input, must be known. "
-                f"Received: input_shape={tuple(input_shape)}. Give the axis a size, for example in Input(shape=...)."
+                f"Received: input_shape={tuple(input_shape)}. Specify its size, for example in Input(shape=...)."
             )
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={axis: channels})
         return channels

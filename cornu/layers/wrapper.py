@@ -1,4 +1,4 @@
-"""`Wrapper`: a layer around one other layer; `OuterLayer`: what all layers that build others have in common."""
+"""`Wrapper`: a layer around another layer; `OuterLayer`: shared by all layers that contain others."""
 
 from contextlib import nullcontext
 from typing import Any, Unpack
@@ -13,22 +13,22 @@ __all__ = ["Wrapper"]
 
 
 class OuterLayer(Layer):
-    """A layer that is given other layers and builds them, so that their weights are named below its own name."""
+    """A layer that is given other layers and builds them, so that their weights are named under its own name."""
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: CustomObjects | None = None) -> "OuterLayer":
-        """A layer equal to the one whose `get_config` gave `config`."""
+        """A layer equal to the one whose `get_config` returned `config`."""
         name = config.get("name")
-        around = context.path(name) if isinstance(name, str) else nullcontext()  # layers inside may build themselves
+        around = context.path(name) if isinstance(name, str) else nullcontext()  # inner layers may build themselves
         with registry.custom_objects(custom_objects), around:
             return super().from_config(config)
 
 
 class Wrapper(OuterLayer):
-    """Base class of layers that hold one other layer; by itself it calls that layer.
+    """Base class of layers that wrap another layer; by default it just calls that layer.
 
     Args:
-        layer: the layer inside.
+        layer: the wrapped layer.
 
     Example:
 
@@ -50,10 +50,10 @@ class Wrapper(OuterLayer):
         self.layer = layer
 
     def build(self, input_shape: NestedShapes = None) -> None:
-        """Build the layer inside."""
+        """Build the wrapped layer."""
         if not self.layer.built:
             self.layer.build(input_shape)
 
     def call(self, inputs: Nested, **kwargs: Any) -> Nested:
-        """Call the layer inside."""
+        """Call the wrapped layer."""
         return self.layer(inputs, **kwargs)

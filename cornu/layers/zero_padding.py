@@ -1,4 +1,4 @@
-"""Zero padding: zeros put at both ends of the spatial axes."""
+"""Zero padding: zeros added at both ends of the spatial axes."""
 
 from typing import Unpack
 
@@ -13,7 +13,7 @@ from cornu.layers.sides import Pairs, end_pair, first_spatial_axis, side_pairs
 
 
 class _ZeroPadding(Layer):
-    """What all ranks share; subclasses set `padding` and `data_format`."""
+    """Shared by all ranks; subclasses set `padding` and `data_format`."""
 
     pure_call = rowwise = True
     hooks = frozenset({"_pairs"})
@@ -33,11 +33,11 @@ class _ZeroPadding(Layer):
 
 
 class ZeroPadding1D(_ZeroPadding):
-    """Puts zero steps before and after a sequence.
+    """Adds zero steps before and after a sequence.
 
     Args:
         padding: int, or two ints (before, after). Defaults to 1.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape: `(batch, steps, features)`, or `(batch, features, steps)`.
 
@@ -57,11 +57,11 @@ class ZeroPadding1D(_ZeroPadding):
 
 
 class ZeroPadding2D(_ZeroPadding):
-    """Puts zero rows and columns around images.
+    """Adds zero rows and columns around images.
 
     Args:
         padding: int, two ints (height, width), or two pairs ((top, bottom), (left, right)). Defaults to `(1, 1)`.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape: `(batch, height, width, channels)`, or `(batch, channels, height, width)`.
 
@@ -78,11 +78,11 @@ class ZeroPadding2D(_ZeroPadding):
 
 
 class ZeroPadding3D(_ZeroPadding):
-    """Puts zero planes around volumes.
+    """Adds zero planes around volumes.
 
     Args:
         padding: int, three ints, or three pairs (before, after). Defaults to `((1, 1), (1, 1), (1, 1))`.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
 
     Input shape: `(batch, dim1, dim2, dim3, channels)`, or `(batch, channels, dim1, dim2, dim3)`.
 

@@ -1,4 +1,4 @@
-"""What scripts for older Keras call by its older name."""
+"""Older names for scripts written for older Keras."""
 
 from typing import TYPE_CHECKING
 

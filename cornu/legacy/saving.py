@@ -1,4 +1,4 @@
-"""Objects as plain data in the form of Keras 2: a class by its name alone, without its module."""
+"""Objects as plain data in the Keras 2 format: classes by name, without their module."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ def serialize_keras_object(instance: object) -> dict | str | None:
         instance: an object with `get_config()`, a function, or None.
 
     Raises:
-        ValueError: when it is something else.
+        ValueError: if it is anything else.
 
     Example:
 
@@ -37,16 +37,16 @@ def deserialize_keras_object(
     custom_objects: CustomObjects | None = None,
     printable_module_name: str = "object",
 ) -> Any:
-    """The object that a name or a dictionary of `serialize_keras_object` stands for.
+    """The object for a name or a dictionary from `serialize_keras_object`.
 
     Args:
         identifier: the dictionary, the name of a function or class, a function or class itself, or None.
-        module_objects: dictionary from name to the classes and functions that may be meant.
-        custom_objects: further ones of one's own, looked up first, as are registered ones.
-        printable_module_name: what messages call such an object.
+        module_objects: dictionary from names to the candidate classes and functions.
+        custom_objects: custom ones, looked up first, as are registered ones.
+        printable_module_name: the kind of object, for error messages.
 
     Raises:
-        ValueError: when the name is unknown, or there is no name.
+        ValueError: if the name is unknown or missing.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Losses: what training makes small. Classes with reduction and weights, functions with one value a sample."""
+"""Losses: what training minimizes. Classes with reduction and weights, functions with one value per sample."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -71,7 +71,7 @@ _LOWER = {
 
 SHORT = {**_LOWER, **{name.upper(): function for name, function in _LOWER.items()}}
 
-# Names that Keras 1 and 2 gave some, too: they are in old files and in `tensorflow.keras`, and Keras 3 knows none.
+# Additional names from Keras 1 and 2: they are in old files and in `tensorflow.keras`, but not in Keras 3.
 OLD_NAMES = {
     "cosine": "cosine_similarity",
     "cosine_proximity": "cosine_similarity",
@@ -90,11 +90,11 @@ catalogue = Catalogue(
 
 
 def get(identifier: object) -> Any:
-    """The loss that `identifier` stands for.
+    """The loss for a name, config, class, function or loss.
 
     Args:
         identifier: a name such as `"mse"` (a function) or `"MeanSquaredError"` (an instance), a config, a class, or a
-            loss itself. None is None.
+            loss. None returns None.
 
     Example:
 
@@ -109,11 +109,11 @@ def serialize(loss: object) -> Any:
 
 
 def deserialize(name: object, custom_objects: CustomObjects | None = None) -> Callable:
-    """The loss that a config or name stands for.
+    """The loss for a config or a name.
 
     Args:
-        name: what `serialize` gave, or a name.
-        custom_objects: dictionary from name to class or function.
+        name: the result of `serialize`, or a name.
+        custom_objects: dictionary from names to classes or functions.
     """
     return catalogue.deserialize(name, custom_objects)
 

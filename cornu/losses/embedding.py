@@ -1,4 +1,4 @@
-"""The circle loss, which pulls embeddings of one label together and pushes the others apart."""
+"""The circle loss, which pulls embeddings with the same label together and pushes others apart."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ from cornu.core.operation import Tensor, op
 from cornu.core.policy import PolicyLike
 from cornu.losses.loss import LossFunctionWrapper, as_float
 
-_NOTHING = -1e9  # the logit of a pair that does not count
+_NOTHING = -1e9  # the logit of an excluded pair
 
 
 @op
@@ -21,16 +21,17 @@ def circle(
     gamma: float = 80,
     margin: float = 0.4,
 ) -> jax.Array:
-    """`softplus(logsumexp(γ αₙ (s - m)) + logsumexp(-γ αₚ (s - 1 + m)))` over pairs of unlike (n) and like (p) labels.
+    """`softplus(logsumexp(γ αₙ (s - m)) + logsumexp(-γ αₚ (s - 1 + m)))` over pairs of different (n) and equal (p)
+    labels.
 
     `s` is the dot product of two embeddings, `αₚ = max(1 + m - s, 0)` and `αₙ = max(s + m, 0)`. A sample without a
-    like or an unlike partner gives 0.
+    positive or a negative partner gives 0.
 
     Args:
         y_true: integer labels `(batch,)`.
-        y_pred: embeddings `(batch, depth)` of length 1; the result has shape `(batch,)`.
-        ref_labels, ref_embeddings: labels and embeddings to compare with; by default the batch itself.
-        remove_diagonal: whether sample i is left out of its own pairs.
+        y_pred: embeddings `(batch, depth)` of unit length; the result has shape `(batch,)`.
+        ref_labels, ref_embeddings: labels and embeddings to compare with; by default those of the batch.
+        remove_diagonal: whether to exclude each sample from its own pairs.
         gamma: scale.
         margin: relaxation `m`, from 0 to 1.
 
@@ -54,7 +55,7 @@ def circle(
 
 
 def _pairs(labels: Tensor, other_labels: object, remove_diagonal: bool) -> tuple[jax.Array, jax.Array]:
-    """Which pairs have like labels, and which unlike ones, each of shape (batch, others)."""
+    """The pairs with equal labels, and those with different ones, each of shape (batch, others)."""
     labels, other_labels = (jnp.ravel(jnp.asarray(x).astype("int32")) for x in (labels, other_labels))
     alike = labels[:, None] == other_labels[None, :]
     unlike = ~alike
@@ -62,15 +63,15 @@ def _pairs(labels: Tensor, other_labels: object, remove_diagonal: bool) -> tuple
 
 
 class Circle(LossFunctionWrapper):
-    """Circle loss on embeddings of length 1, with the batch's own labels.
+    """Circle loss on unit-length embeddings, using the batch's own labels.
 
-    Samples without a like or an unlike partner are left out of the mean.
+    Samples without a positive or a negative partner are excluded from the mean.
 
     Args:
         gamma: scale. Defaults to 80.0.
         margin: relaxation, from 0 to 1. Defaults to 0.4.
-        remove_diagonal: whether a sample is left out of its own pairs. Defaults to True.
-        reduction: how the values of the samples become one, see `Loss`.
+        remove_diagonal: whether to exclude each sample from its own pairs. Defaults to True.
+        reduction: how the per-sample values are reduced, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
 
@@ -104,7 +105,7 @@ class Circle(LossFunctionWrapper):
         )
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> jax.Array:
-        """The values, masked where a sample has no like or no unlike partner."""
+        """The values, masked for samples without a positive or a negative partner."""
         values = super().call(y_true, y_pred)
         alike, unlike = _pairs(y_true, y_true, self.remove_diagonal)
         set_mask(values, jnp.any(alike, axis=-1) & jnp.any(unlike, axis=-1))

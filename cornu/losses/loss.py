@@ -1,7 +1,7 @@
-"""What a loss is: values of a function of arrays, weighted, masked and reduced to one number.
+"""The base of losses: values of a function of arrays, weighted, masked and reduced to one number.
 
-`Loss` holds everything but the function: casting, masks, weights, reduction. `LossFunctionWrapper` joins it to a
-function, whose further arguments become attributes of the same name. A built-in class names both in its constructor:
+`Loss` provides everything except the function: casting, masks, weights, reduction. `LossFunctionWrapper` adds a
+function, whose other arguments become attributes of the same name. A built-in class names both in its constructor:
 
     class Huber(LossFunctionWrapper):
         def __init__(self, delta=1.0, reduction="sum_over_batch_size", name="huber_loss", dtype=None):
@@ -29,18 +29,18 @@ _MEANS = ("sum_over_batch_size", "mean")
 
 
 def float_type(dtype: PolicyLike | None) -> str:
-    """The type in which a loss or metric computes: that of a dtype or dtype policy; None is floatx."""
+    """The dtype in which a loss or metric computes: that of a dtype or dtype policy; None is floatx."""
     return settings.floatx() if dtype is None else policy.get(dtype).compute_dtype
 
 
 def rowwise(function: Function) -> Function:
-    """Mark a function of (y_true, y_pred) whose value for a row depends on that row alone."""
+    """Mark a function of (y_true, y_pred) whose value for a row depends only on that row."""
     function.rowwise = True  # type: ignore[attr-defined]
     return function
 
 
 def is_rowwise(function: Callable, options: Mapping[str, object]) -> bool:
-    """Whether `function`, called with `options`, gives each row a value of its own (for inputs of rank 2 and more)."""
+    """Whether `function`, called with `options`, gives each row its own value (for inputs of rank 2 or more)."""
     if not getattr(function, "rowwise", False):
         return False
     parameter = inspect.signature(function).parameters.get("axis")
@@ -50,12 +50,13 @@ def is_rowwise(function: Callable, options: Mapping[str, object]) -> bool:
 
 
 class Loss(Explained, Configurable):
-    """Base of all losses: a subclass writes `call(y_true, y_pred)`, which returns one value a sample.
+    """Base of all losses: a subclass implements `call(y_true, y_pred)`, which returns one value per sample.
 
     Args:
-        name: name; None makes one from the class's name.
-        reduction: `"sum_over_batch_size"` or `"mean"` (sum of the weighted values over their number), `"sum"`,
-            `"mean_with_sample_weight"` (sum over the sum of the weights), `"none"` or None (the values themselves).
+        name: name; None derives one from the class name.
+        reduction: `"sum_over_batch_size"` or `"mean"` (sum of the weighted values divided by their number), `"sum"`,
+            `"mean_with_sample_weight"` (sum divided by the sum of the weights), `"none"` or None (the values
+            themselves). Defaults to `"sum_over_batch_size"`.
         dtype: dtype or dtype policy to compute in; None is `cornu.config.floatx()`.
 
     Example:
@@ -68,7 +69,7 @@ class Loss(Explained, Configurable):
     """
 
     rowwise: bool
-    """Promise that the value of a row depends on that row alone, so that a masked row changes nothing."""
+    """Promise that the value of a row depends only on that row, so that masked rows have no influence."""
 
     _set_by_init = "_dtype"
 
@@ -83,20 +84,20 @@ class Loss(Explained, Configurable):
 
     @property
     def dtype(self) -> str:
-        """The type in which the loss is computed."""
+        """The dtype in which the loss is computed."""
         return self._dtype
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Nested:
-        """The loss of each sample; subclasses write it."""
+        """The loss of each sample; implemented by subclasses."""
         raise NotImplementedError(f"{type(self).__name__} must define call(y_true, y_pred).")
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: ArrayLike | None = None) -> Nested:
         """The reduced loss.
 
         Args:
-            y_true: true values; for losses of your own also nested.
-            y_pred: predictions; their mask counts.
-            sample_weight: one number a sample, or an array that fits the values of `call`.
+            y_true: true values; may be nested for custom losses.
+            y_pred: predictions; their mask is respected.
+            sample_weight: one number per sample, or an array that broadcasts to the values of `call`.
         """
         if any_symbolic((y_true, y_pred, sample_weight)):
             return output_spec(self, y_true, y_pred, sample_weight)
@@ -106,19 +107,19 @@ class Loss(Explained, Configurable):
         return reduce_weighted(values, sample_weight, mask, self.reduction, self.dtype)
 
     def get_config(self) -> ConfigDict:
-        """The constructor's arguments; dtype only where one was given."""
+        """The constructor's arguments; dtype only if it was given."""
         config = super().get_config()
         config.pop("dtype", None)
         return config if self._given_dtype is None else {**config, "dtype": self.dtype}
 
 
 class LossFunctionWrapper(Loss):
-    """A loss made from a function of `(y_true, y_pred)` that returns one value a sample.
+    """A loss made from a function of `(y_true, y_pred)` that returns one value per sample.
 
     Args:
         fn: the function.
         reduction, name, dtype: as for `Loss`.
-        **kwargs: further arguments of the function.
+        **kwargs: additional arguments of the function.
 
     Example:
 
@@ -145,12 +146,13 @@ class LossFunctionWrapper(Loss):
 
     @property
     def options(self) -> ConfigDict:
-        """The function's arguments beside `y_true` and `y_pred`."""
+        """The function's arguments other than `y_true` and `y_pred`."""
         return {name: getattr(self, name) for name in self.option_names}
 
     @property
     def rowwise(self) -> bool:  # type: ignore[override]
-        """Whether the function's is; for predictions of rank 2 and more: a vector of predictions is one sample."""
+        """Whether that of the function is; for predictions of rank 2 or more: a vector of predictions is a single
+        sample."""
         return is_rowwise(self.fn, self.options)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Nested:
@@ -158,7 +160,7 @@ class LossFunctionWrapper(Loss):
         return self.fn(*same_rank(y_true, y_pred), **self.options)
 
     def get_config(self) -> ConfigDict:
-        """The constructor's arguments, the function and its arguments."""
+        """The constructor's arguments, including the function and its arguments."""
         config = super().get_config()
         return {**config, **self.options} if "fn" in config else config
 
@@ -170,12 +172,12 @@ class LossFunctionWrapper(Loss):
 
 
 def as_arrays(x: object, dtype: str | None = None, keep_integers: bool = False) -> Tensor:
-    """`x`, or each array in the structure `x`, as a jax array of `dtype`; a list of plain numbers is one array.
+    """`x`, or each array in the structure `x`, as a JAX array of `dtype`; a list of plain numbers is a single array.
 
     Args:
         x: array, number, list or structure of arrays.
-        dtype: the type of the result; None is the array's own.
-        keep_integers: whether arrays that hold no floats keep their type.
+        dtype: dtype of the result; None keeps the array's own.
+        keep_integers: whether arrays that are not floating-point keep their dtype.
     """
 
     def convert(leaf: object) -> jax.Array:
@@ -189,9 +191,9 @@ def as_arrays(x: object, dtype: str | None = None, keep_integers: bool = False) 
 
 
 def same_rank(x: Tensor, y: Tensor) -> tuple[jax.Array, jax.Array]:
-    """Both arrays at one rank, where they differ by a last axis of size 1: `(n, 1)` meets `(n,)`.
+    """Both arrays with the same rank, if they differ by a last axis of size 1: `(n, 1)` and `(n,)`.
 
-    A vector gets the axis; otherwise the axis goes. Structures and all other pairs come back unchanged.
+    A vector gets the axis; otherwise the axis is removed. Structures and all other pairs are returned unchanged.
     """
     if not (hasattr(x, "ndim") and hasattr(y, "ndim")):
         return x, y
@@ -209,19 +211,20 @@ def _squeeze_or_expand(higher: jax.Array, lower: jax.Array) -> tuple[jax.Array, 
 
 
 def predictions_and_labels(y_true: Tensor, y_pred: Tensor) -> tuple[jax.Array, jax.Array]:
-    """(y_true, y_pred) as arrays of the predictions' float type, at one rank where a last axis of size 1 allows."""
+    """(y_true, y_pred) as arrays of the predictions' float dtype, with the same rank if they differ by an axis of size
+    1."""
     y_pred = as_float(y_pred)
     return same_rank(jnp.asarray(y_true).astype(y_pred.dtype), y_pred)
 
 
 def as_float(x: object) -> jax.Array:
-    """`x` as an array of its own float type, integers as floatx."""
+    """`x` as an array of its own float dtype, integers as floatx."""
     x = jnp.asarray(x)
     return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(settings.floatx())
 
 
 def align(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Both arrays at ranks that broadcast: the one of fewer axes belongs to the leading axes of the other."""
+    """Both arrays with ranks that broadcast: the one with fewer axes is aligned with the leading axes of the other."""
     x, y = same_rank(x, y)
     return _with_trailing_axes(x, y), _with_trailing_axes(y, x)
 
@@ -242,7 +245,7 @@ def both_masks(mask: Nested, other: object) -> Tensor:
 
 
 def masked_weights(weights: jax.Array | None, mask: Nested, reduction: str | None, dtype: str) -> jax.Array | None:
-    """Weights that are zero where the mask is; for means scaled up, so that only what is kept counts."""
+    """Weights set to zero where masked; for means, rescaled so that only unmasked elements count."""
     if mask is None:
         return weights
     mask = jnp.asarray(mask).astype(dtype)
@@ -282,19 +285,19 @@ def reduce_weighted(
 
 
 def returned(values: object, owner: object) -> Tensor:
-    """What the function of a loss or metric gave; None means that it forgot to return."""
+    """The result of the function of a loss or metric; None is rejected, as a missing return."""
     if values is None:
         raise ValueError(f"{validate.describe(owner)}: its function returned None. It must end with `return`.")
     return values
 
 
 def check_weights(weights: tuple, values: tuple) -> None:
-    """Refuse weights or a mask that do not line up with the values to weigh."""
+    """Reject weights or a mask that do not match the values to weight."""
     lines_up = all(w == v or 1 in (w, v) for w, v in zip(weights, values, strict=False))
     if len(weights) > len(values) > 0 or not lines_up:
         raise ValueError(
-            f"sample_weight, or the mask, has shape {weights}, but the values to weigh have shape {values}: one "
-            "number a sample. Give weights of that shape, or of its leading axes."
+            f"sample_weight, or the mask, has shape {weights}, but the values to weight have shape {values}: one "
+            "number per sample. Pass weights of that shape, or of its leading axes."
         )
 
 

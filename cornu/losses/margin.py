@@ -1,4 +1,4 @@
-"""Losses that ask for a margin: zero once the right side is ahead by 1. Binary labels are -1 and 1, or 0 and 1."""
+"""Margin losses: zero once the right side is ahead by 1. Binary labels are -1 and 1, or 0 and 1."""
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ from cornu.losses.loss import LossFunctionWrapper, predictions_and_labels, rowwi
 
 
 def _signs(y_true: jax.Array) -> jax.Array:
-    """Labels 0 and 1 as -1 and 1; others, -1 and 1 already, as they are."""
+    """Labels 0 and 1 converted to -1 and 1; other labels, already -1 and 1, unchanged."""
     zero_one = jnp.all((y_true == 0) | (y_true == 1))
     return jnp.where(zero_one, 2.0 * y_true - 1.0, y_true)
 
@@ -20,7 +20,7 @@ def hinge(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Mean of `max(1 - y_true * y_pred, 0)` over the last axis.
 
     Args:
-        y_true: labels -1 and 1; labels 0 and 1 are turned into these.
+        y_true: labels -1 and 1; labels 0 and 1 are converted to these.
         y_pred: scores of the same shape `(..., d)`; the result has shape `(...)`.
 
     Example:
@@ -37,7 +37,7 @@ def squared_hinge(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Mean of `max(1 - y_true * y_pred, 0)²` over the last axis.
 
     Args:
-        y_true: labels -1 and 1; labels 0 and 1 are turned into these.
+        y_true: labels -1 and 1; labels 0 and 1 are converted to these.
         y_pred: scores of the same shape `(..., d)`; the result has shape `(...)`.
 
     Example:
@@ -51,7 +51,7 @@ def squared_hinge(y_true: Tensor, y_pred: Tensor) -> jax.Array:
 @rowwise
 @op
 def categorical_hinge(y_true: Tensor, y_pred: Tensor) -> jax.Array:
-    """`max(1 + neg - pos, 0)`: `pos` is the score of the right class, `neg` the best score of the others.
+    """`max(1 + neg - pos, 0)`: `pos` is the score of the true class, `neg` the highest score of the others.
 
     Args:
         y_true: one-hot labels `(..., classes)`.
@@ -71,7 +71,7 @@ class Hinge(LossFunctionWrapper):
     """Mean of `max(1 - y_true * y_pred, 0)`, for labels -1 and 1 (or 0 and 1).
 
     Args:
-        reduction: how the values of the samples become one, see `Loss`.
+        reduction: how the per-sample values are reduced, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
 
@@ -94,7 +94,7 @@ class SquaredHinge(LossFunctionWrapper):
     """Mean of `max(1 - y_true * y_pred, 0)²`, for labels -1 and 1 (or 0 and 1).
 
     Args:
-        reduction: how the values of the samples become one, see `Loss`.
+        reduction: how the per-sample values are reduced, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
 
@@ -114,10 +114,10 @@ class SquaredHinge(LossFunctionWrapper):
 
 
 class CategoricalHinge(LossFunctionWrapper):
-    """How far the best wrong class comes within a margin of 1 of the right one.
+    """`max(1 + neg - pos, 0)`: penalizes wrong classes that score within a margin of 1 of the right one.
 
     Args:
-        reduction: how the values of the samples become one, see `Loss`.
+        reduction: how the per-sample values are reduced, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
 

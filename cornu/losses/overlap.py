@@ -1,4 +1,4 @@
-"""Losses on the overlap of two sets of pixels, for segmentation."""
+"""Overlap losses for segmentation."""
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ def dice(y_true: Tensor, y_pred: Tensor, axis: int | tuple[int, ...] | None = No
     Args:
         y_true: labels from 0 to 1.
         y_pred: probabilities of the same shape.
-        axis: the axes summed over; None is all of them and gives one number for the whole batch.
+        axis: the axes to sum over; None is all of them, for one number for the whole batch.
 
     Example:
 
@@ -34,14 +34,15 @@ def dice(y_true: Tensor, y_pred: Tensor, axis: int | tuple[int, ...] | None = No
 def tversky(
     y_true: Tensor, y_pred: Tensor, alpha: float = 0.5, beta: float = 0.5, axis: int | tuple[int, ...] | None = None
 ) -> jax.Array:
-    """`1 - hit / (hit + alpha * misses + beta * false alarms)`; with `alpha = beta = 0.5` it is `dice`.
+    """`1 - tp / (tp + alpha * fn + beta * fp)`, with true positives, false negatives and false positives; with `alpha =
+    beta = 0.5` it is `dice`.
 
     Args:
         y_true: labels from 0 to 1.
         y_pred: probabilities of the same shape.
         alpha: weight of the false negatives, `sum(y_true * (1 - y_pred))`.
         beta: weight of the false positives, `sum((1 - y_true) * y_pred)`.
-        axis: the axes summed over; None is all of them and gives one number for the whole batch.
+        axis: the axes to sum over; None is all of them, for one number for the whole batch.
 
     Example:
 
@@ -58,13 +59,13 @@ def tversky(
 
 
 class Dice(LossFunctionWrapper):
-    """One minus the Dice coefficient: twice the overlap over the sum of both sets.
+    """One minus the Dice coefficient: twice the overlap divided by the sum of both sets.
 
     Args:
-        reduction: how the values become one, see `Loss`.
+        reduction: how the values are reduced, see `Loss`.
         name: name.
-        axis: the axes summed over; None is all of them, the whole batch as one set. `(1, 2, 3)` takes each image by
-            itself.
+        axis: the axes to sum over; None is all of them, treating the whole batch as one set. `(1, 2, 3)` treats each
+            image separately.
         dtype: dtype or dtype policy to compute in; None is floatx.
 
     Example:
@@ -84,14 +85,14 @@ class Dice(LossFunctionWrapper):
 
 
 class Tversky(LossFunctionWrapper):
-    """One minus the Tversky index: the Dice coefficient with weights for false alarms and misses.
+    """One minus the Tversky index: the Dice coefficient with weights for false positives and false negatives.
 
     Args:
-        alpha: weight of the false negatives, what was missed. Defaults to 0.5.
-        beta: weight of the false positives, the false alarms. Defaults to 0.5.
-        reduction: how the values become one, see `Loss`.
+        alpha: weight of the false negatives. Defaults to 0.5.
+        beta: weight of the false positives. Defaults to 0.5.
+        reduction: how the values are reduced, see `Loss`.
         name: name.
-        axis: the axes summed over; None is all of them, the whole batch as one set.
+        axis: the axes to sum over; None is all of them, treating the whole batch as one set.
         dtype: dtype or dtype policy to compute in; None is floatx.
 
     Example:

@@ -1,7 +1,7 @@
 """Losses on probabilities: cross-entropies with their focal and robust variants, Kullback-Leibler, Poisson.
 
 With `from_logits=True` predictions are any real numbers, and the cross-entropies are computed without rounding to 0 or
-1; otherwise they are probabilities, which are kept a small distance from 0 and 1.
+1; otherwise they are probabilities, which are clipped slightly away from 0 and 1.
 """
 
 import warnings
@@ -27,8 +27,8 @@ def binary_crossentropy(
         y_true: labels from 0 to 1.
         y_pred: probabilities, or logits, of the same shape.
         from_logits: whether `y_pred` are logits.
-        label_smoothing: from 0 to 1; pulls the labels towards 0.5.
-        axis: the axis averaged over.
+        label_smoothing: from 0 to 1; moves the labels towards 0.5.
+        axis: the axis to average over.
 
     Example:
 
@@ -57,12 +57,12 @@ def binary_focal_crossentropy(
     Args:
         y_true: labels from 0 to 1.
         y_pred: probabilities, or logits, of the same shape.
-        apply_class_balancing: whether label 1 weighs `alpha` and label 0 weighs `1 - alpha`.
-        alpha: see there.
-        gamma: how much easy samples are played down; 0 is the plain cross-entropy.
+        apply_class_balancing: whether to weight label 1 by `alpha` and label 0 by `1 - alpha`.
+        alpha: weight of label 1 if `apply_class_balancing`.
+        gamma: focusing parameter that down-weights easy samples; 0 is the plain cross-entropy.
         from_logits: whether `y_pred` are logits.
-        label_smoothing: from 0 to 1; pulls the labels towards 0.5.
-        axis: the axis averaged over.
+        label_smoothing: from 0 to 1; moves the labels towards 0.5.
+        axis: the axis to average over.
 
     Example:
 
@@ -90,10 +90,10 @@ def categorical_crossentropy(
 
     Args:
         y_true: one-hot labels, or probabilities.
-        y_pred: probabilities, or logits, of the same shape. Probabilities are divided by their sum.
+        y_pred: probabilities, or logits, of the same shape. Probabilities are normalized to sum to 1.
         from_logits: whether `y_pred` are logits.
-        label_smoothing: from 0 to 1; pulls the labels towards `1 / classes`.
-        axis: the axis of the classes, which the result lacks.
+        label_smoothing: from 0 to 1; moves the labels towards `1 / classes`.
+        axis: the axis of the classes, which is reduced.
 
     Example:
 
@@ -123,12 +123,12 @@ def categorical_focal_crossentropy(
 
     Args:
         y_true: one-hot labels.
-        y_pred: probabilities, or logits, of the same shape. Probabilities are divided by their sum.
-        alpha: weight, one number or one a class.
-        gamma: how much easy samples are played down.
+        y_pred: probabilities, or logits, of the same shape. Probabilities are normalized to sum to 1.
+        alpha: weight, one number or one per class.
+        gamma: focusing parameter that down-weights easy samples.
         from_logits: whether `y_pred` are logits.
-        label_smoothing: from 0 to 1; pulls the labels towards `1 / classes`.
-        axis: the axis of the classes, which the result lacks.
+        label_smoothing: from 0 to 1; moves the labels towards `1 / classes`.
+        axis: the axis of the classes, which is reduced.
 
     Example:
 
@@ -155,10 +155,10 @@ def sparse_categorical_crossentropy(
 
     Args:
         y_true: integer labels from 0 to `classes - 1`, of the shape of `y_pred` without `axis`, or with size 1 there.
-        y_pred: probabilities, or logits. Probabilities are divided by their sum.
+        y_pred: probabilities, or logits. Probabilities are normalized to sum to 1.
         from_logits: whether `y_pred` are logits.
-        ignore_class: a label whose samples do not count: their values are 0 and masked. None ignores none.
-        axis: the axis of the classes, which the result lacks.
+        ignore_class: a label whose samples are ignored: their values are 0 and masked. None ignores none.
+        axis: the axis of the classes, which is reduced.
 
     Example:
 
@@ -180,12 +180,12 @@ def sparse_categorical_crossentropy(
 @rowwise
 @op
 def categorical_generalized_cross_entropy(y_true: Tensor, y_pred: Tensor, q: float) -> jax.Array:
-    """`(1 - p[y_true]^q) / q`: between cross-entropy (q to 0) and absolute error (q to 1), robust to wrong labels.
+    """`(1 - p[y_true]^q) / q`: between cross-entropy (q to 0) and absolute error (q to 1), robust to noisy labels.
 
     Args:
         y_true: integer labels `(...)` or `(..., 1)`.
         y_pred: probabilities `(..., classes)`; the result has shape `(...)`.
-        q: between 0 and 1, both excluded.
+        q: between 0 and 1, exclusive.
 
     Example:
 
@@ -206,7 +206,7 @@ def kl_divergence(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Kullback-Leibler divergence, `sum(y_true * log(y_true / y_pred))` over the last axis.
 
     Args:
-        y_true, y_pred: probabilities `(..., classes)`, kept a small distance above 0; the result has shape `(...)`.
+        y_true, y_pred: probabilities `(..., classes)`, clipped slightly above 0; the result has shape `(...)`.
 
     Example:
 
@@ -223,7 +223,7 @@ def poisson(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Mean of `y_pred - y_true * log(y_pred)` over the last axis: counts `y_true` at predicted rates `y_pred`.
 
     Args:
-        y_true, y_pred: arrays of one shape `(..., d)`; the result has shape `(...)`.
+        y_true, y_pred: arrays of the same shape `(..., d)`; the result has shape `(...)`.
 
     Example:
 
@@ -263,7 +263,7 @@ def _binary(y_true: jax.Array, y_pred: jax.Array, from_logits: bool) -> jax.Arra
 
 
 def _of_labels(values: jax.Array, labels: jax.Array, axis: int) -> jax.Array:
-    """The values of the labelled classes along `axis`, 0 for labels out of range."""
+    """The values of the labeled classes along `axis`, 0 for labels out of range."""
     in_range = (labels >= 0) & (labels < values.shape[axis])
     index = jnp.expand_dims(jnp.where(in_range, labels, 0), axis)
     chosen = jnp.squeeze(jnp.take_along_axis(values, index, axis=axis), axis)
@@ -279,7 +279,7 @@ def _labels_without_axis(labels: jax.Array, y_pred: jax.Array, axis: int) -> jax
         labels = labels[..., 0]
     if labels.ndim != len(expected) or any(a != b for a, b in zip(labels.shape, expected, strict=True)):
         raise ValueError(
-            f"Integer labels must have the shape of the predictions without the axis of the classes, {expected}. "
+            f"Integer labels must have the shape of the predictions without the class axis, {expected}. "
             f"Received: y_true.shape={labels.shape}, y_pred.shape={y_pred.shape}."
         )
     return labels
@@ -296,15 +296,15 @@ def _same_shape(y_true: jax.Array, y_pred: jax.Array, name: str) -> None:
 def _check_q(q: float, owner: object) -> None:
     if not 0 < q < 1:
         raise ValueError(
-            f"{validate.describe(owner)}: q must be between 0 and 1, both excluded. Received: q={validate.shown(q)}."
+            f"{validate.describe(owner)}: q must be between 0 and 1, exclusive. Received: q={validate.shown(q)}."
         )
 
 
 def _warn_of_one_class(y_pred: jax.Array, axis: int, name: str) -> None:
     if y_pred.shape[axis] == 1:
         warnings.warn(
-            f"{name}: the predictions have one class only, y_pred.shape={y_pred.shape}, so the loss is always 0. "
-            "For two classes use binary_crossentropy.",
+            f"{name}: the predictions have only one class, y_pred.shape={y_pred.shape}, so the loss is always 0. "
+            "For two classes, use binary_crossentropy.",
             SyntaxWarning,
             stacklevel=3,
         )
@@ -318,9 +318,9 @@ class BinaryCrossentropy(LossFunctionWrapper):
 
     Args:
         from_logits: whether predictions are logits (any real number) rather than probabilities. Defaults to False.
-        label_smoothing: from 0 to 1; pulls the labels towards 0.5. Defaults to 0.0.
-        axis: the axis averaged over. Defaults to -1.
-        reduction: how the values of the samples become one, see `Loss`.
+        label_smoothing: from 0 to 1; moves the labels towards 0.5. Defaults to 0.0.
+        axis: the axis to average over. Defaults to -1.
+        reduction: how the per-sample values are reduced, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
 
@@ -351,16 +351,16 @@ class BinaryCrossentropy(LossFunctionWrapper):
 
 
 class BinaryFocalCrossentropy(LossFunctionWrapper):
-    """Binary cross-entropy that plays easy samples down.
+    """Binary cross-entropy that down-weights easy samples.
 
     Args:
-        apply_class_balancing: whether label 1 weighs `alpha` and label 0 weighs `1 - alpha`. Defaults to False.
-        alpha: see there. Defaults to 0.25.
-        gamma: how much easy samples are played down; 0 is the plain cross-entropy. Defaults to 2.0.
+        apply_class_balancing: whether to weight label 1 by `alpha` and label 0 by `1 - alpha`. Defaults to False.
+        alpha: weight of label 1 if `apply_class_balancing`. Defaults to 0.25.
+        gamma: focusing parameter that down-weights easy samples; 0 is the plain cross-entropy. Defaults to 2.0.
         from_logits: whether predictions are logits. Defaults to False.
-        label_smoothing: from 0 to 1; pulls the labels towards 0.5. Defaults to 0.0.
-        axis: the axis averaged over. Defaults to -1.
-        reduction: how the values of the samples become one, see `Loss`.
+        label_smoothing: from 0 to 1; moves the labels towards 0.5. Defaults to 0.0.
+        axis: the axis to average over. Defaults to -1.
+        reduction: how the per-sample values are reduced, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
 
@@ -403,9 +403,9 @@ class CategoricalCrossentropy(LossFunctionWrapper):
 
     Args:
         from_logits: whether predictions are logits rather than probabilities. Defaults to False.
-        label_smoothing: from 0 to 1; pulls the labels towards `1 / classes`. Defaults to 0.0.
+        label_smoothing: from 0 to 1; moves the labels towards `1 / classes`. Defaults to 0.0.
         axis: the axis of the classes. Defaults to -1.
-        reduction: how the values of the samples become one, see `Loss`.
+        reduction: how the per-sample values are reduced, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
 
@@ -436,15 +436,15 @@ class CategoricalCrossentropy(LossFunctionWrapper):
 
 
 class CategoricalFocalCrossentropy(LossFunctionWrapper):
-    """Categorical cross-entropy that plays easy samples down.
+    """Categorical cross-entropy that down-weights easy samples.
 
     Args:
-        alpha: weight, one number or one a class. Defaults to 0.25.
-        gamma: how much easy samples are played down. Defaults to 2.0.
+        alpha: weight, one number or one per class. Defaults to 0.25.
+        gamma: focusing parameter that down-weights easy samples. Defaults to 2.0.
         from_logits: whether predictions are logits. Defaults to False.
-        label_smoothing: from 0 to 1; pulls the labels towards `1 / classes`. Defaults to 0.0.
+        label_smoothing: from 0 to 1; moves the labels towards `1 / classes`. Defaults to 0.0.
         axis: the axis of the classes. Defaults to -1.
-        reduction: how the values of the samples become one, see `Loss`.
+        reduction: how the per-sample values are reduced, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
 
@@ -485,8 +485,8 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
 
     Args:
         from_logits: whether predictions are logits rather than probabilities. Defaults to False.
-        ignore_class: a label whose samples do not count, such as 255 or -1; None ignores none.
-        reduction: how the values of the samples become one, see `Loss`.
+        ignore_class: a label whose samples are ignored, such as 255 or -1; None ignores none.
+        reduction: how the per-sample values are reduced, see `Loss`.
         axis: the axis of the classes. Defaults to -1.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
@@ -518,11 +518,11 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
 
 
 class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
-    """A loss between cross-entropy and absolute error, robust to wrong integer labels.
+    """A loss between cross-entropy and absolute error, robust to noisy integer labels.
 
     Args:
-        q: between 0 (cross-entropy) and 1 (absolute error), both excluded. Defaults to 0.5.
-        reduction: how the values of the samples become one, see `Loss`.
+        q: between 0 (cross-entropy) and 1 (absolute error), exclusive. Defaults to 0.5.
+        reduction: how the per-sample values are reduced, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
 
@@ -549,7 +549,7 @@ class KLDivergence(LossFunctionWrapper):
     """Kullback-Leibler divergence between true and predicted distributions.
 
     Args:
-        reduction: how the values of the samples become one, see `Loss`.
+        reduction: how the per-sample values are reduced, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
 
@@ -569,10 +569,10 @@ class KLDivergence(LossFunctionWrapper):
 
 
 class Poisson(LossFunctionWrapper):
-    """How unlikely counts are under predicted Poisson rates, up to a constant.
+    """Negative log-likelihood of counts under predicted Poisson rates, up to a constant.
 
     Args:
-        reduction: how the values of the samples become one, see `Loss`.
+        reduction: how the per-sample values are reduced, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
 

@@ -1,4 +1,4 @@
-"""Losses on numbers: distances between predictions and targets. Each is averaged over the last axis."""
+"""Regression losses: distances between predictions and targets, averaged over the last axis."""
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ def mean_squared_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Mean of `(y_true - y_pred)²` over the last axis.
 
     Args:
-        y_true, y_pred: arrays of one shape `(..., d)`; the result has shape `(...)`.
+        y_true, y_pred: arrays of the same shape `(..., d)`; the result has shape `(...)`.
 
     Example:
 
@@ -31,7 +31,7 @@ def mean_absolute_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Mean of `|y_true - y_pred|` over the last axis.
 
     Args:
-        y_true, y_pred: arrays of one shape `(..., d)`; the result has shape `(...)`.
+        y_true, y_pred: arrays of the same shape `(..., d)`; the result has shape `(...)`.
 
     Example:
 
@@ -44,10 +44,10 @@ def mean_absolute_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
 @rowwise
 @op
 def mean_absolute_percentage_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
-    """`100 * mean(|y_true - y_pred| / |y_true|)` over the last axis, with `|y_true|` kept above a small number.
+    """`100 * mean(|y_true - y_pred| / |y_true|)` over the last axis, with `|y_true|` clipped from below.
 
     Args:
-        y_true, y_pred: arrays of one shape `(..., d)`; the result has shape `(...)`.
+        y_true, y_pred: arrays of the same shape `(..., d)`; the result has shape `(...)`.
 
     Example:
 
@@ -61,10 +61,10 @@ def mean_absolute_percentage_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
 @rowwise
 @op
 def mean_squared_logarithmic_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
-    """Mean of `(log(1 + y_true) - log(1 + y_pred))²` over the last axis; values below a small number count as that.
+    """Mean of `(log(1 + y_true) - log(1 + y_pred))²` over the last axis; values are clipped from below near 0.
 
     Args:
-        y_true, y_pred: arrays of one shape `(..., d)`; the result has shape `(...)`.
+        y_true, y_pred: arrays of the same shape `(..., d)`; the result has shape `(...)`.
 
     Example:
 
@@ -81,7 +81,7 @@ def log_cosh(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Mean of `log(cosh(y_pred - y_true))` over the last axis: `x²/2` for small errors, `|x| - log 2` for large ones.
 
     Args:
-        y_true, y_pred: arrays of one shape `(..., d)`; the result has shape `(...)`.
+        y_true, y_pred: arrays of the same shape `(..., d)`; the result has shape `(...)`.
 
     Example:
 
@@ -99,8 +99,8 @@ def huber(y_true: Tensor, y_pred: Tensor, delta: float = 1.0) -> jax.Array:
     """Mean of `x²/2` where `|x| <= delta`, else `delta * |x| - delta²/2`, for errors `x`, over the last axis.
 
     Args:
-        y_true, y_pred: arrays of one shape `(..., d)`; the result has shape `(...)`.
-        delta: the error at which the loss turns from quadratic to linear.
+        y_true, y_pred: arrays of the same shape `(..., d)`; the result has shape `(...)`.
+        delta: the error at which the loss changes from quadratic to linear.
 
     Example:
 
@@ -119,11 +119,11 @@ def huber(y_true: Tensor, y_pred: Tensor, delta: float = 1.0) -> jax.Array:
 @rowwise
 @op
 def cosine_similarity(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> jax.Array:
-    """Minus the cosine of the angle between `y_true` and `y_pred`: -1 for one direction, 1 for opposite ones.
+    """Minus the cosine of the angle between `y_true` and `y_pred`: -1 for equal directions, 1 for opposite ones.
 
     Args:
-        y_true, y_pred: arrays of one shape; the result has one axis less.
-        axis: the axis along which the vectors lie. A vector of zeros gives 0.
+        y_true, y_pred: arrays of the same shape; the result has one axis fewer.
+        axis: the axis of the vectors. A vector of zeros gives 0.
 
     Example:
 
@@ -134,7 +134,7 @@ def cosine_similarity(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> jax.Arr
 
 
 def unit_vectors(x: jax.Array, axis: int) -> jax.Array:
-    """`x` divided by its Euclidean norm along `axis`, whose gradient at a vector of zeros is finite."""
+    """`x` divided by its Euclidean norm along `axis`, with a finite gradient for a zero vector."""
     squares = jnp.sum(jnp.square(x), axis=axis, keepdims=True)
     smallest = jnp.asarray(settings.epsilon(), jnp.float32) ** 2
     return x * jax.lax.rsqrt(jnp.maximum(squares, smallest.astype(x.dtype)))
@@ -148,7 +148,7 @@ class MeanSquaredError(LossFunctionWrapper):
     """Mean of the squared errors, `(y_true - y_pred)²`.
 
     Args:
-        reduction: how the values of the samples become one, see `Loss`.
+        reduction: how the per-sample values are reduced, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
 
@@ -171,7 +171,7 @@ class MeanAbsoluteError(LossFunctionWrapper):
     """Mean of the absolute errors, `|y_true - y_pred|`.
 
     Args:
-        reduction: how the values of the samples become one, see `Loss`.
+        reduction: how the per-sample values are reduced, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
 
@@ -191,10 +191,10 @@ class MeanAbsoluteError(LossFunctionWrapper):
 
 
 class MeanAbsolutePercentageError(LossFunctionWrapper):
-    """Mean of the absolute errors in percent of the true values.
+    """Mean of the absolute errors as a percentage of the true values.
 
     Args:
-        reduction: how the values of the samples become one, see `Loss`.
+        reduction: how the per-sample values are reduced, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
 
@@ -217,7 +217,7 @@ class MeanSquaredLogarithmicError(LossFunctionWrapper):
     """Mean of the squared differences of `log(1 + y)`.
 
     Args:
-        reduction: how the values of the samples become one, see `Loss`.
+        reduction: how the per-sample values are reduced, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
 
@@ -240,7 +240,7 @@ class LogCosh(LossFunctionWrapper):
     """Mean of the logarithm of the hyperbolic cosine of the errors.
 
     Args:
-        reduction: how the values of the samples become one, see `Loss`.
+        reduction: how the per-sample values are reduced, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
 
@@ -260,11 +260,11 @@ class LogCosh(LossFunctionWrapper):
 
 
 class Huber(LossFunctionWrapper):
-    """Quadratic for errors up to `delta`, linear beyond, so that outliers pull less.
+    """Quadratic for errors up to `delta`, linear beyond, so that outliers have less influence.
 
     Args:
-        delta: the error at which the loss turns from quadratic to linear. Defaults to 1.0.
-        reduction: how the values of the samples become one, see `Loss`.
+        delta: the error at which the loss changes from quadratic to linear. Defaults to 1.0.
+        reduction: how the per-sample values are reduced, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
 
@@ -290,8 +290,8 @@ class CosineSimilarity(LossFunctionWrapper):
     """Minus the cosine of the angle between true and predicted vectors: -1 is a perfect match.
 
     Args:
-        axis: the axis along which the vectors lie. Defaults to -1.
-        reduction: how the values of the samples become one, see `Loss`.
+        axis: the axis of the vectors. Defaults to -1.
+        reduction: how the per-sample values are reduced, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
 

@@ -1,7 +1,7 @@
 """Connectionist temporal classification: sequences of labels without an alignment in time.
 
-`alpha` holds log probabilities of all paths so far: after n labels with a blank last (`blank`), or with label n last
-(`label`). A step that CTC forbids is not minus infinity but costs 1e5, so that gradients stay finite.
+`alpha` contains the log probabilities of all paths so far: after n labels and a final blank (`blank`), or ending in
+label n (`label`). A step that CTC forbids costs 1e5 instead of infinity, so that gradients stay finite.
 """
 
 import jax
@@ -50,7 +50,7 @@ def _log_likelihood(labels: jax.Array, log_probs: jax.Array) -> jax.Array:
     def step(alpha: tuple, now: tuple) -> tuple:
         blank, label = alpha  # (batch, length + 1), (batch, length)
         log_blank, log_label = now
-        after_label = label + forbidden * repeats  # a label may follow itself only after a blank
+        after_label = label + forbidden * repeats  # a label may repeat only after a blank
         new_label = log_label + jnp.logaddexp(label, _arrive(blank, after_label))
         ended = jnp.logaddexp(blank[:, 1:], label)
         new_blank = log_blank + jnp.concatenate([blank[:, :1], ended], axis=1)
@@ -67,7 +67,7 @@ def _log_likelihood(labels: jax.Array, log_probs: jax.Array) -> jax.Array:
 
 
 def _arrive(blank: jax.Array, after_label: jax.Array) -> jax.Array:
-    """Log probability of the paths that can go on to each label: from a blank, or from the label before."""
+    """Log probability of the paths that may continue with each label: from a blank, or from the previous label."""
     earlier = jnp.logaddexp(blank[:, 1:-1], after_label[:, :-1])
     return jnp.concatenate([blank[:, :1], earlier], axis=1)
 
@@ -76,7 +76,7 @@ class CTC(LossFunctionWrapper):
     """Connectionist temporal classification, for label sequences without an alignment in time.
 
     Args:
-        reduction: how the values of the samples become one, see `Loss`.
+        reduction: how the per-sample values are reduced, see `Loss`.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
 

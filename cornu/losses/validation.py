@@ -1,7 +1,7 @@
-"""Checks of labels against predictions before the first step: shapes that would only broadcast, values out of range.
+"""Checks of labels against predictions before the first step: shapes that would merely broadcast, values out of range.
 
-Arrays of different shapes often combine without an error into a loss that means nothing. These functions know for each
-built-in loss which shapes and values belong together, and name the likely fix. Losses of the user's own are left alone.
+Arrays of different shapes often broadcast silently to a meaningless loss. For each built-in loss, these functions know
+which shapes and values are compatible, and suggest a fix. Custom losses are not checked.
 """
 
 import inspect
@@ -17,14 +17,14 @@ from cornu.losses.loss import LossFunctionWrapper
 _SPARSE = {
     probabilistic.sparse_categorical_crossentropy: "categorical_crossentropy",
     probabilistic.categorical_generalized_cross_entropy: "categorical_crossentropy",
-}  # takes integer labels -> what takes one-hot ones
+}  # loss for integer labels -> loss for one-hot labels
 
 _ONE_HOT = {
     probabilistic.categorical_crossentropy: "sparse_categorical_crossentropy",
     probabilistic.categorical_focal_crossentropy: "sparse_categorical_crossentropy",
     margin.categorical_hinge: "sparse_categorical_crossentropy",
     probabilistic.kl_divergence: "sparse_categorical_crossentropy",
-}  # takes one-hot labels -> what takes integer ones
+}  # loss for one-hot labels -> loss for integer labels
 
 _BINARY = (probabilistic.binary_crossentropy, probabilistic.binary_focal_crossentropy)
 
@@ -50,15 +50,15 @@ Shape = Sequence[int | None]
 
 
 def check_shapes(loss: object, y_true_shape: Shape, y_pred_shape: Shape, owner: object) -> None:
-    """Refuse labels whose shape does not belong to that of the predictions.
+    """Reject labels whose shape is incompatible with that of the predictions.
 
     Args:
         loss: a loss, or a function of (y_true, y_pred).
-        y_true_shape, y_pred_shape: shapes with the batch axis; None stands for an unknown size.
-        owner: whose data it is, for the message.
+        y_true_shape, y_pred_shape: shapes with the batch axis; None for an unknown size.
+        owner: the owner of the data, for the message.
 
     Raises:
-        ValueError: with the likely fix.
+        ValueError: with a suggested fix.
 
     Example:
 
@@ -83,22 +83,22 @@ def check_shapes(loss: object, y_true_shape: Shape, y_pred_shape: Shape, owner: 
         return
     if fix is not None:
         raise ValueError(
-            f"{validate.describe(owner)}: labels of shape {_shown(labels)} do not belong to predictions of shape "
-            f"{_shown(predictions)} under the loss {function.__name__}. {fix}"
+            f"{validate.describe(owner)}: labels of shape {_shown(labels)} do not match predictions of shape "
+            f"{_shown(predictions)} for the loss {function.__name__}. {fix}"
         )
 
 
 def check_values(loss: object, y_true: Tensor, num_classes: int | None, owner: object) -> None:
-    """Refuse labels whose values the loss cannot mean.
+    """Reject labels with values that are invalid for the loss.
 
     Args:
         loss: a loss, or a function of (y_true, y_pred).
         y_true: all labels.
-        num_classes: size of the last axis of the predictions; None where it is unknown.
-        owner: whose data it is, for the message.
+        num_classes: size of the last axis of the predictions; None if unknown.
+        owner: the owner of the data, for the message.
 
     Raises:
-        ValueError: with the range found and the likely fix.
+        ValueError: with the range found and a suggested fix.
     """
     function = _function(loss)
     if function not in _SPARSE and function not in _BINARY:
@@ -118,7 +118,7 @@ def check_values(loss: object, y_true: Tensor, num_classes: int | None, owner: o
 
 
 def family(loss: object) -> str | None:
-    """What a built-in loss compares: "sparse" (class numbers), "one-hot", "binary" or "regression"; else None."""
+    """What a built-in loss compares: "sparse" (class indices), "one-hot", "binary" or "regression"; else None."""
     function = _function(loss)
     for name, functions in (
         ("sparse", _SPARSE), ("one-hot", _ONE_HOT), ("binary", _BINARY), ("regression", _REGRESSION)
@@ -129,7 +129,7 @@ def family(loss: object) -> str | None:
 
 
 def takes_logits(loss: object) -> bool | None:
-    """Whether a built-in loss takes logits; None for a loss that has no such choice."""
+    """Whether a built-in loss accepts logits; None for a loss without that option."""
     function = _function(loss)
     if function is None or family(loss) is None or "from_logits" not in inspect.signature(function).parameters:
         return None
@@ -137,7 +137,7 @@ def takes_logits(loss: object) -> bool | None:
 
 
 def takes_counts(loss: object) -> bool:
-    """Whether a built-in loss is about numbers from 0 up."""
+    """Whether a built-in loss expects non-negative numbers."""
     return _function(loss) in (probabilistic.poisson, regression.mean_squared_logarithmic_error)
 
 
@@ -157,12 +157,12 @@ def _shown(shape: Shape) -> str:
     return f"(batch{inner or ','})" if shape else "()"
 
 
-# ---------------------------------------------------------------- shapes: each gives the fix, or None where all is well
+# ---------------------------------------------------------------- shapes: each returns a suggested fix, or None
 
 
 def _fix_of_sparse(function: Callable, labels: Shape, predictions: Shape, axis: int) -> str | None:
     if not predictions:
-        return "The predictions must have an axis of classes."
+        return "The predictions must have a class axis."
     axis = validate.axis(axis, len(predictions), function.__name__)
     rest = (*predictions[:axis], *predictions[axis + 1 :])
     with_one = ((*predictions[:axis], 1, *predictions[axis + 1 :]), (*rest, 1))
@@ -170,10 +170,10 @@ def _fix_of_sparse(function: Callable, labels: Shape, predictions: Shape, axis: 
         return None
     if _same(labels, predictions):
         return (
-            f"The labels look one-hot: use {_SPARSE[function]}, or turn them into class numbers with "
+            f"The labels look one-hot: use {_SPARSE[function]}, or convert them to class indices with "
             "np.argmax(y, axis=-1)."
         )
-    return f"It takes one class number for each prediction, labels of shape {_shown(rest)}.{_of_axes(labels, rest)}"
+    return f"It expects one class index per prediction, labels of shape {_shown(rest)}.{_of_axes(labels, rest)}"
 
 
 def _fix_of_one_hot(function: Callable, labels: Shape, predictions: Shape) -> str | None:
@@ -182,12 +182,12 @@ def _fix_of_one_hot(function: Callable, labels: Shape, predictions: Shape) -> st
     classes = predictions[-1] if predictions else None
     if _same(labels, predictions[:-1]) or _same(labels, (*predictions[:-1], 1)):
         return (
-            f"The labels look like class numbers: use {_ONE_HOT[function]}, or make them one-hot with "
+            f"The labels look like class indices: use {_ONE_HOT[function]}, or one-hot encode them with "
             f"cornu.utils.to_categorical(y, {'classes' if classes is None else classes})."
         )
     if labels and classes is not None and labels[-1] != classes and len(labels) == len(predictions):
         return f"The labels have {labels[-1]} classes: end the model with as many outputs."
-    return f"It takes one-hot labels of the shape of the predictions.{_of_axes(labels, predictions)}"
+    return f"It expects one-hot labels of the shape of the predictions.{_of_axes(labels, predictions)}"
 
 
 def _fix_of_same_shape(function: Callable, labels: Shape, predictions: Shape) -> str | None:
@@ -197,30 +197,30 @@ def _fix_of_same_shape(function: Callable, labels: Shape, predictions: Shape) ->
     numbers = _same(labels, predictions[:-1]) or _same(labels, (*predictions[:-1], 1))
     if numbers and function in _BINARY:
         return (
-            f"For class numbers from 0 to {outputs - 1 if outputs else 'classes - 1'} use "
-            "sparse_categorical_crossentropy; for one probability a sample end the model with one output."
+            f"For class indices from 0 to {outputs - 1 if outputs else 'classes - 1'}, use "
+            "sparse_categorical_crossentropy; for one probability per sample, end the model with one output."
         )
     if numbers:
         return (
-            f"The model gives {outputs} values a sample where the labels have one: end it with one output, or, if the "
-            "labels are class numbers, use sparse_categorical_crossentropy."
+            f"The model has {outputs} outputs per sample but the labels have one: end it with one output or, if the "
+            "labels are class indices, use sparse_categorical_crossentropy."
         )
     if len(labels) == len(predictions):
-        return "They would only broadcast: give the model as many outputs as the labels have values."
+        return "They would merely broadcast: give the model as many outputs as the labels have values."
     if len(labels) == len(predictions) + 1:
-        return "The labels have an axis more: give the model that output axis, or reduce the labels."
+        return "The labels have one more axis: add that axis to the model's output, or reduce the labels."
     if len(labels) + 1 == len(predictions):
-        return f"The predictions have an axis more.{_of_axes(labels, predictions)}"
+        return f"The predictions have one more axis.{_of_axes(labels, predictions)}"
     return "Both must have the same shape."
 
 
 def _of_axes(labels: Shape, expected: Shape) -> str:
-    """What to do where a model keeps axes that the labels have not."""
+    """What to do if a model keeps axes that the labels do not have."""
     if len(labels) >= len(expected):
         return ""
     return (
-        " The model keeps axes that the labels do not have: put Flatten() or a GlobalAveragePooling layer before its "
-        "last Dense, or leave return_sequences=True out of the last recurrent layer."
+        " The model keeps axes that the labels do not have: add Flatten() or a GlobalAveragePooling layer before its "
+        "last Dense, or remove return_sequences=True from the last recurrent layer."
     )
 
 
@@ -232,10 +232,10 @@ def _fix_of_binary_values(values: np.ndarray) -> str | None:
     if not (low < 0 or high > 1):
         return None
     if low == -1 and high == 1:
-        return "It takes labels from 0 to 1: use (y + 1) / 2, or the loss hinge for labels -1 and 1."
+        return "It expects labels from 0 to 1: use (y + 1) / 2, or the loss hinge for labels -1 and 1."
     if values.dtype.kind in "biu" and high <= 255 and high > 50:
-        return "It takes values from 0 to 1: divide images by 255."
-    return "It takes labels from 0 to 1: for class numbers use sparse_categorical_crossentropy, with an output a class."
+        return "It expects values from 0 to 1: divide images by 255."
+    return "It expects labels from 0 to 1: for class indices use sparse_categorical_crossentropy, one output per class."
 
 
 def _fix_of_class_numbers(values: np.ndarray, num_classes: int | None, loss: object) -> str | None:
@@ -244,17 +244,17 @@ def _fix_of_class_numbers(values: np.ndarray, num_classes: int | None, loss: obj
     if counted.size == 0 or num_classes is None or getattr(loss, "axis", -1) != -1:
         return None
     if counted.dtype.kind == "f" and np.any(counted != np.round(counted)):
-        return "It takes whole class numbers, but some labels are fractions."
+        return "It expects integer class indices, but some labels are fractions."
     low, high = int(counted.min()), int(counted.max())
     if low >= 0 and high < num_classes:
         return None
-    expected = f"The model has {num_classes} classes, numbered from 0 to {num_classes - 1}."
+    expected = f"The model has {num_classes} classes, with indices from 0 to {num_classes - 1}."
     if num_classes == 1:
-        expected = "The model has one output, which is one class, number 0."
+        expected = "The model has one output, which is a single class with index 0."
     if num_classes == 1 and low >= 0 and high <= 1:
-        return f"{expected} For two classes with one output use binary_crossentropy."
+        return f"{expected} For two classes with one output, use binary_crossentropy."
     if low == 1 and high == num_classes:
         return f"{expected} The labels start at 1: use y - 1."
     if low < 0:
-        return f"{expected} For labels that do not count use SparseCategoricalCrossentropy(ignore_class={low})."
+        return f"{expected} For labels to ignore, use SparseCategoricalCrossentropy(ignore_class={low})."
     return f"{expected} End the model with {high + 1} outputs, or renumber the labels."

@@ -1,4 +1,4 @@
-"""Metrics: what training reports. Objects that gather batch by batch, and functions with one value a sample."""
+"""Metrics: what training reports. Objects that accumulate over batches, and functions with one value per sample."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -109,11 +109,11 @@ catalogue = Catalogue(
 
 
 def get(identifier: object) -> Any:
-    """The metric that `identifier` stands for.
+    """The metric for a name, config, class, function or metric.
 
     Args:
         identifier: a name such as `"mse"` or `"MeanSquaredError"` (an instance), a config, a class, a function, or a
-            metric itself. None is None.
+            metric. None returns None.
 
     Example:
 
@@ -128,11 +128,11 @@ def serialize(metric: object) -> Any:
 
 
 def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
-    """The metric that a config or name stands for.
+    """The metric for a config or a name.
 
     Args:
-        config: what `serialize` gave, or a name.
-        custom_objects: dictionary from name to class or function.
+        config: the result of `serialize`, or a name.
+        custom_objects: dictionary from names to classes or functions.
     """
     return catalogue.deserialize(config, custom_objects)
 

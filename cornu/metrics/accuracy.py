@@ -1,4 +1,4 @@
-"""Metrics on how often predictions are right."""
+"""Accuracy metrics: how often predictions are right."""
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +13,10 @@ from cornu.metrics.reduction import MeanMetricWrapper
 @rowwise
 @op
 def accuracy(y_true: Tensor, y_pred: Tensor) -> jax.Array:
-    """1 where `y_pred` equals `y_true`, else 0, of each element.
+    """1 where `y_pred` equals `y_true`, else 0, elementwise.
 
     Args:
-        y_true, y_pred: arrays of one shape, which is that of the result.
+        y_true, y_pred: arrays of the same shape, which is that of the result.
     """
     y_true, y_pred = same_rank(jnp.asarray(y_true), jnp.asarray(y_pred))
     return _right(y_true == y_pred)
@@ -25,12 +25,12 @@ def accuracy(y_true: Tensor, y_pred: Tensor) -> jax.Array:
 @rowwise
 @op
 def binary_accuracy(y_true: Tensor, y_pred: Tensor, threshold: float = 0.5) -> jax.Array:
-    """1 where `y_pred > threshold` agrees with the label, else 0, of each element.
+    """1 where `y_pred > threshold` agrees with the label, else 0, elementwise.
 
     Args:
         y_true: labels 0 and 1.
         y_pred: probabilities of the same shape.
-        threshold: above it the prediction is 1.
+        threshold: predictions above it are 1.
 
     Example:
 
@@ -43,7 +43,7 @@ def binary_accuracy(y_true: Tensor, y_pred: Tensor, threshold: float = 0.5) -> j
 @rowwise
 @op
 def categorical_accuracy(y_true: Tensor, y_pred: Tensor) -> jax.Array:
-    """1 where the likeliest class is the labelled one, else 0.
+    """1 where the most likely class is the labeled one, else 0.
 
     Args:
         y_true: one-hot labels `(..., classes)`.
@@ -56,7 +56,7 @@ def categorical_accuracy(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
     if y_true.ndim != y_pred.ndim or y_true.shape[-1] != y_pred.shape[-1]:
         raise ValueError(
-            "categorical_accuracy: y_true must be one-hot, of the shape of y_pred. For integer labels use "
+            "categorical_accuracy: y_true must be one-hot, of the shape of y_pred. For integer labels, use "
             f"sparse_categorical_accuracy. Received: y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}."
         )
     return _right(jnp.argmax(y_true, axis=-1) == jnp.argmax(y_pred, axis=-1))
@@ -65,7 +65,7 @@ def categorical_accuracy(y_true: Tensor, y_pred: Tensor) -> jax.Array:
 @rowwise
 @op
 def sparse_categorical_accuracy(y_true: Tensor, y_pred: Tensor) -> jax.Array:
-    """1 where the likeliest class is the labelled one, else 0, for integer labels.
+    """1 where the most likely class is the labeled one, else 0, for integer labels.
 
     Args:
         y_true: integer labels `(...)` or `(..., 1)`.
@@ -83,12 +83,12 @@ def sparse_categorical_accuracy(y_true: Tensor, y_pred: Tensor) -> jax.Array:
 @rowwise
 @op
 def top_k_categorical_accuracy(y_true: Tensor, y_pred: Tensor, k: int = 5) -> jax.Array:
-    """1 where the labelled class is among the `k` likeliest, else 0.
+    """1 where the labeled class is among the `k` most likely ones, else 0.
 
     Args:
         y_true: one-hot labels `(..., classes)`.
         y_pred: scores of the same shape; the result has shape `(...)`.
-        k: how many classes count.
+        k: number of top classes to consider.
 
     Example:
 
@@ -103,13 +103,13 @@ def top_k_categorical_accuracy(y_true: Tensor, y_pred: Tensor, k: int = 5) -> ja
 def sparse_top_k_categorical_accuracy(
     y_true: Tensor, y_pred: Tensor, k: int = 5, from_sorted_ids: bool = False
 ) -> jax.Array:
-    """1 where the labelled class is among the `k` likeliest, else 0, for integer labels.
+    """1 where the labeled class is among the `k` most likely ones, else 0, for integer labels.
 
     Args:
         y_true: integer labels `(...)` or `(..., 1)`.
-        y_pred: scores `(..., classes)`, or with `from_sorted_ids` the numbers of the classes, likeliest first.
-        k: how many classes count.
-        from_sorted_ids: see there.
+        y_pred: scores `(..., classes)`, or with `from_sorted_ids` the class indices, most likely first.
+        k: number of top classes to consider.
+        from_sorted_ids: whether `y_pred` contains sorted class indices instead of scores.
 
     Example:
 
@@ -131,20 +131,22 @@ def _right(agrees: jax.Array) -> jax.Array:
 
 
 def _integer_labels(y_true: jax.Array, y_pred: jax.Array, name: str) -> jax.Array:
-    """Labels of the shape of `y_pred` without the classes."""
+    """Labels of the shape of `y_pred` without the class axis."""
     labels = jnp.asarray(y_true)
     if labels.ndim == y_pred.ndim and labels.shape[-1] == 1:
         labels = labels[..., 0]
     if labels.ndim != y_pred.ndim - 1:
         raise ValueError(
-            f"{name}: y_true must be integer labels, of the shape of y_pred without the classes. For one-hot labels "
-            f"use the form without sparse_. Received: y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}."
+            f"{name}: y_true must be integer labels, of the shape of y_pred without the class axis. For one-hot "
+            "labels, "
+            f"use the variant without sparse_. Received: y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}."
         )
     return labels
 
 
 def _in_top_k(labels: jax.Array, scores: jax.Array, k: int) -> jax.Array:
-    """Whether fewer than `k` classes score above the labelled one; ties count as right, labels out of range never."""
+    """Whether fewer than `k` classes score above the labeled one; ties count as correct, labels out of range never
+    do."""
     labels = labels.astype("int32")
     numbers = jax.lax.broadcasted_iota("int32", scores.shape, scores.ndim - 1)
     own = jnp.sum(jnp.where(numbers == labels[..., None], scores, jnp.zeros((), scores.dtype)), axis=-1, keepdims=True)
@@ -177,12 +179,12 @@ class Accuracy(MeanMetricWrapper):
 
 
 class BinaryAccuracy(MeanMetricWrapper):
-    """How often probabilities fall on the side of the threshold that the label 0 or 1 says.
+    """How often thresholded probabilities agree with labels 0 and 1.
 
     Args:
         name: name.
         dtype: dtype of the variables; None is floatx.
-        threshold: above it the prediction is 1. Defaults to 0.5.
+        threshold: predictions above it are 1. Defaults to 0.5.
 
     Example:
 
@@ -202,7 +204,7 @@ class BinaryAccuracy(MeanMetricWrapper):
 
 
 class CategoricalAccuracy(MeanMetricWrapper):
-    """How often the likeliest class is the labelled one, for one-hot labels.
+    """How often the most likely class is the labeled one, for one-hot labels.
 
     Args:
         name: name.
@@ -225,7 +227,7 @@ class CategoricalAccuracy(MeanMetricWrapper):
 
 
 class SparseCategoricalAccuracy(MeanMetricWrapper):
-    """How often the likeliest class is the labelled one, for integer labels.
+    """How often the most likely class is the labeled one, for integer labels.
 
     Args:
         name: name.
@@ -248,10 +250,10 @@ class SparseCategoricalAccuracy(MeanMetricWrapper):
 
 
 class TopKCategoricalAccuracy(MeanMetricWrapper):
-    """How often the labelled class is among the `k` likeliest, for one-hot labels.
+    """How often the labeled class is among the `k` most likely ones, for one-hot labels.
 
     Args:
-        k: how many classes count. Defaults to 5.
+        k: number of top classes to consider. Defaults to 5.
         name: name.
         dtype: dtype of the variables; None is floatx.
 
@@ -273,13 +275,13 @@ class TopKCategoricalAccuracy(MeanMetricWrapper):
 
 
 class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
-    """How often the labelled class is among the `k` likeliest, for integer labels.
+    """How often the labeled class is among the `k` most likely ones, for integer labels.
 
     Args:
-        k: how many classes count. Defaults to 5.
+        k: number of top classes to consider. Defaults to 5.
         name: name.
         dtype: dtype of the variables; None is floatx.
-        from_sorted_ids: whether predictions are the numbers of the classes, likeliest first, instead of scores.
+        from_sorted_ids: whether predictions are class indices, most likely first, instead of scores. Defaults to False.
 
     Example:
 

@@ -17,20 +17,22 @@ _SUMMATIONS = ("interpolation", "majoring", "minoring")
 
 
 class AUC(_Counts):
-    """Area under a curve of two rates over thresholds, found by a Riemann sum over evenly spaced thresholds.
+    """Area under a curve of two rates, approximated by a Riemann sum over evenly spaced thresholds.
 
     Args:
-        num_thresholds: how many thresholds, at least 2. Defaults to 200.
-        curve: `"ROC"` (recall over false-positive rate), `"PR"` (precision over recall) or `"PRGAIN"`.
-        summation_method: `"interpolation"` (the middle of both ends of an interval; for PR the true-positive
-            interpolation of Davis and Goadrich), `"minoring"` (the smaller end) or `"majoring"` (the larger end).
+        num_thresholds: number of thresholds, at least 2. Defaults to 200.
+        curve: `"ROC"` (recall over false-positive rate), `"PR"` (precision over recall) or `"PRGAIN"`. Defaults to
+            `"ROC"`.
+        summation_method: `"interpolation"` (the midpoint of each interval; for PR the interpolation of true positives
+            by Davis and Goadrich), `"minoring"` (the smaller end) or `"majoring"` (the larger end). Defaults to
+            `"interpolation"`.
         name: name.
         dtype: dtype of the variables; None is floatx.
-        thresholds: thresholds from 0 to 1 to use instead of `num_thresholds`; 0 and 1 are added.
-        multi_label: whether an area is worked out for each label, and then averaged. Defaults to False.
-        num_labels: number of labels, where `multi_label`; None takes it from the first batch.
-        label_weights: one weight a label: of its area where `multi_label`, else of its samples. None by default.
-        from_logits: whether predictions are logits, which go through a sigmoid. Defaults to False.
+        thresholds: thresholds from 0 to 1, instead of `num_thresholds`; 0 and 1 are added. None by default.
+        multi_label: whether to compute an area for each label and average them. Defaults to False.
+        num_labels: number of labels if `multi_label`; None infers it from the first batch.
+        label_weights: one weight per label: of its area if `multi_label`, else of its samples. None by default.
+        from_logits: whether predictions are logits, to which a sigmoid is applied. Defaults to False.
 
     Example:
 
@@ -73,7 +75,7 @@ class AUC(_Counts):
             self._build(num_labels)
 
     def _all_thresholds(self, num_thresholds: int) -> list[float]:
-        """The thresholds; the first and last lie a little outside, so that every prediction is between them."""
+        """The thresholds; the first and last are slightly out of range, so that every prediction is between them."""
         if self._given_thresholds is not None:
             margin = settings.epsilon()
             return [0.0 - margin, *self._given_thresholds, 1.0 + margin]
@@ -87,12 +89,12 @@ class AUC(_Counts):
     def _check_label_weights(self, labels: int | None) -> None:
         if self.label_weights is not None and labels not in (None, len(self.label_weights)):
             raise ValueError(
-                f"{validate.describe(self)}: label_weights must hold one weight for each of the {labels} labels. "
+                f"{validate.describe(self)}: label_weights must contain one weight for each of the {labels} labels. "
                 f"Received: {len(self.label_weights)} weights."
             )
 
     def _build(self, labels: int | None) -> None:
-        """Make the counts: one a threshold, or one a threshold and label."""
+        """Create the counts: one per threshold, or one per threshold and label."""
         self._add_counts((self.num_thresholds, labels) if self.multi_label and labels else (self.num_thresholds,))
         self._built = True
 
@@ -105,13 +107,13 @@ class AUC(_Counts):
         """Add a batch.
 
         Args:
-            y_true, y_pred: labels 0 and 1, and probabilities (or logits), of one shape.
-            sample_weight: a number a row, or of more axes of that shape.
+            y_true, y_pred: labels 0 and 1, and probabilities (or logits), of the same shape.
+            sample_weight: one number per row, or per element, of the shape or its leading axes.
         """
         y_pred = as_arrays(y_pred, self.count_dtype)
         if self.multi_label and y_pred.ndim != 2:
             raise ValueError(
-                f"{validate.describe(self)}: with multi_label=True, predictions must have the shape (batch, labels). "
+                f"{validate.describe(self)}: with multi_label=True, predictions must have shape (batch, labels). "
                 f"Received: y_pred.shape={y_pred.shape}."
             )
         if self.label_weights is not None or self.multi_label:
@@ -145,7 +147,7 @@ class AUC(_Counts):
         return self._mean_over_labels((x[:-1] - x[1:]) * heights)
 
     def _mean_over_labels(self, areas: jax.Array) -> jax.Array:
-        """The sum of the areas over the thresholds, averaged over the labels."""
+        """The sum of the areas between thresholds, averaged over the labels."""
         total = jnp.sum(areas, axis=0)
         if not self.multi_label:
             return total
@@ -166,17 +168,18 @@ class AUC(_Counts):
         return divide_no_nan(tp, tp + fn), divide_no_nan(tp, tp + fp)
 
     def _pr_gain(self) -> tuple[jax.Array, jax.Array]:
-        """Recall gain (at least 0) and precision gain: one minus the errors for each hit, at the odds of a positive."""
+        """Recall gain (at least 0) and precision gain: one minus the errors per true positive, at the odds of a
+        positive."""
         tp, fp, tn, fn = self._values()
         odds = divide_no_nan(tp + fn, fp + tn)
         recall_gain = jnp.where(tp > 0, jnp.maximum(1.0 - odds * divide_no_nan(fn, tp), 0.0), 0.0)
         return recall_gain, 1.0 - odds * divide_no_nan(fp, tp)
 
     def _interpolated_pr_areas(self) -> jax.Array:
-        """Areas under the precision-recall curve between thresholds, true positives interpolated between them.
+        """Areas under the precision-recall curve between thresholds, with interpolated true positives.
 
-        Between two thresholds the predicted positives P = tp + fp are taken to grow with the true positives along a
-        line of slope s, tp = c + s P; so precision is s + c / P, and its integral over the recall is known.
+        Between two thresholds, the predicted positives P = tp + fp are assumed to grow with the true positives along a
+        line of slope s, tp = c + s P; so the precision is s + c / P, whose integral over the recall has a closed form.
         """
         tp, fp, _, fn = self._values()
         predicted = tp + fp
@@ -189,11 +192,11 @@ class AUC(_Counts):
         return divide_no_nan(areas, jnp.maximum(tp[1:] + fn[1:], 0.0))
 
     def interpolate_pr_auc(self) -> jax.Array:
-        """The area under the precision-recall curve, true positives interpolated between thresholds."""
+        """The area under the precision-recall curve, with true positives interpolated between thresholds."""
         return self._mean_over_labels(self._interpolated_pr_areas())
 
     def get_config(self) -> ConfigDict:
-        """The constructor's arguments; thresholds only where they were given."""
+        """The constructor's arguments; thresholds only if they were given."""
         config = {**super().get_config(), "thresholds": self._given_thresholds}
         if self._given_thresholds is None:
             del config["thresholds"]

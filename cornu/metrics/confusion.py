@@ -1,8 +1,8 @@
-"""True and false positives and negatives at one or many thresholds, and the metrics that are worked out from them.
+"""True and false positives and negatives at one or many thresholds, and the metrics derived from them.
 
-A prediction is positive at a threshold when it lies above it. All metrics here fill vectors with one count a threshold.
-Where the thresholds are evenly spaced from 0 to 1, each prediction is sorted into its bucket and the counts are running
-sums over the buckets: the cost does not grow with thresholds times predictions.
+A prediction is positive at a threshold if it exceeds it. All metrics here fill vectors with one count per threshold. If
+the thresholds are evenly spaced from 0 to 1, predictions are assigned to buckets and the counts are cumulative sums
+over the buckets: the cost is not proportional to thresholds times predictions.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from cornu.metrics.metric import Metric
 COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
 
-_MOST_THRESHOLDS = 1_000_000  # more than any file may ask for
+_MOST_THRESHOLDS = 1_000_000  # limits what a file can request
 
 
 def threshold_list(thresholds: Tensor, owner: object, default: float = 0.5) -> list[float]:
@@ -38,7 +38,7 @@ def threshold_list(thresholds: Tensor, owner: object, default: float = 0.5) -> l
 
 
 def even_thresholds(count: int, margin: float = 0.0) -> list[float]:
-    """`count` thresholds evenly spaced from `-margin` to `1 + margin`, the inner ones from 0 to 1."""
+    """`count` thresholds evenly spaced from `-margin` to `1 + margin`, the inner ones between 0 and 1."""
     if count > _MOST_THRESHOLDS:
         raise ValueError(f"num_thresholds must be at most {_MOST_THRESHOLDS}. Received: num_thresholds={count}.")
     return [0.0 - margin, *((i + 1) / (count - 1) for i in range(count - 2)), 1.0 + margin]
@@ -68,14 +68,14 @@ def count_outcomes(
     """The four weighted counts at each threshold.
 
     Args:
-        y_true, y_pred: labels (0, else 1) and probabilities of one shape `(batch, ..., classes)`.
+        y_true, y_pred: labels (0, anything else is 1) and probabilities of the same shape `(batch, ..., classes)`.
         thresholds: numbers.
-        dtype: type of the counts.
-        sample_weight: a number a row, or of more axes of that shape.
-        class_id: count this class alone.
+        dtype: dtype of the counts.
+        sample_weight: one number per row, or per element, of the shape or its leading axes.
+        class_id: count only this class.
         top_k: only the `top_k` largest predictions of a row can be positive.
-        multi_label: count each class by itself: the counts have shape `(thresholds, classes)`.
-        label_weights: one weight a class.
+        multi_label: count each class separately: the counts have shape `(thresholds, classes)`.
+        label_weights: one weight per class.
         even: whether the thresholds are evenly spaced from 0 to 1.
     """
     y_true, y_pred = same_rank(as_arrays(y_true, dtype), as_arrays(y_pred, dtype))
@@ -104,7 +104,7 @@ def count_outcomes(
 def _check_shapes(y_true: jax.Array, y_pred: jax.Array) -> None:
     if y_true.ndim != y_pred.ndim or any(a != b for a, b in zip(y_true.shape, y_pred.shape, strict=True)):
         raise ValueError(
-            "y_true and y_pred must have the same shape (integer labels must be made one-hot first). "
+            "y_true and y_pred must have the same shape (one-hot encode integer labels first). "
             f"Received: y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}."
         )
 
@@ -112,13 +112,13 @@ def _check_shapes(y_true: jax.Array, y_pred: jax.Array) -> None:
 def _check_class(class_id: int, y_pred: jax.Array) -> None:
     if y_pred.ndim < 2 or not 0 <= class_id < y_pred.shape[-1]:
         raise ValueError(
-            f"class_id={class_id} names one of the classes on the last axis of (batch, ..., classes). "
+            f"class_id={class_id} must be an index into the last axis of (batch, ..., classes). "
             f"Received: y_pred.shape={y_pred.shape}."
         )
 
 
 def _only_top_k(y_pred: jax.Array, k: int) -> jax.Array:
-    """The `k` largest predictions of a row, all others below every threshold."""
+    """The `k` largest predictions of each row, with all others below every threshold."""
     _, best = jax.lax.top_k(y_pred, k)
     kept = jnp.any(jax.nn.one_hot(best, y_pred.shape[-1], dtype=bool), axis=-2)
     return jnp.where(kept, y_pred, jnp.asarray(-1e10, y_pred.dtype))
@@ -141,7 +141,7 @@ def _count_by_comparison(y_pred: jax.Array, weights: jax.Array, thresholds: Sequ
 
 
 def _count_by_bucket(y_pred: jax.Array, weights: jax.Array, thresholds: Sequence[float]) -> jax.Array:
-    """Bucket i holds the predictions above threshold i but not above threshold i + 1."""
+    """Counts by bucket: bucket i contains the predictions above threshold i but not above threshold i + 1."""
     count = len(thresholds)
     y_pred = jnp.clip(y_pred, 0.0, 1.0)
     bucket = jnp.maximum(jnp.ceil(y_pred * (count - 1)) - 1.0, 0.0).astype("int32")
@@ -153,7 +153,7 @@ def _count_by_bucket(y_pred: jax.Array, weights: jax.Array, thresholds: Sequence
 
 
 class _Counts(Metric):
-    """Base of the metrics that keep some of the four counts, one a threshold."""
+    """Base of the metrics that store some of the four counts, one per threshold."""
 
     counts: tuple[str, ...] = ()
 
@@ -168,7 +168,7 @@ class _Counts(Metric):
 
 
 class _OneCount(Metric):
-    """Base of the metrics that are one of the four counts."""
+    """Base of the metrics that report one of the four counts."""
 
     ignores_zero_weights = True
     count = ""
@@ -183,8 +183,8 @@ class _OneCount(Metric):
         """Add a batch.
 
         Args:
-            y_true, y_pred: labels 0 and 1, and probabilities, of one shape.
-            sample_weight: a number a row, or of more axes of that shape.
+            y_true, y_pred: labels 0 and 1, and probabilities, of the same shape.
+            sample_weight: one number per row, or per element, of the shape or its leading axes.
         """
         outcomes = count_outcomes(
             y_true, y_pred, self._thresholds, dtype=self.count_dtype, sample_weight=sample_weight,
@@ -193,7 +193,7 @@ class _OneCount(Metric):
         self.accumulator.assign(self.accumulator + outcomes[self.count])
 
     def result(self) -> jax.Array:
-        """The count at the threshold, or one at each."""
+        """The count, or one per threshold."""
         return _single(self.accumulator.value)
 
 
@@ -202,10 +202,10 @@ def _single(values: jax.Array) -> jax.Array:
 
 
 class TruePositives(_OneCount):
-    """How many predictions are rightly positive.
+    """The number of true positives.
 
     Args:
-        thresholds: a prediction above it is positive; one number or several, from 0 to 1. None is 0.5.
+        thresholds: predictions above it are positive; one number or several, from 0 to 1. None is 0.5.
         name: name.
         dtype: dtype of the variable; None is floatx.
 
@@ -219,10 +219,10 @@ class TruePositives(_OneCount):
 
 
 class FalsePositives(_OneCount):
-    """How many predictions are wrongly positive.
+    """The number of false positives.
 
     Args:
-        thresholds: a prediction above it is positive; one number or several, from 0 to 1. None is 0.5.
+        thresholds: predictions above it are positive; one number or several, from 0 to 1. None is 0.5.
         name: name.
         dtype: dtype of the variable; None is floatx.
 
@@ -236,10 +236,10 @@ class FalsePositives(_OneCount):
 
 
 class TrueNegatives(_OneCount):
-    """How many predictions are rightly negative.
+    """The number of true negatives.
 
     Args:
-        thresholds: a prediction above it is positive; one number or several, from 0 to 1. None is 0.5.
+        thresholds: predictions above it are positive; one number or several, from 0 to 1. None is 0.5.
         name: name.
         dtype: dtype of the variable; None is floatx.
 
@@ -253,10 +253,10 @@ class TrueNegatives(_OneCount):
 
 
 class FalseNegatives(_OneCount):
-    """How many predictions are wrongly negative.
+    """The number of false negatives.
 
     Args:
-        thresholds: a prediction above it is positive; one number or several, from 0 to 1. None is 0.5.
+        thresholds: predictions above it are positive; one number or several, from 0 to 1. None is 0.5.
         name: name.
         dtype: dtype of the variable; None is floatx.
 
@@ -270,7 +270,7 @@ class FalseNegatives(_OneCount):
 
 
 class _Share(_Counts):
-    """Base of precision and recall: the true positives among those and one other count."""
+    """Base of precision and recall: the fraction of true positives relative to their sum with another count."""
 
     ignores_zero_weights = True
     _direction = "up"
@@ -283,7 +283,7 @@ class _Share(_Counts):
         self._given_thresholds = thresholds
         self.top_k = top_k
         self.class_id = class_id
-        # With top_k alone, whatever is among the k best counts as positive.
+        # With only top_k given, everything among the k best counts as positive.
         self.thresholds = threshold_list(thresholds, self, default=0.5 if top_k is None else -1e9)
         self._add_counts((len(self.thresholds),))
 
@@ -291,8 +291,8 @@ class _Share(_Counts):
         """Add a batch.
 
         Args:
-            y_true, y_pred: labels 0 and 1, and probabilities, of one shape.
-            sample_weight: a number a row, or of more axes of that shape.
+            y_true, y_pred: labels 0 and 1, and probabilities, of the same shape.
+            sample_weight: one number per row, or per element, of the shape or its leading axes.
         """
         outcomes = count_outcomes(
             y_true, y_pred, self.thresholds, dtype=self.count_dtype, sample_weight=sample_weight,
@@ -301,7 +301,7 @@ class _Share(_Counts):
         self._add(outcomes)
 
     def result(self) -> jax.Array:
-        """The share at the threshold, or one at each."""
+        """The fraction, or one per threshold."""
         right, other = (getattr(self, name).value for name in self.counts)
         return _single(divide_no_nan(right, right + other))
 
@@ -311,12 +311,12 @@ class _Share(_Counts):
 
 
 class Precision(_Share):
-    """The share of true positives among all predicted positives.
+    """The fraction of predicted positives that are true positives.
 
     Args:
-        thresholds: a prediction above it is positive; one number or several, from 0 to 1. None is 0.5.
+        thresholds: predictions above it are positive; one number or several, from 0 to 1. None is 0.5.
         top_k: only the `top_k` largest predictions of a row can be positive; None sets no limit.
-        class_id: the class that is looked at; None is all.
+        class_id: the class to evaluate; None is all classes.
         name: name.
         dtype: dtype of the variables; None is floatx.
 
@@ -330,12 +330,12 @@ class Precision(_Share):
 
 
 class Recall(_Share):
-    """The share of true positives among all that are positive.
+    """The fraction of actual positives that are predicted as positive.
 
     Args:
-        thresholds: a prediction above it is positive; one number or several, from 0 to 1. None is 0.5.
+        thresholds: predictions above it are positive; one number or several, from 0 to 1. None is 0.5.
         top_k: only the `top_k` largest predictions of a row can be positive; None sets no limit.
-        class_id: the class that is looked at; None is all.
+        class_id: the class to evaluate; None is all classes.
         name: name.
         dtype: dtype of the variables; None is floatx.
 
@@ -349,12 +349,12 @@ class Recall(_Share):
 
 
 class _BestAtConstraint(_Counts):
-    """Base of the metrics "the best A where B is at least so much", over evenly spaced thresholds."""
+    """Base of the metrics "the best A where B is at least a given value", over evenly spaced thresholds."""
 
     ignores_zero_weights = True
     counts = COUNTS
     _direction = "up"
-    constraint = ""  # the constructor's argument that holds the least B
+    constraint = ""  # the constructor argument with the minimum of B
 
     def __init__(self, value: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any):
         super().__init__(name=name, dtype=dtype)
@@ -373,8 +373,8 @@ class _BestAtConstraint(_Counts):
         """Add a batch.
 
         Args:
-            y_true, y_pred: labels 0 and 1, and probabilities, of one shape.
-            sample_weight: a number a row, or of more axes of that shape.
+            y_true, y_pred: labels 0 and 1, and probabilities, of the same shape.
+            sample_weight: one number per row, or per element, of the shape or its leading axes.
         """
         outcomes = count_outcomes(
             y_true, y_pred, self.thresholds, dtype=self.count_dtype, sample_weight=sample_weight,
@@ -396,7 +396,7 @@ class _BestAtConstraint(_Counts):
         return self._rate("true_positives", "false_positives")
 
     def _best(self, wanted: Callable, constrained: Callable) -> jax.Array:
-        """The largest wanted rate among the thresholds whose constrained rate suffices; 0 where none does."""
+        """The largest of the maximized rate over the thresholds that satisfy the constraint; 0 if there are none."""
         enough = constrained() >= jnp.asarray(getattr(self, self.constraint), self.count_dtype)
         return jnp.max(jnp.where(enough, wanted(), jnp.zeros((), self.count_dtype)))
 
@@ -406,8 +406,8 @@ class SensitivityAtSpecificity(_BestAtConstraint):
 
     Args:
         specificity: from 0 to 1.
-        num_thresholds: how many evenly spaced thresholds are tried. Defaults to 200.
-        class_id: the class that is looked at; None is all.
+        num_thresholds: number of evenly spaced thresholds. Defaults to 200.
+        class_id: the class to evaluate; None is all classes.
         name: name.
         dtype: dtype of the variables; None is floatx.
 
@@ -435,8 +435,8 @@ class SpecificityAtSensitivity(_BestAtConstraint):
 
     Args:
         sensitivity: from 0 to 1.
-        num_thresholds: how many evenly spaced thresholds are tried. Defaults to 200.
-        class_id: the class that is looked at; None is all.
+        num_thresholds: number of evenly spaced thresholds. Defaults to 200.
+        class_id: the class to evaluate; None is all classes.
         name: name.
         dtype: dtype of the variables; None is floatx.
 
@@ -464,8 +464,8 @@ class PrecisionAtRecall(_BestAtConstraint):
 
     Args:
         recall: from 0 to 1.
-        num_thresholds: how many evenly spaced thresholds are tried. Defaults to 200.
-        class_id: the class that is looked at; None is all.
+        num_thresholds: number of evenly spaced thresholds. Defaults to 200.
+        class_id: the class to evaluate; None is all classes.
         name: name.
         dtype: dtype of the variables; None is floatx.
 
@@ -493,8 +493,8 @@ class RecallAtPrecision(_BestAtConstraint):
 
     Args:
         precision: from 0 to 1.
-        num_thresholds: how many evenly spaced thresholds are tried. Defaults to 200.
-        class_id: the class that is looked at; None is all.
+        num_thresholds: number of evenly spaced thresholds. Defaults to 200.
+        class_id: the class to evaluate; None is all classes.
         name: name.
         dtype: dtype of the variables; None is floatx.
 

@@ -18,10 +18,10 @@ class FBetaScore(Metric):
     """`(1 + b²) * precision * recall / (b² * precision + recall)` for each class.
 
     Args:
-        average: None (one score a class), `"micro"` (all classes counted together), `"macro"` (mean of the scores) or
-            `"weighted"` (mean weighted by the number of true members).
-        beta: `b`, above 0: how much recall counts beside precision. Defaults to 1.0.
-        threshold: above it a prediction is positive; None takes the largest prediction of each row.
+        average: None (one score per class), `"micro"` (all classes counted together), `"macro"` (mean of the scores) or
+            `"weighted"` (mean weighted by the number of true samples).
+        beta: `b`, above 0: weight of recall relative to precision. Defaults to 1.0.
+        threshold: predictions above it are positive; None uses the largest prediction of each row.
         name: name.
         dtype: dtype of the variables; None is floatx.
 
@@ -59,8 +59,8 @@ class FBetaScore(Metric):
         """Add a batch.
 
         Args:
-            y_true, y_pred: labels, 0 and 1 or a share between, and scores, `(batch, classes)`; labels of one class
-                may be `(batch,)`.
+            y_true, y_pred: labels, 0 and 1 or fractions, and scores, `(batch, classes)`; labels of a single class may
+                be `(batch,)`.
             sample_weight: `(batch,)`, `(batch, 1)` or `(batch, classes)`.
         """
         y_true, y_pred = as_tables(y_true, y_pred, self.dtype, self)
@@ -85,7 +85,7 @@ class FBetaScore(Metric):
         return (y_pred >= largest) & (jnp.abs(y_pred) > 1e-9)
 
     def result(self) -> jax.Array:
-        """The score, or one a class."""
+        """The score, or one per class."""
         if not self._built:
             return jnp.zeros((), self.dtype)
         hits, alarms, misses, members = (getattr(self, name).value for name in _COUNTS)
@@ -101,9 +101,9 @@ class F1Score(FBetaScore):
     """Harmonic mean of precision and recall for each class: `FBetaScore` with `beta=1`.
 
     Args:
-        average: None (one score a class), `"micro"` (all classes counted together), `"macro"` (mean of the scores) or
-            `"weighted"` (mean weighted by the number of true members).
-        threshold: above it a prediction is positive; None takes the largest prediction of each row.
+        average: None (one score per class), `"micro"` (all classes counted together), `"macro"` (mean of the scores) or
+            `"weighted"` (mean weighted by the number of true samples).
+        threshold: predictions above it are positive; None uses the largest prediction of each row.
         name: name.
         dtype: dtype of the variables; None is floatx.
 
@@ -128,7 +128,7 @@ def _positive_float(value: object, name: str, owner: object, largest: float = fl
     if not isinstance(value, float) or not 0 < value <= largest:
         limit = "" if largest == float("inf") else f" and at most {largest}"
         raise ValueError(
-            f"{validate.describe(owner)}: {name} must be a float above 0{limit}. "
+            f"{validate.describe(owner)}: {name} must be a float greater than 0{limit}. "
             f"Received: {name}={validate.shown(value)}."
         )
     return value

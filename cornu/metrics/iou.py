@@ -15,7 +15,7 @@ from cornu.metrics.metric import Metric
 
 
 class _FromConfusionMatrix(Metric):
-    """Base of the metrics that keep a confusion matrix, true classes down and predicted classes across."""
+    """Base of the metrics that keep a confusion matrix, with true classes as rows and predicted classes as columns."""
 
     _direction = "up"
     ignores_zero_weights = True
@@ -36,17 +36,17 @@ class _FromConfusionMatrix(Metric):
         """Add a batch.
 
         Args:
-            y_true, y_pred: integer classes of one shape, or one-hot or scores along `axis`.
-            sample_weight: a number a row, or of more axes of the classes' shape, in the metric's dtype: for weights
-                that are not integers make the metric with `dtype="float32"`.
+            y_true, y_pred: integer classes of the same shape, or one-hot or scores along `axis`.
+            sample_weight: one number per row, or of the classes' shape, in the metric's dtype: for weights that are not
+                integers, create the metric with `dtype="float32"`.
         """
         y_true = self._classes(y_true, self.sparse_y_true)
         y_pred = self._classes(y_pred, self.sparse_y_pred)
         if y_true.size != y_pred.size:
             raise ValueError(
-                f"{validate.describe(self)}: y_true and y_pred must be classes of one shape. Received: "
-                f"{y_true.shape} and {y_pred.shape}. For scores of each class give their largest, "
-                "np.argmax(y_pred, axis=-1), or make the metric with sparse_y_pred=False."
+                f"{validate.describe(self)}: y_true and y_pred must be classes of the same shape. Received: "
+                f"{y_true.shape} and {y_pred.shape}. For scores of each class, pass the largest, "
+                "np.argmax(y_pred, axis=-1), or create the metric with sparse_y_pred=False."
             )
         weights = jnp.ones((), self.dtype)
         if sample_weight is not None:
@@ -67,28 +67,28 @@ class _FromConfusionMatrix(Metric):
         return (y if sparse else jnp.argmax(y, axis=self.axis)).astype("int32")
 
     def _check_weights(self, sample_weight: object) -> None:
-        """Refuse fractions in a matrix of integers, where they would all count as 0."""
+        """Reject fractional weights in a matrix of integers, where they would all count as 0."""
         if "int" not in self.dtype or isinstance(sample_weight, jax.core.Tracer):
             return
         weights = np.asarray(as_arrays(sample_weight))
         if np.any(weights != np.round(weights)):
             raise ValueError(
-                f"{validate.describe(self)}: sample_weight holds fractions, but the metric counts in {self.dtype}. "
-                'Make it with dtype="float32".'
+                f"{validate.describe(self)}: sample_weight contains fractions, but the metric counts in {self.dtype}. "
+                'Create it with dtype="float32".'
             )
 
 
 class IoU(_FromConfusionMatrix):
-    """Mean over the target classes of hits / (hits + false alarms + misses).
+    """Mean over the target classes of tp / (tp + fp + fn).
 
     Args:
         num_classes: number of classes.
-        target_class_ids: the classes looked at.
+        target_class_ids: the classes to average over.
         name: name.
         dtype: dtype of the confusion matrix; None is int32. Weights that are not integers need "float32".
-        ignore_class: a label whose elements do not count, such as 255 or -1; None ignores none.
-        sparse_y_true: whether labels are integers; otherwise one-hot along `axis`. Defaults to True.
-        sparse_y_pred: whether predictions are integers; otherwise scores along `axis`. Defaults to True.
+        ignore_class: a label whose elements are ignored, such as 255 or -1; None ignores none.
+        sparse_y_true: whether labels are integers rather than one-hot along `axis`. Defaults to True.
+        sparse_y_pred: whether predictions are integers rather than scores along `axis`. Defaults to True.
         axis: the axis of the classes. Defaults to -1.
 
     Example:
@@ -109,17 +109,17 @@ class IoU(_FromConfusionMatrix):
         axis: int = -1,
     ):
         super().__init__(num_classes, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
-        every = isinstance(target_class_ids, range)  # which takes no room, however many there are
+        every = isinstance(target_class_ids, range)  # which takes no memory, whatever its length
         self.target_class_ids = target_class_ids if every else list(target_class_ids)
         wrong = [] if every else [i for i in self.target_class_ids if not -num_classes <= i < num_classes]
         if wrong or not self.target_class_ids:
             raise ValueError(
-                f"{validate.describe(self)}: target_class_ids must name classes from 0 to {num_classes - 1}. "
+                f"{validate.describe(self)}: target_class_ids must be classes from 0 to {num_classes - 1}. "
                 f"Received: target_class_ids={self.target_class_ids}."
             )
 
     def result(self) -> jax.Array:
-        """The mean over those of the target classes that were seen."""
+        """The mean over the target classes that have occurred."""
         matrix = self.total_cm.value.astype("float32")
         hits = jnp.diagonal(matrix)
         union = jnp.sum(matrix, axis=0) + jnp.sum(matrix, axis=1) - hits
@@ -129,11 +129,11 @@ class IoU(_FromConfusionMatrix):
 
 
 class BinaryIoU(IoU):
-    """Intersection over union of two classes told apart by a threshold.
+    """Intersection over union of two classes separated by a threshold.
 
     Args:
-        target_class_ids: the classes looked at: `[0]`, `[1]` or `[0, 1]`. Defaults to `(0, 1)`.
-        threshold: a prediction of at least this is class 1. Defaults to 0.5.
+        target_class_ids: the classes to average over: `[0]`, `[1]` or `[0, 1]`. Defaults to `(0, 1)`.
+        threshold: predictions of at least this are class 1. Defaults to 0.5.
         name: name.
         dtype: dtype of the confusion matrix; None is int32. Weights that are not integers need "float32".
 
@@ -161,21 +161,21 @@ class BinaryIoU(IoU):
         Args:
             y_true: labels 0 and 1.
             y_pred: probabilities of the same shape.
-            sample_weight: a number a row, or of more axes of that shape.
+            sample_weight: one number per row, or per element, of the shape or its leading axes.
         """
         super().update_state(y_true, as_float(as_arrays(y_pred)) >= self.threshold, sample_weight)
 
 
 class MeanIoU(IoU):
-    """Intersection over union, averaged over all classes that were seen.
+    """Intersection over union, averaged over all classes that have occurred.
 
     Args:
         num_classes: number of classes.
         name: name.
         dtype: dtype of the confusion matrix; None is int32. Weights that are not integers need "float32".
-        ignore_class: a label whose elements do not count; None ignores none.
-        sparse_y_true: whether labels are integers; otherwise one-hot along `axis`. Defaults to True.
-        sparse_y_pred: whether predictions are integers; otherwise scores along `axis`. Defaults to True.
+        ignore_class: a label whose elements are ignored; None ignores none.
+        sparse_y_true: whether labels are integers rather than one-hot along `axis`. Defaults to True.
+        sparse_y_pred: whether predictions are integers rather than scores along `axis`. Defaults to True.
         axis: the axis of the classes. Defaults to -1.
 
     Example:
@@ -202,11 +202,11 @@ class OneHotIoU(IoU):
 
     Args:
         num_classes: number of classes.
-        target_class_ids: the classes looked at.
+        target_class_ids: the classes to average over.
         name: name.
         dtype: dtype of the confusion matrix; None is int32. Weights that are not integers need "float32".
-        ignore_class: a label whose elements do not count; None ignores none.
-        sparse_y_pred: whether predictions are integers; otherwise scores along `axis`. Defaults to False.
+        ignore_class: a label whose elements are ignored; None ignores none.
+        sparse_y_pred: whether predictions are integers rather than scores along `axis`. Defaults to False.
         axis: the axis of the classes. Defaults to -1.
 
     Example:
@@ -229,14 +229,14 @@ class OneHotIoU(IoU):
 
 
 class OneHotMeanIoU(MeanIoU):
-    """Intersection over union averaged over all classes that were seen, for one-hot labels.
+    """Intersection over union averaged over all classes that have occurred, for one-hot labels.
 
     Args:
         num_classes: number of classes.
         name: name.
         dtype: dtype of the confusion matrix; None is int32. Weights that are not integers need "float32".
-        ignore_class: a label whose elements do not count; None ignores none.
-        sparse_y_pred: whether predictions are integers; otherwise scores along `axis`. Defaults to False.
+        ignore_class: a label whose elements are ignored; None ignores none.
+        sparse_y_pred: whether predictions are integers rather than scores along `axis`. Defaults to False.
         axis: the axis of the classes. Defaults to -1.
 
     Example:

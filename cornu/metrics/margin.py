@@ -1,4 +1,4 @@
-"""Metrics on margins: running means of the hinge losses."""
+"""Hinge metrics: running means of the hinge losses."""
 
 from cornu.core.policy import PolicyLike
 from cornu.losses.margin import categorical_hinge, hinge, squared_hinge
@@ -52,7 +52,7 @@ class SquaredHinge(MeanMetricWrapper):
 
 
 class CategoricalHinge(MeanMetricWrapper):
-    """How far the best wrong class comes within a margin of 1 of the right one.
+    """`max(1 + neg - pos, 0)`: penalizes wrong classes that score within a margin of 1 of the right one.
 
     Args:
         name: name.

@@ -1,7 +1,7 @@
-"""What a metric is: variables that gather counts batch by batch, and a result worked out from them.
+"""The base of metrics: variables that accumulate over batches, and a result computed from them.
 
-`functional` makes the three methods `update_state`, `result` and `reset_state` pure, so that training carries a
-metric's variables as plain arrays.
+`functional` makes the methods `update_state`, `result` and `reset_state` pure, so that training can pass a metric's
+variables around as plain arrays.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,11 +22,11 @@ from cornu.losses.loss import float_type
 
 
 class Metric(Explained, Configurable):
-    """Base of all metrics: a subclass makes variables with `add_variable` and writes `update_state` and `result`.
+    """Base of all metrics: a subclass creates variables with `add_variable` and implements `update_state` and `result`.
 
     Args:
         dtype: dtype or dtype policy of the variables; None is `cornu.config.floatx()`.
-        name: name; None makes one from the class's name.
+        name: name; None derives one from the class name.
 
     Example:
 
@@ -45,11 +45,11 @@ class Metric(Explained, Configurable):
     """
 
     ignores_zero_weights: bool
-    """Promise that a row of `sample_weight` 0 leaves the result as it is, so that a batch can be padded with such."""
+    """Promise that rows with `sample_weight` 0 do not affect the result, so that a batch can be padded with them."""
 
     _set_by_init = "_dtype"
     _direction: str | None = None
-    """"up" where larger is better, "down" where smaller is, None where neither."""
+    """"up" if larger is better, "down" if smaller is better, None if neither."""
 
     def __init__(self, dtype: PolicyLike | None = None, name: str | None = None):
         name = validate.name(name, type(self), optional=True, slash=True)
@@ -59,18 +59,18 @@ class Metric(Explained, Configurable):
 
     @property
     def dtype(self) -> str:
-        """The type of the variables."""
+        """The dtype of the variables."""
         return self._dtype
 
     @property
     def variables(self) -> list[Variable]:
-        """The metric's variables, then those of metrics in it, in attributes and all containers there."""
+        """The metric's variables, followed by those of metrics in its attributes and their containers."""
         inner = (variable for metric in parts.find(self.__dict__, Metric) for variable in metric.variables)
         return list(dict.fromkeys((*parts.find(self.__dict__, Variable), *inner)))
 
     @property
     def count_dtype(self) -> str:
-        """The type for counts of elements: float32 where the metric's own has too few bits to count beyond 2048."""
+        """The dtype for counts of elements: float32 if the metric's own cannot count beyond 2048."""
         return "float32" if self.dtype in ("float16", "bfloat16") else self.dtype
 
     def add_variable(
@@ -84,11 +84,11 @@ class Metric(Explained, Configurable):
         """A new variable of the metric.
 
         Args:
-            shape: its shape.
-            initializer: name, initializer or function of `(shape, dtype=...)` for the first value.
-            dtype: its dtype; None is the metric's.
-            aggregation: how replicas are joined.
-            name: its name.
+            shape: shape of the variable.
+            initializer: name, initializer or function of `(shape, dtype=...)` for the initial value.
+            dtype: dtype of the variable; None uses the metric's.
+            aggregation: how replicas are aggregated.
+            name: name of the variable.
         """
         with context.path(self.name.replace("/", ">")):
             variable = Variable(
@@ -113,11 +113,11 @@ class Metric(Explained, Configurable):
         return self.add_variable(shape, initializer, dtype, name=name)
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
-        """Take a batch into account; subclasses write it."""
+        """Update the state with a batch; implemented by subclasses."""
         raise NotImplementedError(f"{type(self).__name__} must define update_state().")
 
     def result(self) -> Nested:
-        """The metric's value, a scalar or a dictionary of scalars; subclasses write it."""
+        """The metric's value, a scalar or a dictionary of scalars; implemented by subclasses."""
         raise NotImplementedError(f"{type(self).__name__} must define result().")
 
     def reset_state(self) -> None:
@@ -131,7 +131,7 @@ class Metric(Explained, Configurable):
         return self.result()
 
     def stateless_update_state(self, metric_variables: Sequence, *args: Any, **kwargs: Any) -> list[jax.Array]:
-        """The variables' values after `update_state`, from the values before; nothing is assigned."""
+        """The variables' values after `update_state`, given the values before; nothing is assigned."""
         return self._stateless(self.update_state, metric_variables, *args, **kwargs)[1]
 
     def stateless_result(self, metric_variables: Sequence) -> Nested:
@@ -148,7 +148,7 @@ class Metric(Explained, Configurable):
         variables = self.variables
         if len(metric_variables) != len(variables):
             raise ValueError(
-                f'{type(self).__name__} "{self.name}": metric_variables must hold one array for each of the '
+                f'{type(self).__name__} "{self.name}": metric_variables must contain one array for each of the '
                 f"{len(variables)} variables. Received: {len(metric_variables)} arrays."
             )
         values = [
@@ -158,9 +158,9 @@ class Metric(Explained, Configurable):
         result = functional(method, variables)(values, *args, **kwargs)
         if len(self.variables) != len(variables):
             raise ValueError(
-                f'{type(self).__name__} "{self.name}" makes its variables when it first sees data, and that happened '
-                "only now, so their values were lost. Call update_state once, then reset_state, before its stateless "
-                "methods."
+                f'{type(self).__name__} "{self.name}" creates its variables on first receiving data, which happened '
+                "inside a stateless method, so their values were lost. Call update_state once, then reset_state, "
+                "before using stateless methods."
             )
         return result
 

@@ -1,4 +1,4 @@
-"""Metrics on probabilities: running means of the losses of the same names."""
+"""Probabilistic metrics: running means of the losses with the same names."""
 
 from cornu.core.policy import PolicyLike
 from cornu.losses.probabilistic import (
@@ -18,7 +18,7 @@ class BinaryCrossentropy(MeanMetricWrapper):
         name: name.
         dtype: dtype of the variables; None is floatx.
         from_logits: whether predictions are logits rather than probabilities. Defaults to False.
-        label_smoothing: from 0 to 1; pulls the labels towards 0.5.
+        label_smoothing: from 0 to 1; moves the labels towards 0.5.
 
     Example:
 
@@ -47,7 +47,7 @@ class CategoricalCrossentropy(MeanMetricWrapper):
         name: name.
         dtype: dtype of the variables; None is floatx.
         from_logits: whether predictions are logits rather than probabilities. Defaults to False.
-        label_smoothing: from 0 to 1; pulls the labels towards `1 / classes`.
+        label_smoothing: from 0 to 1; moves the labels towards `1 / classes`.
         axis: the axis of the classes. Defaults to -1.
 
     Example:
@@ -83,7 +83,7 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
         name: name.
         dtype: dtype of the variables; None is floatx.
         from_logits: whether predictions are logits rather than probabilities. Defaults to False.
-        ignore_class: a label whose samples do not count; None ignores none.
+        ignore_class: a label whose samples are ignored; None ignores none.
         axis: the axis of the classes. Defaults to -1.
 
     Example:
@@ -136,7 +136,7 @@ class KLDivergence(MeanMetricWrapper):
 
 
 class Poisson(MeanMetricWrapper):
-    """How unlikely counts are under predicted Poisson rates, up to a constant.
+    """Negative log-likelihood of counts under predicted Poisson rates, up to a constant.
 
     Args:
         name: name.

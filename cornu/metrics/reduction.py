@@ -1,4 +1,4 @@
-"""Metrics that are a running mean or sum, and the mean of a function of labels and predictions."""
+"""Running means and sums, and the running mean of a function of labels and predictions."""
 
 from collections.abc import Callable
 
@@ -23,9 +23,9 @@ from cornu.metrics.metric import Metric
 def one_value_a_sample(
     values: Tensor, sample_weight: object, reduce: Callable, dtype: str
 ) -> tuple[jax.Array, jax.Array | None]:
-    """(weighted values, weights), each reduced by `reduce` (a mean or a sum) to one number a sample.
+    """(weighted values, weights), each reduced by `reduce` (a mean or a sum) to one number per sample.
 
-    Weights of fewer axes than the values belong to the leading axes; the values are reduced to those first.
+    Weights with fewer axes than the values apply to the leading axes; the values are reduced to those first.
     """
     mask = get_mask(values)
     values = as_arrays(values, dtype)
@@ -38,8 +38,9 @@ def one_value_a_sample(
     check_weights(weights.shape, values.shape)
     if values.ndim == 0 and weights.ndim > 0:
         raise ValueError(
-            f"There is only one value to weigh, but sample_weight has shape {weights.shape}. Predictions of rank 1 are "
-            "one sample: give them a second axis, or leave sample_weight out."
+            f"There is only one value to weight, but sample_weight has shape {weights.shape}. Predictions of rank 1 "
+            "are "
+            "a single sample: add a second axis, or omit sample_weight."
         )
     weights = jnp.broadcast_to(weights, values.shape)
     inner = tuple(range(1, values.ndim))
@@ -74,14 +75,14 @@ class Mean(Metric):
 
         Args:
             values: numbers `(batch, ...)`.
-            sample_weight: `(batch,)`, or of more axes of the values' shape.
+            sample_weight: `(batch,)`, or with more of the values' axes.
         """
         values, weights = one_value_a_sample(values, sample_weight, jnp.mean, self.dtype)
         self.total.assign(self.total + jnp.sum(values))
         self.count.assign(self.count + (jnp.asarray(values.size, self.dtype) if weights is None else jnp.sum(weights)))
 
     def result(self) -> jax.Array:
-        """The mean, 0 before any value."""
+        """The mean, or 0 if there are no values."""
         return divide_no_nan(self.total.value, self.count.value)
 
 
@@ -110,7 +111,7 @@ class Sum(Metric):
 
         Args:
             values: numbers `(batch, ...)`.
-            sample_weight: `(batch,)`, or of more axes of the values' shape.
+            sample_weight: `(batch,)`, or with more of the values' axes.
         """
         values, _ = one_value_a_sample(values, sample_weight, jnp.sum, self.dtype)
         self.total.assign(self.total + jnp.sum(values))
@@ -121,13 +122,13 @@ class Sum(Metric):
 
 
 class MeanMetricWrapper(Mean):
-    """The mean of a function of `(y_true, y_pred)` that returns one value a sample.
+    """The mean of a function of `(y_true, y_pred)` that returns one value per sample.
 
     Args:
         fn: the function.
         name: name.
         dtype: dtype of the variables; None is floatx.
-        **kwargs: further arguments of the function.
+        **kwargs: additional arguments of the function.
 
     Example:
 
@@ -145,20 +146,20 @@ class MeanMetricWrapper(Mean):
 
     @property
     def options(self) -> ConfigDict:
-        """The function's arguments beside `y_true` and `y_pred`."""
+        """The function's arguments other than `y_true` and `y_pred`."""
         return {name: getattr(self, name) for name in self.option_names}
 
     @property
     def ignores_zero_weights(self) -> bool:  # type: ignore[override]
-        """Whether a row of weight 0 leaves the result as it is: where each row has a value of its own."""
+        """Whether rows of weight 0 do not affect the result: if each row has its own value."""
         return is_rowwise(self.fn, self.options)
 
     def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: ArrayLike | None = None) -> None:  # type: ignore[override]
         """Add a batch.
 
         Args:
-            y_true, y_pred: labels and predictions; the predictions' mask counts.
-            sample_weight: `(batch,)`, or of more axes of the function's values.
+            y_true, y_pred: labels and predictions; the predictions' mask is respected.
+            sample_weight: `(batch,)`, or with more axes of the function's values.
         """
         mask = get_mask(y_pred)
         y_true, y_pred = (as_arrays(y, self.dtype, keep_integers=True) for y in (y_true, y_pred))
@@ -167,6 +168,6 @@ class MeanMetricWrapper(Mean):
         super().update_state(values, masked_weights(weights, mask, "sum", self.dtype))
 
     def get_config(self) -> ConfigDict:
-        """The constructor's arguments, the function and its arguments."""
+        """The constructor's arguments, including the function and its arguments."""
         config = super().get_config()
         return {**config, **self.options} if "fn" in config else config

@@ -1,4 +1,4 @@
-"""Metrics on numbers: distances between predictions and targets, correlations, explained variance."""
+"""Regression metrics: distances between predictions and targets, correlations, explained variance."""
 
 import jax
 import jax.numpy as jnp
@@ -68,7 +68,7 @@ class MeanAbsoluteError(MeanMetricWrapper):
 
 
 class MeanAbsolutePercentageError(MeanMetricWrapper):
-    """Mean of the absolute errors in percent of the true values.
+    """Mean of the absolute errors as a percentage of the true values.
 
     Args:
         name: name.
@@ -159,8 +159,8 @@ class RootMeanSquaredError(Mean):
         """Add a batch.
 
         Args:
-            y_true, y_pred: arrays of one shape.
-            sample_weight: `(batch,)`, or of more axes of that shape.
+            y_true, y_pred: arrays of the same shape.
+            sample_weight: `(batch,)`, or with more axes of that shape.
         """
         y_true, y_pred = predictions_and_labels(*(as_arrays(y, self.dtype) for y in (y_true, y_pred)))
         super().update_state(jnp.square(y_true - y_pred), sample_weight)
@@ -173,11 +173,11 @@ class RootMeanSquaredError(Mean):
 @rowwise
 @op
 def cosine_similarity(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> jax.Array:
-    """Cosine of the angle between `y_true` and `y_pred` along `axis`: 1 for one direction, -1 for opposite ones.
+    """Cosine of the angle between `y_true` and `y_pred` along `axis`: 1 for equal directions, -1 for opposite ones.
 
     Args:
-        y_true, y_pred: arrays of one shape; the result has one axis less.
-        axis: the axis along which the vectors lie.
+        y_true, y_pred: arrays of the same shape; the result has one axis fewer.
+        axis: the axis of the vectors.
     """
     y_true, y_pred = predictions_and_labels(y_true, y_pred)
     return jnp.sum(unit_vectors(y_true, axis) * unit_vectors(y_pred, axis), axis=axis)
@@ -189,7 +189,7 @@ class CosineSimilarity(MeanMetricWrapper):
     Args:
         name: name.
         dtype: dtype of the variables; None is floatx.
-        axis: the axis along which the vectors lie. Defaults to -1.
+        axis: the axis of the vectors. Defaults to -1.
 
     Example:
 
@@ -211,11 +211,11 @@ class CosineSimilarity(MeanMetricWrapper):
 @rowwise
 @op
 def pearson_correlation(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> jax.Array:
-    """Pearson's correlation along `axis`, from -1 to 1; not a number where either side is constant.
+    """Pearson's correlation along `axis`, from -1 to 1; NaN if either side is constant.
 
     Args:
-        y_true, y_pred: arrays of one shape; the result has one axis less.
-        axis: the axis of the samples that are correlated.
+        y_true, y_pred: arrays of the same shape; the result has one axis fewer.
+        axis: the axis of the samples to correlate.
 
     Example:
 
@@ -229,11 +229,11 @@ def pearson_correlation(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> jax.A
 @rowwise
 @op
 def concordance_correlation(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> jax.Array:
-    """Lin's concordance: Pearson's correlation lowered where means or scales differ; 1 is agreement.
+    """Lin's concordance: Pearson's correlation reduced if means or scales differ; 1 is perfect agreement.
 
     Args:
-        y_true, y_pred: arrays of one shape; the result has one axis less.
-        axis: the axis of the samples that are compared.
+        y_true, y_pred: arrays of the same shape; the result has one axis fewer.
+        axis: the axis of the samples to compare.
 
     Example:
 
@@ -274,7 +274,7 @@ class PearsonCorrelation(MeanMetricWrapper):
     Args:
         name: name.
         dtype: dtype of the variables; None is floatx.
-        axis: the axis that is correlated. Defaults to -1.
+        axis: the axis to correlate. Defaults to -1.
 
     Example:
 
@@ -299,7 +299,7 @@ class ConcordanceCorrelation(MeanMetricWrapper):
     Args:
         name: name.
         dtype: dtype of the variables; None is floatx.
-        axis: the axis that is compared. Defaults to -1.
+        axis: the axis to compare. Defaults to -1.
 
     Example:
 
@@ -319,12 +319,12 @@ class ConcordanceCorrelation(MeanMetricWrapper):
 
 
 class R2Score(Metric):
-    """Coefficient of determination: one minus the squared errors over the squared distances from the mean.
+    """Coefficient of determination: one minus the squared errors divided by the squared deviations from the mean.
 
     Args:
-        class_aggregation: `"uniform_average"` of the outputs, `"variance_weighted_average"`, or None for one score an
-            output.
-        num_regressors: number of input features, for the adjusted score; 0 is the plain score.
+        class_aggregation: `"uniform_average"` of the outputs, `"variance_weighted_average"`, or None for one score per
+            output. Defaults to `"uniform_average"`.
+        num_regressors: number of input features, for the adjusted score; 0 gives the plain score. Defaults to 0.
         name: name.
         dtype: dtype of the variables; None is floatx.
 
@@ -337,7 +337,7 @@ class R2Score(Metric):
 
     _direction = "up"
 
-    squared_sum: Variable  # these four from the first batch on
+    squared_sum: Variable  # these four exist from the first batch on
     sum: Variable
     residual: Variable
     count: Variable
@@ -359,7 +359,7 @@ class R2Score(Metric):
 
     @property
     def ignores_zero_weights(self) -> bool:  # type: ignore[override]
-        """Whether a row of weight 0 leaves the result as it is; the adjusted score counts every row."""
+        """Whether rows of weight 0 do not affect the result; the adjusted score counts every row."""
         return self.num_regressors == 0
 
     def _build(self, outputs: int) -> None:
@@ -371,7 +371,7 @@ class R2Score(Metric):
         """Add a batch.
 
         Args:
-            y_true, y_pred: arrays `(batch, outputs)`; labels of one output may be `(batch,)`.
+            y_true, y_pred: arrays `(batch, outputs)`; labels of a single output may be `(batch,)`.
             sample_weight: `(batch,)`, `(batch, 1)` or `(batch, outputs)`.
         """
         y_true, y_pred = as_tables(y_true, y_pred, self.count_dtype, self)
@@ -400,7 +400,7 @@ class R2Score(Metric):
         return self._adjusted(score) if self.num_regressors else score
 
     def _adjusted(self, score: jax.Array) -> jax.Array:
-        """The score lowered for the number of features; as it is where there are too few samples for that."""
+        """The score adjusted for the number of features; unchanged if there are too few samples for that."""
         samples = self.num_samples.value
         freedom = samples - self.num_regressors - 1.0
         adjusted = 1.0 - (1.0 - score) * (samples - 1.0) / jnp.where(freedom > 0, freedom, 1.0)
@@ -408,18 +408,18 @@ class R2Score(Metric):
 
 
 def as_tables(y_true: Tensor, y_pred: Tensor, dtype: str, owner: object) -> tuple[jax.Array, jax.Array]:
-    """Labels and predictions, both `(batch, outputs)`; the labels of one output may be a vector."""
+    """Labels and predictions, both `(batch, outputs)`; the labels of a single output may be a vector."""
     y_true, y_pred = same_rank(*(as_arrays(y, dtype) for y in (y_true, y_pred)))
     if y_true.ndim != 2 or y_pred.ndim != 2 or any(a != b for a, b in zip(y_true.shape, y_pred.shape, strict=True)):
         raise ValueError(
-            f"{validate.describe(owner)}: y_true and y_pred must both have the shape (batch, outputs). "
+            f"{validate.describe(owner)}: y_true and y_pred must both have shape (batch, outputs). "
             f"Received: y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}."
         )
     return y_true, y_pred
 
 
 def row_weights(sample_weight: object, dtype: str) -> jax.Array:
-    """Weights that multiply `(batch, outputs)`: a vector is a column."""
+    """Weights that broadcast to `(batch, outputs)`: a vector becomes a column."""
     if sample_weight is None:
         return jnp.ones((1, 1), dtype)
     weights = as_float(as_arrays(sample_weight, dtype))

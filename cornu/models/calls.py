@@ -1,12 +1,13 @@
 """`model(x)` as one compiled function.
 
-Called on arrays, a model would run one operation after the other, each with a cost of its own. A model whose calls do
-nothing but compute (see `purity`) does nothing that a compiled function would leave out: it reads and assigns its
-variables and attaches masks and losses. So such a model is compiled, once for each shape of the inputs, with its
-variables as the state. Everything else (code that does more, text, symbolic tensors, tracers, inputs with masks, calls
-inside of other calls) runs operation by operation, and so does whatever cannot be compiled after all; the log says why.
+Called on arrays, a model would run its operations one by one, each with overhead. For a model whose calls have no side
+effects (see `purity`), a compiled function does the same: it reads and assigns variables and attaches masks and losses.
+So such a model is compiled, once for each input shape, with its variables as the state. Everything else (code with side
+effects, text, symbolic tensors, tracers, inputs with masks, nested calls) runs operation by operation, and so does
+anything that turns out not to compile; the log says why.
 
-The compiled functions belong to the model's structure: when a part or an attribute of a part is replaced, they go.
+The compiled functions belong to the model's structure: they are discarded when a part or an attribute of a part is
+replaced.
 """
 
 import logging
@@ -33,25 +34,25 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-MOST_SHAPES = 32  # of one model; calls on further shapes run operation by operation
-MOST_CHANGES = 16  # of one model's structure, after which it is no longer compiled
+MOST_SHAPES = 32  # per model; calls on more shapes run operation by operation
+MOST_CHANGES = 16  # structure changes per model, after which it is no longer compiled
 
 NOT_COMPILED = object()
 
-# Dtypes of NumPy arrays that a compiled function takes as they are; others are converted first, or refused.
+# Dtypes of NumPy arrays that a compiled function accepts; others are converted first, or rejected.
 _PLAIN = frozenset(np.dtype(n) for n in ("bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "float16",
                                          "float32", "float64"))  # fmt: skip
 
 
 def run(model: "Model", args: tuple, kwargs: dict) -> Any:
-    """The outputs of a compiled call, or NOT_COMPILED where the call must run operation by operation."""
+    """The outputs of a compiled call, or NOT_COMPILED if the call must run operation by operation."""
     if not context.is_clear() or not model.built or not model.jit_compile:
         return NOT_COMPILED
     if host_programs.fits(args) and all(promises.kept(layer, "changes_images") for layer in model.layers):
         return NOT_COMPILED
     try:
         leaves, treedef = jax.tree.flatten((args, kwargs))
-    except (TypeError, ValueError):  # a dictionary whose keys cannot be sorted
+    except (TypeError, ValueError):  # a dictionary with keys that cannot be sorted
         return NOT_COMPILED
     leaves = [border.narrowed(x) if isinstance(x, np.ndarray) and x.dtype == np.int64 else x for x in leaves]
     facts = [_fact(leaf) for leaf in leaves]
@@ -71,7 +72,8 @@ def run(model: "Model", args: tuple, kwargs: dict) -> Any:
 
 
 def _fact(leaf: object) -> Any:
-    """What a compiled call takes for granted of an argument: an array's shape and dtype, a flag's value; None: no."""
+    """What a compiled call assumes about an argument: an array's shape and dtype, a flag's value; None if
+    unsupported."""
     if isinstance(leaf, np.ndarray):
         return of_array(leaf) if leaf.dtype in _PLAIN else None
     if isinstance(leaf, jax.Array):
@@ -80,11 +82,11 @@ def _fact(leaf: object) -> Any:
 
 
 class Calls:
-    """The compiled calls of one model in one structure.
+    """The compiled calls of one model with one structure.
 
     Args:
         model: the model.
-        watched: what its code takes from outside.
+        watched: the external names that its code uses.
     """
 
     def __init__(self, model: Any, watched: list[purity.Watched]):
@@ -93,18 +95,18 @@ class Calls:
         self._watched = watched
 
     def are_current(self) -> bool:
-        """Whether all that the code takes from outside is as it was."""
+        """Whether everything that the code uses from outside is unchanged."""
         return all(each.holds() for each in self._watched)
 
     def __call__(self, model: object, given: tuple[tuple, dict], leaves: list, key: tuple) -> Any:
-        """The outputs for the arguments, of which the leaves are given as well."""
+        """The outputs for the arguments, whose leaves are passed as well."""
         call = self.known.get(key)
         if call is None and (key in self.known or len(self.known) >= MOST_SHAPES):
             return NOT_COMPILED
         call = call or Call(self.variables, given, leaves)
         try:
             found = call.run(model, leaves)
-        except Exception as error:  # operation by operation it works, or it fails with an error that says where
+        except Exception as error:  # operation by operation it works, or fails with a localized error
             if not call.has_run and not _is_tracing():
                 if None not in self.known.values():
                     _say_why(model, f"compiling it fails with {type(error).__name__}")
@@ -115,7 +117,7 @@ class Calls:
 
 
 def _is_tracing() -> bool:
-    """Whether a function of the user's is being compiled around this call."""
+    """Whether a user's function is being traced around this call."""
     return isinstance(jnp.zeros(()) + 1, jax.core.Tracer)
 
 
@@ -124,8 +126,8 @@ class Call:
 
     Args:
         variables: the model's variables.
-        given: arguments like those of all calls.
-        leaves: the leaves of these.
+        given: arguments representative of all calls.
+        leaves: their leaves.
     """
 
     def __init__(self, variables: tuple[Variable, ...], given: tuple[tuple, dict], leaves: list):
@@ -133,14 +135,14 @@ class Call:
         self._like = tree.map_structure(lambda leaf: 0, given, none_is_leaf=False)
         self._flags = [leaf if isinstance(leaf, bool) else None for leaf in leaves]
         self._pack: Callable[[list], Any] = lambda outputs: outputs
-        self._owners: list[Layer] = []  # of the losses
-        self._model: Any = None  # while it is traced
+        self._owners: list[Layer] = []  # the layers that add the losses
+        self._model: Any = None  # set during tracing
         self.has_run = False
         options = xla.compiler_options() or None
         self._function = jax.jit(self._pure, compiler_options=options)
 
     def run(self, model: object, leaves: list) -> tuple:
-        """Compute; nothing is done to the model yet."""
+        """Compute, without changing the model yet."""
         self._model = model
         arrays = [leaf for leaf in leaves if not isinstance(leaf, bool)]
         found = self._function(values_for_call(self.variables), arrays)
@@ -148,8 +150,8 @@ class Call:
         return found
 
     def finish(self, model: Any, outputs: list, masks: dict, losses: list, changes: dict) -> Any:
-        """Do to the model and the outputs what the call would have done."""
-        if changes:  # which a computation that fails must not reach
+        """Apply the effects of the call to the model and the outputs."""
+        if changes:  # not reached if the computation fails
             values = list(changes.values())
             keep_after_call([self.variables[index] for index in changes], jax.block_until_ready(values))
         model.keep_losses(losses, self._owners)
@@ -158,7 +160,7 @@ class Call:
         return self._pack(outputs)
 
     def _pure(self, state: list, arrays: list) -> tuple[list, dict, list, dict]:
-        """The flat outputs, their masks and the changed variables by position, and the losses."""
+        """The flat outputs, their masks, the changed variables by index, and the losses."""
         given = iter(arrays)
         leaves = [next(given) if flag is None else flag for flag in self._flags]
         args, kwargs = tree.in_order_of(self._like, jax.tree.unflatten(jax.tree.structure(self._like), leaves))
@@ -169,7 +171,7 @@ class Call:
         self._owners = losses.owners
         outputs = tree.flatten(result)
         if not all(isinstance(output, jax.Array) for output in outputs):
-            raise TypeError("Outputs that are not arrays cannot come out of a compiled function.")
+            raise TypeError("A compiled function can only return arrays.")
         self._pack = _packer(result)
         masks = {index: get_mask(output) for index, output in enumerate(outputs) if get_mask(output) is not None}
         after = [values[variable] for variable in self.variables]
@@ -190,18 +192,18 @@ class _Closed(dict):
 
 
 def _packer(result: object) -> Callable[[list], object]:
-    """What puts flat outputs into the structure of `result`."""
+    """A function that packs flat outputs into the structure of `result`."""
     if not tree.is_nested(result):
         return lambda outputs: outputs[0]
     skeleton = tree.map_structure(lambda output: 0, result)
     return lambda outputs: tree.pack_sequence_as(skeleton, outputs)
 
 
-# ---------------------------------------------------------------- which models
+# ---------------------------------------------------------------- eligible models
 
 
 def _calls_of(model: "Model") -> Calls | None:
-    """What holds the compiled calls of `model` as it is now; None where a call may do what only Python does."""
+    """The compiled calls of `model` in its current state; None if a call may have side effects."""
     model._call_structures += 1
     if model._call_structures > MOST_CHANGES:
         return None
@@ -218,7 +220,7 @@ def _say_why(model: object, reason: str) -> None:
 
 
 def _operations(model: "Model") -> Iterator[Operation]:
-    """The model, the layers inside, and the functions in their graphs."""
+    """The model, its layers, and the functions in their graphs."""
     for layer in model._flatten_layers():
         yield layer
         yield from (part for part in getattr(layer, "operations", ()) if not isinstance(part, Layer))

@@ -1,4 +1,4 @@
-"""Copies of models: the same layers afresh, with weights of their own."""
+"""Copies of models: new layers with the same configs, and their own weights."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -24,18 +24,18 @@ def clone_model(
     recursive: bool = False,
     **kwargs: object,
 ) -> Model:
-    """A model with the same layers made afresh from their configs, compiled alike with a fresh optimizer.
+    """A model with new layers created from the configs of the old ones, compiled alike with a new optimizer.
 
-    A functional model of a class whose constructor takes other arguments than inputs and outputs becomes a plain
-    `Functional` one: only that class knows how to make its graph.
+    A functional model of a class whose constructor has other arguments than inputs and outputs becomes a plain
+    `Functional` model: only that class knows how to create its graph.
 
     Args:
         model: the model to copy.
         input_tensors: symbolic tensors to use as inputs; new ones by default.
-        clone_function: function from a layer to the one that takes its place; by default a fresh copy. Operations of
-            `cornu.ops` between layers are copied as they are.
+        clone_function: function from a layer to its replacement; by default a new copy. Operations of `cornu.ops`
+            between layers are copied unchanged.
         call_function: function `(layer, *args, **kwargs)` that calls each new layer.
-        recursive: whether models inside are copied layer by layer with the same functions.
+        recursive: whether to copy nested models layer by layer with the same functions. Defaults to False.
 
     Example:
 
@@ -76,7 +76,7 @@ def _copy(
     if clone_function is not None or input_tensors is not None:
         raise ValueError(
             f"clone_model: {validate.describe(model)} is a subclassed model without a graph, which can only be copied "
-            "whole: leave clone_function and input_tensors out."
+            "as a whole: omit clone_function and input_tensors."
         )
     copy = type(model).from_config(model.get_config())
     copy.build_from_config(model.get_build_config() or {})
@@ -102,7 +102,7 @@ def _clone_sequential(model: Sequential, input_tensors: object, clone: Callable)
 
 
 def _clone_graph(model: Model, input_tensors: object, clone: Callable, call_function: Callable | None) -> Model:
-    graph = cast(Function, model._graph)  # a model without one is not cloned so
+    graph = cast(Function, model._graph)  # models without one are cloned differently
     if input_tensors is None:
         inputs = tree.map_structure(_fresh_input, graph._inputs_struct)
     else:
@@ -120,19 +120,19 @@ def _clone_graph(model: Model, input_tensors: object, clone: Callable, call_func
 
 
 def _takes_graphs(cls: type[Model]) -> bool:
-    """Whether the constructor takes inputs and outputs: it is that of `Model`, or hands on whatever it is given."""
+    """Whether the constructor accepts inputs and outputs: it is that of `Model`, or passes on all its arguments."""
     hands_on = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
     return not has_own_constructor(cls) or {p.kind for p in inspect.signature(cls).parameters.values()} == hands_on
 
 
 def _check_structure(input_tensors: Any, graph: Function) -> None:
-    """Refuse tensors that could only be guessed to belong to the inputs: a dictionary has the inputs' own keys."""
+    """Reject tensors whose assignment to the inputs would be a guess: a dictionary must have the inputs' own keys."""
     own, count = graph._inputs_struct, len(tree.flatten(input_tensors))
     by_key = [isinstance(struct, Mapping) for struct in (own, input_tensors)]
     if count != len(graph.inputs) or by_key[0] != by_key[1] or (all(by_key) and set(own) != set(input_tensors)):
         wanted = f"a dictionary with the keys {sorted(own)}" if by_key[0] else f"a list of {len(graph.inputs)}"
-        given = f"a dictionary with the keys {sorted(input_tensors)}" if by_key[1] else f"{count} in no dictionary"
-        raise ValueError(f"clone_model: input_tensors must be {wanted}, as the model's inputs are. Received: {given}.")
+        given = f"a dictionary with the keys {sorted(input_tensors)}" if by_key[1] else f"{count} outside a dictionary"
+        raise ValueError(f"clone_model: input_tensors must be {wanted}, like the model's inputs. Received: {given}.")
 
 
 def _fresh_input(tensor: KerasTensor) -> KerasTensor:

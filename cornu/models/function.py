@@ -1,6 +1,6 @@
-"""The graph of a functional model: the nodes between given inputs and outputs, in the order in which they run.
+"""The graph of a functional model: the nodes between given inputs and outputs, in execution order.
 
-Operations are listed as Keras lists them, deepest first, so that weights, files and summaries line up with Keras's.
+Operations are listed as in Keras, deepest first, so that weights, files and summaries match Keras's.
 """
 
 import warnings
@@ -52,7 +52,7 @@ class Function(Operation):
         self.nodes_in_order, self.operations = _graph(self.inputs, self.outputs)
 
     def of(self, model: Operation) -> "Function":
-        """The same graph, whose outputs say that they are the model's."""
+        """The same graph, with outputs that are marked as the model's."""
         for tensor in self.outputs:
             tensor.model = tensor.model or model
         return self
@@ -62,7 +62,7 @@ class Function(Operation):
         return self.run(self._line_up(inputs, self))
 
     def run(self, values: list, call: Callable | None = None) -> Any:
-        """The outputs for flat input values; `call(operation, args, kwargs)` may stand in for each operation."""
+        """The outputs for flat input values; `call(operation, args, kwargs)` may replace the call of each operation."""
         budget.take("calls", len(self.nodes_in_order), "The graph")
         known = {id(tensor): value for tensor, value in zip(self.inputs, values, strict=True)}
         for node in self.nodes_in_order:
@@ -74,7 +74,7 @@ class Function(Operation):
         return tree.map_structure(lambda tensor: known[id(tensor)], self._outputs_struct)
 
     def spec(self, tensors: list[KerasTensor]) -> Nested:
-        """The symbolic outputs for flat symbolic inputs: the graph's own where they are like its own inputs."""
+        """The symbolic outputs for flat symbolic inputs: the graph's own if those match its own inputs."""
         if all(x.shape == own.shape for x, own in zip(tensors, self.inputs, strict=True)):
             return tree.map_structure(lambda x: KerasTensor(x.shape, x.dtype), self._outputs_struct)
         return self.run(tensors, lambda operation, args, kwargs: operation.unrecorded_call(*args, **kwargs))
@@ -85,19 +85,19 @@ class Function(Operation):
         return tree.map_structure(lambda x: x.shape, self.compute_output_spec(inputs))
 
     def standardize(self, inputs: Nested, owner: object) -> list:
-        """Flat input values in the order, rank and dtype of the inputs; masks stay with them."""
+        """Flat input values in the order, rank and dtype of the inputs; masks stay attached."""
         values = self._line_up(inputs, owner)
         return [_adjusted(x, tensor) for x, tensor in zip(values, self.inputs, strict=True)]
 
     def _line_up(self, inputs: Nested, owner: object) -> list:
-        """Flat input values in the order of the inputs: found by key, by name of the input, or by position."""
+        """Flat input values in the order of the inputs: matched by key, by name of the input, or by position."""
         found = self._by_key(self._inputs_struct, inputs, owner)
         if found is None and isinstance(inputs, Mapping):
             found = self._by_name(inputs, owner)
         return self._by_position(inputs, owner) if found is None else found
 
     def _by_key(self, struct: object, inputs: Nested, owner: object) -> list | None:
-        """The values of `inputs` at the places of `struct`; None where its nesting or its keys are others."""
+        """The values of `inputs` in the structure `struct`; None if its nesting or its keys differ."""
         if isinstance(struct, Mapping):
             given = inputs if isinstance(inputs, Mapping) else ()
             if not all(key in given or _all_optional(part) for key, part in struct.items()):
@@ -121,14 +121,14 @@ class Function(Operation):
         if missing or nested:
             problem = f"inputs {missing} are missing" if missing else f"there must be one array for {nested[0]!r}"
             raise InputMismatchError(
-                f"{validate.describe(owner)}: {problem}. The model takes {self._expected()}; "
+                f"{validate.describe(owner)}: {problem}. The model expects {self._expected()}; "
                 f"received: {_sketch(inputs)}."
             )
         self._tell_extra_keys(inputs, names, owner)
         return [inputs.get(name) for name in names]
 
     def _by_position(self, inputs: Nested, owner: object) -> list:
-        """The values in their order, where the order of the inputs is beyond doubt."""
+        """The values in order, if the order of the inputs is unambiguous."""
         values = tree.flatten(inputs)
         if len(values) != len(self.inputs):
             raise InputMismatchError(
@@ -137,19 +137,19 @@ class Function(Operation):
             )
         if len(values) > 1 and not _is_ordered(self._inputs_struct):
             raise InputMismatchError(
-                f"{validate.describe(owner)}: the model takes a dictionary, {self._expected()}, whose order is not "
-                f"that of its sorted keys, so a list does not say which input is which. Give the inputs by key. "
+                f"{validate.describe(owner)}: the model expects a dictionary, {self._expected()}, whose order is not "
+                f"that of its sorted keys, so a list would be ambiguous. Pass the inputs by key. "
                 f"Received: {_sketch(inputs)}."
             )
         if len(values) > 1:
             self._tell(
-                f"{validate.describe(owner)}: the inputs came as {_sketch(inputs)} and are taken in that order for "
-                f"{self._expected()}. Give them in the structure of the model's inputs to be safe."
+                f"{validate.describe(owner)}: the inputs are {_sketch(inputs)} and are used in that order for "
+                f"{self._expected()}. Pass them in the structure of the model's inputs to avoid mistakes."
             )
         return values
 
     def _expected(self) -> str:
-        """The structure of the inputs as text: their names, and the keys they stand under."""
+        """The structure of the inputs as text: their names and keys."""
         return _sketch(tree.map_structure(lambda tensor: tensor.name, self._inputs_struct))
 
     def _tell_extra_keys(self, inputs: Mapping, known: Any, owner: object) -> None:
@@ -157,24 +157,24 @@ class Function(Operation):
         if extra:
             self._tell(
                 f"{validate.describe(owner)}: the model has no input for {', '.join(map(repr, extra))}, so that data "
-                f"goes unused. It takes {self._expected()}."
+                f"is not used. It expects {self._expected()}."
             )
 
     def _tell(self, message: str) -> None:
-        """Warn, once for each message."""
+        """Warn, once per message."""
         if message not in self._told:
             warnings.warn(message, stacklevel=2)
             self._told.add(message)
 
 
 def _sketch(structure: Nested) -> str:
-    """A structure of inputs as text, with shapes in the place of arrays."""
+    """A structure of inputs as text, with shapes in place of arrays."""
     text = str(tree.map_structure(lambda x: _Bare(getattr(x, "shape", None) or x), structure))
     return text if len(text) < 300 else f"{text[:300]}..."
 
 
 class _Bare(str):
-    """Text that is shown without quotes."""
+    """Text that is displayed without quotes."""
 
     def __new__(cls, value: object) -> Self:
         return super().__new__(cls, value)
@@ -184,7 +184,7 @@ class _Bare(str):
 
 
 def _is_ordered(structure: Nested) -> bool:
-    """Whether every dictionary in it was written in the order of its sorted keys."""
+    """Whether every dictionary in it lists its keys in sorted order."""
     if isinstance(structure, Mapping):
         return list(structure) == sorted(structure) and all(map(_is_ordered, structure.values()))
     return not isinstance(structure, (list, tuple)) or all(map(_is_ordered, structure))
@@ -195,7 +195,7 @@ def _all_optional(structure: Nested) -> bool:
 
 
 def is_optional(tensor: KerasTensor) -> bool:
-    """Whether a model may be called with None in the place of this input."""
+    """Whether a model may be called with None for this input."""
     return bool(getattr(tensor.history.operation, "optional", False)) if tensor.history else False
 
 
@@ -219,8 +219,8 @@ def _adjusted(x: Nested, tensor: KerasTensor) -> Nested:
 def _cast(x: Data, dtype: DTypeLike, tensor: KerasTensor) -> jax.Array:
     if jnp.iscomplexobj(x) and not jnp.issubdtype(dtype, jnp.complexfloating):
         raise ValueError(
-            f'The input "{tensor.name}" takes {dtype}, and complex numbers would lose their imaginary part. Give '
-            'x.real and x.imag beside each other, or make it with dtype="complex64".'
+            f'The input "{tensor.name}" expects {dtype}, and complex numbers would lose their imaginary part. Pass '
+            'x.real and x.imag as separate features, or create it with dtype="complex64".'
         )
     return jnp.asarray(x, dtype)
 
@@ -228,9 +228,9 @@ def _cast(x: Data, dtype: DTypeLike, tensor: KerasTensor) -> jax.Array:
 def _checked(structure: Nested, what: str) -> Nested:
     for x in tree.flatten(structure):
         if not isinstance(x, KerasTensor):
-            hint = " Symbolic tensors come from cornu.Input(...)."
+            hint = " Create symbolic tensors with cornu.Input(...)."
             if isinstance(x, (jax.Array, Variable)):
-                hint = " An array has values already." + hint
+                hint = " An array already has values." + hint
             elif isinstance(x, Operation):
                 hint = f" Call the layer on a tensor: {type(x).__name__}(...)(x)."
             raise ValueError(f"Function: all {what} must be symbolic tensors. Received: {type(x).__name__}.{hint}")
@@ -240,18 +240,18 @@ def _checked(structure: Nested, what: str) -> Nested:
 
 
 def _seen_from(entries: set[int], tensor: KerasTensor) -> KerasTensor:
-    """`tensor`; where it is the output of a model that was called within the graph, what came of that call."""
+    """`tensor`; for the output of a model that was called within the graph, the result of that call."""
     if tensor.model is None or _is_reached(entries, tensor):
         return tensor
     position = next((i for i, own in enumerate(tensor.model.outputs or ()) if own is tensor), None)
-    if position is None:  # a Sequential model that has another output by now
+    if position is None:  # a Sequential model whose output has changed since
         return tensor
     calls = (_seen_from(entries, node.output_tensors[position]) for node in tensor.model.nodes)
     return next((called for called in calls if _is_reached(entries, called)), tensor)
 
 
 def _is_reached(entries: set[int], tensor: KerasTensor) -> bool:
-    """Whether a tensor is computed from the entries alone."""
+    """Whether a tensor is computed from the inputs alone."""
     known, waiting = set(entries), [tensor]
     while waiting:
         wanted = waiting.pop()
@@ -265,10 +265,10 @@ def _is_reached(entries: set[int], tensor: KerasTensor) -> bool:
 
 
 def _graph(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> tuple[list[Node], list[Operation]]:
-    """The nodes from inputs to outputs in running order, and their operations, deepest first."""
+    """The nodes from inputs to outputs in execution order, and their operations, deepest first."""
     entries = {id(tensor) for tensor in inputs}
     running: list[Node] = []
-    rank: dict[int, int] = {}  # operation -> when it was first met going back from the outputs
+    rank: dict[int, int] = {}  # operation -> order of first visit going back from the outputs
     done: set[int] = set()
     open_nodes: set[int] = set()
 
@@ -277,19 +277,19 @@ def _graph(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> tuple[list[
         if id(node) in done:
             return
         if id(node) in open_nodes:
-            raise ValueError(f"The graph runs in a circle at {validate.describe(node.operation)}.")
+            raise ValueError(f"The graph has a cycle at {validate.describe(node.operation)}.")
         rank.setdefault(id(node.operation), len(rank))
         open_nodes.add(id(node))
         if not (id(tensor) in entries and not isinstance(node.operation, InputLayer)):
             if node.is_input and id(tensor) not in entries:
                 is_output = any(tensor is output for output in outputs)
                 raise ValueError(
-                    f"The outputs need the tensor {tensor}, made by {validate.describe(node.operation)}, which is not "
+                    f"The outputs need the tensor {tensor}, from {validate.describe(node.operation)}, which is not "
                     "among the model's inputs. "
                     + (
-                        "It is an output itself: are inputs and outputs swapped? Write Model(inputs, outputs)."
+                        "It is an output itself: are inputs and outputs swapped? Use Model(inputs, outputs)."
                         if is_output
-                        else "Add it to inputs, or start from the given ones."
+                        else "Add it to inputs, or compute the outputs from the given ones."
                     )
                 )
             for source in node.input_tensors:
@@ -308,7 +308,7 @@ def _graph(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> tuple[list[
 
 
 def _by_depth(running: list[Node], entries: set[int], rank: dict[int, int]) -> list[Operation]:
-    """Operations sorted by their longest way to an output, the longest first, then by `rank`."""
+    """Operations sorted by their longest path to an output, the longest first, then by `rank`."""
     node_depth: dict[int, int] = {}
     depth: dict[int, int] = {}
     operations: dict[int, Operation] = {}
@@ -324,7 +324,7 @@ def _by_depth(running: list[Node], entries: set[int], rank: dict[int, int]) -> l
 
 
 def from_inputs(graph: Function) -> Function:
-    """The same graph from input layers on: where it starts in the middle of another one, a copy of the calls."""
+    """The same graph starting at input layers: a copy of the calls if it starts in the middle of another one."""
     if all(isinstance(history_of(tensor).operation, InputLayer) for tensor in graph.inputs):
         return graph
     entries = [_entry(tensor) for tensor in graph.inputs]
@@ -339,7 +339,7 @@ def _entry(tensor: KerasTensor) -> KerasTensor:
 
 
 def unused(operation: Operation) -> Operation:
-    """The operation itself, but for functions, whose operations are called once only: a new one."""
+    """The operation itself; for functions, whose operations are called only once, a new one."""
     if isinstance(operation, FunctionOperation):
         return FunctionOperation(operation.function, operation.name, **operation.settings)
     return operation

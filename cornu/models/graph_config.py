@@ -1,8 +1,8 @@
-"""The graph of a functional model as plain data, in the form of Keras's files, and back.
+"""The graph of a functional model as plain data, in the format of Keras's files, and back.
 
-Each operation is written with the calls made on it ("inbound nodes"). A symbolic tensor among the arguments is written
-as the operation, the call and the output that it came from. The model's own inputs and outputs are written alike, but
-there Keras counts the calls of a functional model from 1.
+Each operation is written with its calls ("inbound nodes"). A symbolic tensor among the arguments is written as the
+operation, the call and the output that it came from. The model's own inputs and outputs are written in the same way,
+but there Keras counts the calls of a functional model from 1.
 """
 
 import inspect
@@ -49,7 +49,7 @@ def _write_operation(operation: Operation, kept: set[int]) -> ConfigDict:
 
 
 def _layer_call(node: Node) -> tuple[tuple, dict]:
-    """A call's arguments, with the default mode and the missing mask that Keras notes in calls on one tensor alone."""
+    """A call's arguments, plus the default mode and missing mask that Keras records for calls on a single tensor."""
     on_one_tensor = len(node.args) == 1 and isinstance(node.args[0], KerasTensor) and set(node.kwargs) <= {"mask"}
     alone = on_one_tensor or (len(node.args) == 1 and getattr(node.operation, "_graph", None) is not None)
     noted = _unsaid(inspect.signature(node.operation.call), node.args[0]) if alone else {}
@@ -57,14 +57,14 @@ def _layer_call(node: Node) -> tuple[tuple, dict]:
 
 
 def _unsaid(signature: inspect.Signature, inputs: object) -> ConfigDict:
-    """What `training` and `mask` are in Keras's files when the caller did not give them."""
+    """The values of `training` and `mask` in Keras's files if the caller did not give them."""
     mode = getattr(signature.parameters.get("training"), "default", None)
     noted = {"training": mode} if isinstance(mode, bool) else {}
     return noted | {"mask": tree.map_structure(lambda _: None, inputs)} if "mask" in signature.parameters else noted
 
 
 def _differs(said: object, unsaid: object) -> bool:
-    """Whether an argument in a file is more than what stands there for one that was left out."""
+    """Whether an argument in a file differs from what is written for an omitted one."""
     return any(a is not b for a, b in zip_longest(tree.flatten(said), tree.flatten(unsaid)))
 
 
@@ -77,7 +77,7 @@ def _write_call(args: Any, kwargs: dict, kept: set[int]) -> ConfigDict:
 
 
 class _Reference:
-    """A symbolic tensor as Keras writes it among a call's arguments."""
+    """A symbolic tensor as Keras writes it in a call's arguments."""
 
     def __init__(self, tensor: KerasTensor, kept: set[int]):
         self.tensor, self.kept = tensor, kept
@@ -113,7 +113,7 @@ def _first_number(operation: Operation | None) -> int:
 
 
 def read(config: Config, custom_objects: Mapping | None = None) -> tuple[Any, Any, ConfigDict]:
-    """(inputs, outputs, other constructor arguments) of the functional model that `config` describes."""
+    """(inputs, outputs, other constructor arguments) of the functional model described by `config`."""
     with registry.custom_objects(custom_objects), shared_objects():
         graph = _Graph(config["layers"])
         inputs, outputs = graph.ends([config["input_layers"], config["output_layers"]])
@@ -123,7 +123,7 @@ def read(config: Config, custom_objects: Mapping | None = None) -> tuple[Any, An
 
 
 class _Call:
-    """One call that a config tells of: its arguments, and the symbolic tensors in them that were found so far."""
+    """A call in a config: its arguments, and the symbolic tensors in them that were resolved so far."""
 
     def __init__(self, name: str, call: Config):
         self.args, self.kwargs = _tuples(call["args"]), _tuples(call["kwargs"])
@@ -131,29 +131,30 @@ class _Call:
         self.tensors: dict[int, KerasTensor] = {}
         if not self.references:
             raise ValueError(
-                f"The config's graph calls {name!r} on plain values alone, which is refused: a call in a graph has at "
+                f"The config's graph calls {name!r} on plain values only, which is not allowed: a call in a graph has "
+                "at "
                 "least one symbolic tensor, and without one it would be computed while the file is read."
             )
 
     def next_origin(self) -> Any:
-        """Where the first tensor comes from that was not found yet; None where all were."""
+        """The origin of the first unresolved tensor; None if there are none."""
         found = len(self.tensors)
         return self.references[found]["config"]["keras_history"] if found < len(self.references) else None
 
     def found(self, tensor: KerasTensor) -> None:
-        """Note the tensor that `next_origin` asks for."""
+        """Record the tensor for `next_origin`."""
         self.tensors[id(self.references[len(self.tensors)])] = tensor
 
     def filled(self) -> tuple[Nested, Nested]:
-        """The arguments, with tensors in their places."""
+        """The arguments, with resolved tensors."""
         return _replace(self.args, self.tensors), _replace(self.kwargs, self.tensors)
 
 
 class _Graph:
-    """The operations of a config, and the tensors that repeating their calls makes.
+    """The operations of a config, and the tensors created by repeating their calls.
 
-    Each call waits for the calls that make its tensors, so the work grows with the number of calls, in whatever order
-    they are listed.
+    Each call waits for the calls that create its inputs, so the work is proportional to the number of calls, whatever
+    their order.
     """
 
     def __init__(self, entries: list[dict]):
@@ -169,7 +170,7 @@ class _Graph:
         self._repeat_calls({name: deque(entry["inbound_nodes"]) for name, entry in self.entries.items()})
 
     def _repeat_calls(self, calls: dict[str, deque]) -> None:
-        """Repeat all calls, those of one operation in their order."""
+        """Repeat all calls, those of each operation in order."""
         waiting: dict[tuple[str, int], list[str]] = {}  # (operation, node) -> those whose next call needs it
         begun: dict[str, _Call] = {}
         ready = deque(calls)
@@ -186,10 +187,12 @@ class _Graph:
                 ready += waiting.pop((name, self._node_count(name) - 1), ())
         stuck = [name for name, left in calls.items() if left]
         if stuck:
-            raise ValueError(f"The config's graph cannot be put together: the inputs of {stuck!r:.500} are never made.")
+            raise ValueError(
+                f"The config's graph cannot be reconstructed: the inputs of {stuck!r:.500} are never created."
+            )
 
     def _lacking(self, call: _Call) -> tuple[str, int] | None:
-        """The first node that a call still waits for, or None."""
+        """The first node that a call is waiting for, or None."""
         while (origin := call.next_origin()) is not None:
             tensor = self.find(origin)
             if tensor is None:
@@ -206,26 +209,26 @@ class _Graph:
         operation(*args, **{k: v for k, v in kwargs.items() if k not in unsaid or _differs(v, unsaid[k])})
 
     def _node_count(self, name: str) -> int:
-        """How many nodes an operation has of those that the config counts."""
+        """The number of an operation's nodes that the config counts."""
         return len(self.made[name].nodes) - self.first.get(name, 0) if name in self.made else 0
 
     def find(self, origin: Any) -> KerasTensor | None:
-        """The tensor that comes from (operation, call, output), if it is there already."""
+        """The tensor from (operation, call, output), if it exists already."""
         name, node, position = origin[:3]
         if name not in self.entries:
             names = sorted(map(str, self.entries))
             raise ValueError(f"The config's graph refers to {name!r}, which is not among its layers: {names!r:.500}.")
         if type(node) is not int or node < 0:
-            raise ValueError(f"The config's graph refers to call {node!r:.100} of {name!r}, which it does not have.")
+            raise ValueError(f"The config's graph refers to call {node!r:.100} of {name!r}, which does not exist.")
         if node >= self._node_count(name):
             return None
         outputs = self.made[name].nodes[self.first.get(name, 0) + node].output_tensors
         return outputs[position] if position in range(len(outputs)) else None
 
     def ends(self, ends: object) -> Any:
-        """The tensors of the inputs or outputs, in the structure in which they are written."""
+        """The tensors of the inputs or outputs, in their structure in the config."""
         counted = [origin for origin in _origins(ends) if _first_number(self.made.get(origin[0]))]
-        if any(call == 0 for _, call, _ in counted):  # as cornu's first files had them
+        if any(call == 0 for _, call, _ in counted):  # as in early cornu files
             return self._ends(ends, frozenset())
         return self._ends(ends, {name for name, _, _ in counted})
 

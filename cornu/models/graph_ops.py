@@ -1,7 +1,7 @@
-"""Operations of `cornu.ops` in a graph, as Keras's files name and call them.
+"""Operations of `cornu.ops` in a graph, with the names and arguments used in Keras's files.
 
-Keras has a class for each operation: some arguments go to its constructor and are its config, the others to its call.
-Tensors are the call's and the rest the constructor's, but for the operations in `_CALLS`.
+Keras has a class for each operation: some arguments go to its constructor and form its config, the others to its call.
+Tensors are call arguments and the rest constructor arguments, except for the operations in `_CALLS`.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from cornu.core.typing import Config, ConfigDict
 
 _MODULES = ("keras.src.ops.", "keras.src.activations.")
 
-# Keras's module by the file that has the function here, where that is not `numpy`; by name, where the file misleads.
+# Keras's module for each file here, if it is not `numpy`; by function name where the file does not determine it.
 _BY_FILE = {
     "activation": "nn", "attention": "nn", "color": "image", "control": "core", "convolution": "nn",
     "crossentropy": "nn", "ctc": "nn", "encoding": "nn", "filtering": "image", "linalg": "linalg", "measure": "nn",
@@ -32,7 +32,7 @@ _BY_NAME = {
     "rearrange": "einops", "slogdet": "numpy",
 }  # fmt: skip
 
-# Parameters of Keras's call, by position and by keyword; all others are config.
+# Call parameters in Keras, by position and by keyword; all others are config.
 _CALLS = {
     "associative_scan": (("f", "elems"), ()),
     "average": (("x",), ("weights",)),
@@ -62,7 +62,7 @@ def is_written(entry: Config) -> bool:
 
 
 def write(operation: FunctionOperation) -> tuple[ConfigDict, tuple[list, dict]]:
-    """(entry for the operation, arguments of its one call), in Keras's form."""
+    """(config of the operation, arguments of its only call), in Keras's format."""
     args, kwargs, config = _form(operation, list(operation.nodes[0].args), dict(operation.nodes[0].kwargs))
     entry = {
         "module": f"keras.src.{_module(operation.function)}",
@@ -81,7 +81,7 @@ def _module(function: Callable) -> str:
 
 
 def _form(operation: FunctionOperation, args: list, kwargs: dict) -> tuple[list, dict, dict]:
-    """(positional, keyword, config) arguments in Keras's form."""
+    """(positional, keyword, config) arguments in Keras's format."""
     name, settings = operation.function.__name__, dict(operation.settings)
     if name == "einsum":
         return args[1:], kwargs, {"subscripts": args[0], **settings}
@@ -98,13 +98,13 @@ def _form(operation: FunctionOperation, args: list, kwargs: dict) -> tuple[list,
 
 
 def read(entry: Config, args: list, kwargs: dict) -> FunctionOperation:
-    """Repeat the call of a written operation on symbolic tensors; returns the operation made for it."""
+    """Repeat the call of a serialized operation on symbolic tensors; returns the new operation."""
     function = _function(entry["class_name"])
-    config = tree.lists_to_tuples(deserialize_keras_object(entry["config"]))  # a file has lists alone
+    config = tree.lists_to_tuples(deserialize_keras_object(entry["config"]))  # files contain only lists
     settings = {key: value for key, value in config.items() if key != "name"}
     if "subscripts" in settings:
         args = [settings.pop("subscripts"), *args]
-    if function.__name__ in _CALLS:  # by name, for here the order can be another
+    if function.__name__ in _CALLS:  # by name, since the order may differ here
         args, kwargs = [], dict(zip(_CALLS[function.__name__][0], args, strict=False)) | kwargs
     tensors, keywords, settings = function.flow.split(tuple(args), {**settings, **kwargs})
     operation = FunctionOperation(function, entry["name"], **settings)
@@ -131,5 +131,5 @@ def _by_class_name() -> ConfigDict:
 
 
 _FUNCTIONS = _by_class_name()
-# Activations that are not operations as well.
+# Activations that are not also operations.
 _ACTIVATIONS = {cast(OpFunction, f).class_name: f for f in (activations.relu, activations.mish)}

@@ -1,7 +1,7 @@
 """Models: layers that can be trained, saved and described.
 
-A model is written in one of three ways. A subclass defines `call`. `Model(inputs, outputs)` is a functional model: it
-keeps the graph between symbolic inputs and outputs and runs it. `Sequential` is a list of layers.
+A model is defined in one of three ways. A subclass defines `call`. `Model(inputs, outputs)` is a functional model: it
+stores the graph between symbolic inputs and outputs and runs it. `Sequential` is a list of layers.
 """
 
 import json
@@ -33,11 +33,11 @@ from cornu.saving import legacy_config
 from cornu.training.loop import Trainer
 
 _OF_EVERY_CALL = ("training", "mask")
-_MOST_FRESH, _FOR_EACH = 2**30, 2000  # bytes of weights that a text without any may ask for, and for each sign more
+_MOST_FRESH, _FOR_EACH = 2**30, 2000  # bytes of weights that a JSON config may create, and more per character
 
 
 class Model(Trainer, Layer):
-    """A layer with training (`fit`), evaluation, prediction and files.
+    """A layer that can be trained (`fit`), evaluated, used for prediction and saved.
 
     Args:
         inputs: symbolic input or structure of them (functional models only).
@@ -57,7 +57,7 @@ class Model(Trainer, Layer):
     pure_call = rowwise = True
     _recomputes = False
     volatile_attributes = Layer.volatile_attributes | Trainer.volatile_attributes
-    _settled = (Variable, SeedGenerator)  # `compile` brings metrics
+    _settled = (Variable, SeedGenerator)  # `compile` adds metrics
     _hidden = Layer._hidden | Trainer.hidden_attributes | volatile_attributes | {"_graph"}
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -73,13 +73,13 @@ class Model(Trainer, Layer):
             self._set_graph(*graph_arguments)
 
     def _set_graph(self, inputs: Nested, outputs: Nested) -> None:
-        """Become the functional model between `inputs` and `outputs`."""
+        """Become the functional model from `inputs` to `outputs`."""
         self._graph = from_inputs(Function(inputs, outputs, name=self.name)).of(self)
         _check_unique_names(self._graph.operations, self)
         self.built = True
 
     def _settle(self) -> None:
-        """A model with a graph may be given more attributes: the graph says what it computes."""
+        """A model with a graph may get more attributes later: the graph defines its computation."""
         if self._graph is None:
             super()._settle()
 
@@ -92,11 +92,11 @@ class Model(Trainer, Layer):
         return outputs if self._graph is None else _without_lists_of_one(outputs)
 
     def call(self, inputs: Nested, training: bool | None = None, mask: Nested = None) -> Nested:
-        """Run the graph; subclasses without one write their own."""
+        """Run the graph; subclasses without one must override this."""
         if self._graph is None:
             raise NotImplementedError(
                 f"{validate.describe(self)}: define call() in the class {type(self).__name__}, "
-                "or make the model from symbolic tensors: Model(inputs, outputs)."
+                "or create the model from symbolic tensors: Model(inputs, outputs)."
             )
         with (
             _masked(inputs, mask),
@@ -105,9 +105,9 @@ class Model(Trainer, Layer):
             return self._graph.run(self._graph.standardize(inputs, self))
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Nested:
-        """The symbolic outputs for symbolic inputs; those of one model for like inputs are found once in a call.
+        """The symbolic outputs for symbolic inputs; those of each model for equal inputs are computed once per call.
 
-        So a model that calls its parts twice, which call theirs twice, takes no longer for each level.
+        So nested models that call their parts twice do not take exponential time.
         """
         if self._runs_graph():
             return self._graph_spec(*args, **kwargs)
@@ -118,11 +118,13 @@ class Model(Trainer, Layer):
         given = {key: value for key, value in {"training": training, "mask": mask}.items() if value is not None}
         if not all(x is None for x in tree.flatten(mask)):
             return super().compute_output_spec(inputs, **given)
-        graph = cast(Function, self._graph)  # it runs
+        graph = cast(Function, self._graph)  # it has a graph
         given_tensors, own = graph._line_up(inputs, self), graph.inputs
         if not all(isinstance(x, KerasTensor) and x.ndim == y.ndim for x, y in zip(given_tensors, own, strict=True)):
             return super().compute_output_spec(inputs, **given)
-        tensors = [KerasTensor(x.shape, y.dtype) for x, y in zip(given_tensors, own, strict=True)]  # as they are cast
+        tensors = [
+            KerasTensor(x.shape, y.dtype) for x, y in zip(given_tensors, own, strict=True)
+        ]  # with the dtypes they are cast to
         specs = context.current().specs
         specs = {} if specs is None else specs
         key = (id(self), training, *(x.shape for x in tensors))
@@ -132,12 +134,13 @@ class Model(Trainer, Layer):
         return tree.map_structure(lambda x: KerasTensor(x.shape, x.dtype), specs[key])
 
     def _runs_graph(self) -> bool:
-        """Whether calling the model runs its graph, and nothing else."""
+        """Whether calling the model just runs its graph."""
         caller = next(base for base in type(self).__mro__ if "call" in base.__dict__)
         return self._graph is not None and registry.is_builtin(caller) and self.activity_regularizer is None
 
     def _arrays(self, value: object) -> Nested:
-        """An argument of `call` with JAX arrays in it; for a graph a list of numbers is one array, as for `predict`."""
+        """An argument of `call` converted to JAX arrays; for a graph a list of numbers is a single array, as in
+        `predict`."""
         return super()._arrays(value if self._graph is None else _written_out(value, validate.describe(self)))
 
     def _check_inputs(self, inputs: Nested) -> None:
@@ -152,15 +155,15 @@ class Model(Trainer, Layer):
         return None
 
     def _expected_shape(self, tensor: KerasTensor) -> tuple[int | None, ...]:
-        """The sizes that an input must have, None for any."""
+        """The required sizes of an input, None for any."""
         return (None, *tensor.shape[1:])
 
     def _attach_masks(self, inputs: Nested, outputs: Nested, previous: object) -> None:
-        """Nothing to do: the layers inside have attached them."""
+        """Do nothing: the inner layers have attached them."""
 
     @property
     def _is_functional(self) -> bool:
-        """Whether the model was made from symbolic tensors."""
+        """Whether the model was created from symbolic tensors."""
         return self.__dict__.get("_graph") is not None
 
     def _flat_graph_inputs(self) -> list[KerasTensor] | None:
@@ -178,22 +181,22 @@ class Model(Trainer, Layer):
 
     @property
     def input(self) -> Nested:
-        """The symbolic input, in the structure it was given in."""
+        """The symbolic input, in its original structure."""
         return self._graph._inputs_struct if self._graph is not None else super().input
 
     @property
     def output(self) -> Nested:
-        """The symbolic output, in the structure it was given in."""
+        """The symbolic output, in its original structure."""
         return self._graph._outputs_struct if self._graph is not None else super().output
 
     @property
     def input_shape(self) -> NestedShapes:
-        """The shape of the input; a list of shapes where there are several."""
+        """The shape of the input; a list of shapes if there are several."""
         return _one_or_list([x.shape for x in tree.flatten(self.input)])
 
     @property
     def output_shape(self) -> NestedShapes:
-        """The shape of the output; a list of shapes where there are several."""
+        """The shape of the output; a list of shapes if there are several."""
         return _one_or_list([x.shape for x in tree.flatten(self.output)])
 
     @property
@@ -211,11 +214,11 @@ class Model(Trainer, Layer):
             return sorted(struct)
         return [history_of(x).operation.name for x in self._graph.outputs]
 
-    # ------------------------------------------------------------ parts
+    # ------------------------------------------------------------ layers
 
     @property
     def operations(self) -> list[Operation]:
-        """The operations of a functional model's graph, layers included."""
+        """The operations of a functional model's graph, including layers."""
         return list(self._graph.operations) if self._graph is not None else []
 
     @property
@@ -226,7 +229,7 @@ class Model(Trainer, Layer):
         return self._flatten_layers(recursive=False, include_self=False)
 
     def _held(self) -> Iterator[object]:
-        """What the attributes hold; a graph's operations come after what was set before it, as in Keras."""
+        """The values of the attributes; a graph's operations come after attributes set before it, as in Keras."""
         graph = self.__dict__.get("_graph")
         for name, value in self.__dict__.items():
             if value is graph is not None:
@@ -239,35 +242,35 @@ class Model(Trainer, Layer):
         return [o for o in graph.operations if isinstance(o, kind)] if graph is not None else []
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """The layer with this name, or at this index of `layers`."""
+        """The layer with this name, or at this index in `layers`."""
         if (name is None) == (index is None):
-            raise ValueError(f"{validate.describe(self)}: get_layer takes a name or an index, one of them.")
+            raise ValueError(f"{validate.describe(self)}: get_layer takes either a name or an index.")
         layers = self.layers
         if index is not None:
             if not -len(layers) <= index < len(layers):
                 raise ValueError(
-                    f"{validate.describe(self)}: there are {len(layers)} layers, so none has index {index}."
+                    f"{validate.describe(self)}: there are only {len(layers)} layers, so there is no index {index}."
                 )
             return layers[index]
         for layer in layers:
             if layer.name == name:
                 return layer
         raise ValueError(
-            f"{validate.describe(self)}: no layer is called {name!r}. Closest: "
+            f"{validate.describe(self)}: there is no layer {name!r}. Closest: "
             f"{validate.closest(str(name), [layer.name for layer in layers])}."
         )
 
     def quantize(  # type: ignore[override]  # as Keras names the arguments of models
         self, mode: object = None, config: object = None, filters: object = None, type_check: bool = True
     ) -> None:
-        """Keep the large weights of the layers in few bits from now on; they are no longer trained.
+        """Quantize the large weights of the layers; they are then no longer trainable.
 
         Args:
-            mode: `"int8"`, `"int4"`, `"float8"` (weights stay, and are trained), `"gptq"` or `"awq"` (with a config
-                that has data); None is that of `config`.
-            config: a `quantizers.QuantizationConfig` that says more than the mode; None is the mode's own.
-            filters: pattern of the layers' names, a list of patterns, or a function of a layer; None is all layers.
-            type_check: whether layers of classes derived from cornu's are left as they are.
+            mode: `"int8"`, `"int4"`, `"float8"` (weights are kept and stay trainable), `"gptq"` or `"awq"` (with a
+                config that contains data); None uses that of `config`.
+            config: a `quantizers.QuantizationConfig` with further settings; None uses the mode's defaults.
+            filters: pattern of layer names, a list of patterns, or a function of a layer; None is all layers.
+            type_check: whether to skip layers of subclasses of cornu's classes. Defaults to True.
 
         Example:
 
@@ -278,7 +281,7 @@ class Model(Trainer, Layer):
         quantizing.quantize(self, mode, config, filters, type_check)
 
     def get_quantization_layer_structure(self, mode: str | None = None) -> dict[str, Any] | None:
-        """The blocks that a mode with data goes through one after the other; a subclass may name them, this has none.
+        """The blocks that a data-dependent mode processes in sequence; may be overridden, None by default.
 
         Args:
             mode: `"gptq"` or `"awq"`.
@@ -300,12 +303,12 @@ class Model(Trainer, Layer):
         """Print a table of the layers with their output shapes and numbers of weights.
 
         Args:
-            line_length: width of the table in characters.
-            positions: ends of the columns, as fractions of the width.
-            print_fn: function that is given the whole text instead of standard output.
-            expand_nested: whether models inside this one are listed layer by layer.
-            show_trainable: whether a column says what is trained.
-            layer_range: names (or regular expressions) of the first and the last layer to list.
+            line_length: width of the table in characters. None by default.
+            positions: ends of the columns, as fractions of the width. None by default.
+            print_fn: function that receives the whole text instead of standard output. None by default.
+            expand_nested: whether to list the layers of nested models. Defaults to False.
+            show_trainable: whether to add a column showing what is trainable. Defaults to False.
+            layer_range: names (or regular expressions) of the first and the last layer to list. None by default.
         """
         print_summary(
             self, line_length=line_length, positions=positions, print_fn=print_fn, expand_nested=expand_nested,
@@ -313,7 +316,7 @@ class Model(Trainer, Layer):
         )  # fmt: skip
 
     def _repr_html_(self) -> str:
-        """What a notebook shows of a model: the table of `summary`."""
+        """The display of a model in notebooks: the table of `summary`."""
         return as_html(self)
 
     # ------------------------------------------------------------ configs
@@ -327,7 +330,7 @@ class Model(Trainer, Layer):
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: dict | None = None) -> "Model":
-        """A model equal to the one whose `get_config` gave `config`."""
+        """A model equal to the one whose `get_config` returned `config`."""
         if all(key in config for key in ("layers", "input_layers", "output_layers")):
             config = legacy_config.of_today({"class_name": "Functional", "config": config})["config"]
             inputs, outputs, rest = graph_config.read(config, custom_objects)
@@ -335,18 +338,18 @@ class Model(Trainer, Layer):
         return super().from_config(config)
 
     def get_build_config(self) -> ConfigDict | None:
-        """The shapes a subclassed model was built with; a graph knows its own."""
+        """The shapes a subclassed model was built with; not needed for a graph."""
         return {"input_shape": None} if self._graph is not None else super().get_build_config()
 
     def build_from_config(self, config: Config) -> None:
-        """Build with the shapes that `get_build_config` gave."""
+        """Build with the shapes returned by `get_build_config`."""
         if config.get("input_shape") is not None or "input_shape" not in config:
             super().build_from_config(config)
 
     def save(
         self, filepath: str | os.PathLike, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
     ) -> None:
-        """Write the model to a file; the arguments are those of `cornu.models.save_model`."""
+        """Save the model to a file; the arguments are those of `cornu.models.save_model`."""
         saving.save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
 
     def save_weights(
@@ -356,11 +359,11 @@ class Model(Trainer, Layer):
         max_shard_size: float | None = None,
         **kwargs: object,
     ) -> None:
-        """Write the weights to a file; the arguments are those of `cornu.saving.save_weights`."""
+        """Save the weights to a file; the arguments are those of `cornu.saving.save_weights`."""
         saving.save_weights(self, filepath, overwrite=overwrite, max_shard_size=max_shard_size, **kwargs)
 
     def load_weights(self, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: object) -> None:
-        """Take the weights from a file; the arguments are those of `cornu.saving.load_weights`."""
+        """Load the weights from a file; the arguments are those of `cornu.saving.load_weights`."""
         saving.load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
 
     def export(
@@ -371,21 +374,22 @@ class Model(Trainer, Layer):
         input_signature: object = None,
         **kwargs: object,
     ) -> None:
-        """Write the model's inference to a file that runs without cornu.
+        """Export the model's inference to a file that can be run without cornu.
 
         Args:
-            filepath: where to, by custom with the ending `.stablehlo` or `.onnx`.
-            format: `"stablehlo"`, which JAX alone can run (see `cornu.export`), or `"onnx"` (needs the extra `onnx`).
-                Keras's default, TensorFlow's SavedModel, is not there, since cornu does not use TensorFlow.
-            verbose: whether to print what was written; None means yes.
-            input_signature: list with one structure of `InputSpec`s, symbolic tensors or arrays for each argument;
-                None takes what the model was built with. Unknown sizes stay unknown, each its own as far as the model
+            filepath: path of the file, conventionally with the extension `.stablehlo` or `.onnx`.
+            format: `"stablehlo"`, which only requires JAX (see `cornu.export`), or `"onnx"` (requires the extra
+                `onnx`). Keras's default, TensorFlow's SavedModel, is not supported, since cornu does not use
+                TensorFlow.
+            verbose: whether to print a description of the exported file; None means True.
+            input_signature: list with one structure of `InputSpec`s, symbolic tensors or arrays for each argument; None
+                uses what the model was built with. Unknown sizes stay unknown, and independent as far as the model
                 allows.
-            kwargs: for StableHLO `platforms`, some of `"cpu"`, `"cuda"`, `"rocm"` and `"tpu"` (default: all but
-                ROCm), and `is_static`, whether assigning to variables is an error; for ONNX `opset_version`.
+            kwargs: for StableHLO `platforms`, some of `"cpu"`, `"cuda"`, `"rocm"` and `"tpu"` (default: all except
+                ROCm), and `is_static`, whether to disallow assignments to variables; for ONNX `opset_version`.
 
         Raises:
-            ValueError: when the model does not run with unknown sizes, or what was written computes something else.
+            ValueError: if the model does not run with unknown sizes, or the exported file computes something different.
 
         Example:
 
@@ -405,7 +409,7 @@ class Model(Trainer, Layer):
 
 
 class Functional(Model):
-    """A model made from symbolic tensors by `Model(inputs, outputs)`."""
+    """A model created from symbolic tensors by `Model(inputs, outputs)`."""
 
     _in_files = registry.InFiles("keras.src.models.functional", registered_name="Functional")
 
@@ -414,14 +418,15 @@ class Functional(Model):
 
 
 def _without_lists_of_one(outputs: Nested) -> Nested:
-    """What a list of one output holds: Keras's models hand out arrays so, while symbolic outputs keep their list."""
+    """The item of a list with one output: Keras's models return arrays that way, while symbolic outputs keep the
+    list."""
     is_list = isinstance(outputs, (list, tuple)) and len(outputs) == 1
     return outputs[0] if is_list and not any_symbolic(outputs) else outputs
 
 
 @contextmanager
 def _masked(inputs: Nested, mask: Nested) -> Iterator[None]:
-    """Scope in which the inputs, which may be the caller's own arrays, carry the masks that were given by hand."""
+    """Scope in which the inputs, possibly the caller's own arrays, carry the masks that were passed explicitly."""
     flat = [] if mask is None else list(zip(tree.flatten(inputs), tree.flatten(mask), strict=False))
     before = [get_mask(x) for x, _ in flat]
     try:
@@ -434,7 +439,7 @@ def _masked(inputs: Nested, mask: Nested) -> Iterator[None]:
 
 
 def _written_out(value: object, owner: str) -> Nested:
-    """`value` with an array in the place of each (nested) list of numbers or text."""
+    """`value` with an array in place of each (nested) list of numbers or text."""
     if isinstance(value, Mapping):
         return {key: _written_out(item, owner) for key, item in value.items()}
     if not isinstance(value, (list, tuple)):
@@ -474,7 +479,8 @@ def _graph_arguments(cls: type, args: tuple, kwargs: dict) -> tuple[tuple | None
         old = [name for name in ("input", "output") if name in kwargs]
         if old and cls in (Model, Functional):
             raise TypeError(
-                f"Model: unknown argument {old[0]!r}. The names are inputs and outputs: Model(inputs=..., outputs=...)."
+                f"Model: unknown argument {old[0]!r}. The arguments are inputs and outputs: Model(inputs=..., "
+                "outputs=...)."
             )
         alone = [name for name in ("inputs", "outputs") if name in kwargs and cls in (Model, Functional)]
         if args or alone:
@@ -489,7 +495,7 @@ def _graph_arguments(cls: type, args: tuple, kwargs: dict) -> tuple[tuple | None
 
 
 def has_own_constructor(cls: type) -> bool:
-    """Whether the class takes other arguments than symbolic inputs and outputs."""
+    """Whether the class's constructor has other arguments than symbolic inputs and outputs."""
     for base in cls.__mro__:
         if base in (Functional, Model):
             return False
@@ -504,21 +510,21 @@ def _check_unique_names(operations: Sequence[Operation], owner: object) -> None:
         if operation.name in seen:
             raise ValueError(
                 f'{validate.describe(owner)}: two layers are called "{operation.name}". '
-                "Give each layer of a model a name of its own."
+                "Use a unique name for each layer of a model."
             )
         seen.add(operation.name)
 
 
 def model_from_json(json_string: str, custom_objects: dict | None = None) -> Model:
-    """The model that `model.to_json()` wrote down, with fresh weights.
+    """The model described by the result of `model.to_json()`, with new weights.
 
     Args:
         json_string: the JSON text.
-        custom_objects: dictionary from name to class or function.
+        custom_objects: dictionary from names to classes or functions.
 
     Raises:
-        ValueError: when the text is not a config of a model, names unknown classes, holds code, or asks for more than a
-            gigabyte of weights, which only a file that holds them may.
+        ValueError: if the text is not a config of a model, names unknown classes, contains code, or needs more than a
+            gigabyte of weights, which is only allowed for a file that contains them.
     """
     text = json_string.encode(errors="surrogatepass")
     with (

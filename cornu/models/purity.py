@@ -1,12 +1,11 @@
-"""Whether a layer's call does nothing but compute, so that it may be compiled.
+"""Whether a layer's call has no side effects, so that it may be compiled.
 
-A compiled call does once, while it is traced, whatever is not computing: printing, counting, keeping a value, drawing
-a number in Python. cornu's own layers promise `pure_call` (see `core.promises`), and so may a user's. Of other classes
-the code is read: it must store nothing outside its own frame and call nothing but layers, operations, JAX, arithmetic
-and functions of which the same holds; attributes must be values that cannot change in their place. What the code takes
-from outside (a constant of its module, a variable of the function around it, an attribute of its class) is `Watched`
-and compared at each call. In doubt a call is not pure: it then runs operation by operation, which is slower and always
-right.
+In a compiled call, anything that is not computation happens only once, during tracing: printing, counting, storing a
+value, drawing a number in Python. cornu's own layers promise `pure_call` (see `core.promises`), and a user's may too.
+For other classes the code is analyzed: it must store nothing outside its own frame and call only layers, operations,
+JAX, arithmetic and functions of which the same holds; attributes must be immutable values. Whatever the code uses from
+outside (a module constant, a closure variable, a class attribute) is `Watched` and compared at each call. In doubt a
+call is not pure: it then runs operation by operation, which is slower and always correct.
 """
 
 import builtins
@@ -33,7 +32,7 @@ _BUILTINS = frozenset(
 _STORING = ("ASYNC", "BEFORE_ASYNC", "DELETE_ATTR", "DELETE_GLOBAL", "GET_AWAITABLE", "IMPORT", "LOAD_BUILD_CLASS",
             "STORE_ATTR", "STORE_GLOBAL", "STORE_NAME")  # fmt: skip
 _FIXED = (tuple, frozenset, MappingProxyType)
-# What changes a container: the methods that its fixed kind does not have.
+# Mutating methods: those that the immutable counterpart of a container does not have.
 _MUTATING = {n for kind in (*parts.CONTAINERS, OrderedDict) for n in dir(kind)}.difference(*map(dir, _FIXED))
 _UNDER_THE_HOOD = frozenset({"__delattr__", "__dict__", "__setattr__"})
 _OF_COMPUTING = ("cornu.activations", "cornu.kernels", "cornu.losses", "cornu.ops", "cornu.random",
@@ -41,29 +40,29 @@ _OF_COMPUTING = ("cornu.activations", "cornu.kernels", "cornu.losses", "cornu.op
 _NUMPY = frozenset({"arange", "array", "asarray", "full", "ones", "prod", "zeros"})
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtype, type(Ellipsis), slice, jax.Array)
 _KNOWN_CONTAINERS = frozenset({*parts.CONTAINERS, OrderedDict})
-# The members of a class whose code is read, beside functions, with the attributes that hold it; others do what they do.
+# Class members whose code is analyzed besides functions, with the attributes that contain it.
 _MEMBERS: dict[type, tuple[str, ...]] = {
     classmethod: ("__func__",), property: ("fget",), staticmethod: ("__func__",),
 }  # fmt: skip
 
 
 class Impure(Exception):  # noqa: N818 - a finding, which says where
-    """A call may do something else than compute."""
+    """A call may have side effects."""
 
 
 class Watched(NamedTuple):
-    """A name outside of the code, and what it stood for when the code was read."""
+    """A name outside of the code, and the value it had when the code was analyzed."""
 
     look_up: Callable[[], object]
     value: Any
 
     def holds(self) -> bool:
-        """Whether it still stands for that."""
+        """Whether it still has that value."""
         return self.look_up() is self.value
 
 
 def read(operations: Iterable[Operation]) -> list[Watched]:
-    """What the calls of all operations take from outside their code; raises Impure where one may do more."""
+    """The external names used by the calls of all operations; raises Impure if one may have side effects."""
     operations = list(operations)
     reader = _Reader(operations)
     for operation in operations:
@@ -76,18 +75,18 @@ def read(operations: Iterable[Operation]) -> list[Watched]:
 
 class _Reader:
     def __init__(self, operations: list[Operation]) -> None:
-        self.watched: dict[tuple[int, str], Watched] = {}  # by the identity of where a name stands, and the name
+        self.watched: dict[tuple[int, str], Watched] = {}  # by the identity of the namespace, and the name
         self._own = set(map(id, operations))
         self._seen: set[type] = set()
-        self._changing: dict[type, bool] = {}  # whether the code of a class changes containers
-        self._read: dict[FunctionType, tuple[set[str], bool]] = {}  # names in it, whether it changes containers
+        self._changing: dict[type, bool] = {}  # whether the code of a class mutates containers
+        self._read: dict[FunctionType, tuple[set[str], bool]] = {}  # names in it, whether it mutates containers
 
     def _watch(self, place: object, name: str, look_up: Callable[[], object]) -> Any:
-        """What a name stands for in a class, a module, its dictionary or a cell; compared from now on, once a call."""
+        """The value of a name in a class, a module, its dictionary or a cell; compared at each call from now on."""
         return self.watched.setdefault((id(place), name), Watched(look_up, look_up())).value
 
     def look_at(self, operation: Operation) -> None:
-        """Look at the attributes of an operation, and at its code where its class makes no promise."""
+        """Analyze the attributes of an operation, and its code if its class makes no promise."""
         if isinstance(operation, FunctionOperation):
             for value in (operation.function, operation.settings, *((n.args, n.kwargs) for n in operation.nodes)):
                 self._attribute("is called with something", value, strict=False)
@@ -106,26 +105,26 @@ class _Reader:
                     raise Impure(f"has an attribute {name!r} that its code may change")
 
     def _own_call(self, cls: type) -> None:
-        """Refuse another `call` than that of the class, which the class has promised nothing of."""
+        """Reject a `call` other than the class's own, about which the class has promised nothing."""
         home = next(base for base in cls.__mro__ if "call" in vars(base))
         call = self._watch(home, "call", partial(vars(home).get, "call"))
         if registry.is_builtin(home) and isinstance(call, FunctionType) and not _is_cornu(call):
-            raise Impure(f"has a call that was put in the place of {home.__name__}.call")
+            raise Impure(f"has a call that replaces {home.__name__}.call")
 
     def _attribute(self, where: str, value: object, strict: bool, containers: tuple = parts.CONTAINERS) -> None:
-        """Refuse what could change in its place, which nobody would see."""
+        """Reject mutable values, whose changes would go unnoticed."""
         for item in _leaves(value, containers):
             if isinstance(item, np.ndarray):
-                raise Impure(f"{where} that holds a NumPy array, which can be changed in its place")
+                raise Impure(f"{where} that contains a NumPy array, which is mutable")
             if isinstance(item, FunctionType):
                 self._function(item)
             elif (strict or callable(item)) and not _is_known(item):
-                raise Impure(f"{where} that holds an object of type {type(item).__name__}, which may change")
+                raise Impure(f"{where} that contains an object of type {type(item).__name__}, which may be mutable")
 
     # ------------------------------------------------------------ code
 
     def _methods(self, cls: type) -> bool:
-        """Read what a call may use of the user's classes; whether any of the methods changes a container."""
+        """Analyze what a call may use of the user's classes; whether any of the methods mutates a container."""
         own = [base for base in cls.__mro__ if base is not object and not registry.is_builtin(base)]
         inherited = {name for base in cls.__mro__ if base not in own for name in vars(base)}
         everything = {name for base in own for name in vars(base) if promises.may_run_in_call(name)}
@@ -147,11 +146,11 @@ class _Reader:
                     waiting |= (names | (everything if "getattr" in names else set())) - known
                     changes |= mutates
                 if functions and not any(map(_calls_super, functions)):
-                    break  # those further up are not run
+                    break  # overridden methods are not run
         return changes
 
     def _class_attribute(self, name: str, value: object) -> None:
-        """Refuse what all objects of a class share and a call could change, or not see changed."""
+        """Reject what all objects of a class share and a call could change, or whose change would go unnoticed."""
         if name in _UNDER_THE_HOOD:
             raise Impure(f"uses {name}")
         if not name.startswith("__"):
@@ -160,15 +159,15 @@ class _Reader:
             )
 
     def _function(self, function: FunctionType) -> tuple[set[str], bool]:
-        """Read a function: the names in it and in what it calls, and whether it changes containers."""
+        """Analyze a function: the names in it and in what it calls, and whether it mutates containers."""
         code = function.__code__
         if _is_cornu(function) or function in self._read:
             return self._read.get(function, (set(), False))
         if code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
             raise Impure(f"runs {function.__qualname__}, a generator")
         if vars(function).keys() - {"__wrapped__"}:
-            raise Impure(f"runs {function.__qualname__}, a function with attributes, which may change")
-        self._read[function] = set(), False  # while it is read, for functions that call themselves
+            raise Impure(f"runs {function.__qualname__}, a function with attributes, which are mutable")
+        self._read[function] = set(), False  # during analysis, for recursive functions
         cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
         for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
             self._value(default, f"a default of {function.__qualname__}")
@@ -185,7 +184,7 @@ class _Reader:
             if step.opname.startswith(_STORING) or (step.opname == "STORE_DEREF" and step.argval in cells):
                 raise Impure(f"{'imports' if 'IMPORT' in step.opname else 'assigns'} {step.argval!r} {where}")
             if step.opname == "PUSH_EXC_INFO" and steps[index + 1].opname != "WITH_EXCEPT_START":
-                raise Impure(f"catches errors, which may come from compiling {where}")
+                raise Impure(f"catches exceptions, which may be raised by compilation {where}")
             if step.opname == "LOAD_GLOBAL":
                 names |= {step.argval} & {"getattr"}
                 found = self._global(step.argval, space, _attributes_after(steps, index), where)
@@ -219,7 +218,7 @@ class _Reader:
     def _from_outside(
         self, name: str, value: object, attributes: Iterator[str], where: str
     ) -> tuple[set[str], bool] | None:
-        """Look at what a name stands for, and watch the attributes taken from it where it is a module."""
+        """Analyze the value of a name, and watch the attributes accessed on it if it is a module."""
         while isinstance(value, ModuleType):
             attribute = next(attributes, None)
             if attribute is None:
@@ -231,14 +230,14 @@ class _Reader:
         return self._value(value, f"{name} {where}")
 
     def _value(self, value: object, where: str) -> tuple[set[str], bool] | None:
-        """Something that code has from outside: what can be called must compute, anything else must be fixed."""
+        """Analyze an external value: a callable must have no side effects, anything else must be immutable."""
         if isinstance(value, FunctionType) and not _computes(value):
             if _is_cornu(value):
-                raise Impure(f"calls {where}, which does more than compute")
+                raise Impure(f"calls {where}, which may have side effects")
             return self._function(value)
         for item in _leaves(value, (tuple,)):
             if not (isinstance(item, _PLAIN) or id(item) in self._own or _is_error(item) or _computes(item)):
-                raise Impure(f"uses {where}, of which nothing is known")
+                raise Impure(f"uses {where}, which is unknown")
         return None
 
 
@@ -248,7 +247,7 @@ def _calls_super(function: FunctionType) -> bool:
 
 
 def _may_be_changed(value: object) -> bool:
-    """Whether a value is a container that holds something else than layers and variables, or nothing yet."""
+    """Whether a value is a container of anything other than layers and variables, or empty."""
     if not isinstance(value, parts.CONTAINERS) or isinstance(value, (tuple, frozenset)):
         return False
     held = list(_leaves(value))
@@ -256,7 +255,7 @@ def _may_be_changed(value: object) -> bool:
 
 
 def _attributes_after(steps: list[dis.Instruction], index: int) -> Iterator[str]:
-    """The names of the attributes that are taken one from the other, beginning with what step `index` loads."""
+    """The names of chained attribute accesses, starting with what instruction `index` loads."""
     for step in steps[index + 1 :]:
         if step.opname not in ("LOAD_ATTR", "LOAD_METHOD"):
             return
@@ -264,7 +263,7 @@ def _attributes_after(steps: list[dis.Instruction], index: int) -> Iterator[str]
 
 
 def _leaves(value: object, containers: tuple = parts.CONTAINERS) -> Iterator[object]:
-    """What is in containers of known kinds, however deep; others, which may do anything, as they are."""
+    """The contents of containers of known types, at any depth; other objects unchanged."""
     if isinstance(value, containers) and (type(value) in _KNOWN_CONTAINERS or hasattr(value, "_fields")):
         for item in value.values() if isinstance(value, dict) else value:
             yield from _leaves(item, containers)
@@ -279,7 +278,7 @@ def _functions_of(member: object) -> Iterator[FunctionType]:
 
 
 def _home(value: object) -> str:
-    """The module where a function or class was written, whatever it is wrapped to look like."""
+    """The module where a function or class is defined, unwrapped."""
     home = getattr(value, "__module__", None) or ""
     written = value.__globals__.get("__name__", "") if isinstance(value, FunctionType) else home
     return home if home.partition(".")[0] == written.partition(".")[0] else written
@@ -290,7 +289,7 @@ def _is_cornu(function: FunctionType) -> bool:
 
 
 def _computes(value: object) -> bool:
-    """Whether a function or class is one of cornu's, JAX's or NumPy's that does nothing but compute."""
+    """Whether a function or class is one of cornu's, JAX's or NumPy's without side effects."""
     home = _home(value)
     if isinstance(value, np.ufunc) or home == "math" or (hasattr(value, "flow") and home.startswith("cornu.")):
         return True
@@ -302,7 +301,7 @@ def _computes(value: object) -> bool:
 
 
 def _is_known(value: object) -> bool:
-    """Whether a call that has a value among its layer's attributes can be compiled with it."""
+    """Whether a call can be compiled although this value is among its layer's attributes."""
     return isinstance(value, (*_PLAIN, Operation, Variable)) or registry.is_builtin(type(value)) or _computes(value)
 
 

@@ -1,4 +1,4 @@
-"""`model.quantize`: which layers of a model are kept in few bits, and what inputs they are fitted to, if to any."""
+"""`model.quantize`: which layers of a model are quantized, and the data for calibration, if any."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -18,7 +18,7 @@ _STRUCTURE = '{"pre_block_layers": [...], "sequential_blocks": [...]}'
 
 
 def quantize(model: Any, mode: object, config: object, filters: object, type_check: bool) -> None:
-    """Keep the weights of a model's layers in few bits; all of them, or, where one cannot be, none."""
+    """Quantize the weights of a model's layers; all of them or, if one fails, none."""
     config = configs.chosen(mode, config, model)
     if not model.built:
         raise ValueError(
@@ -40,7 +40,7 @@ def quantize(model: Any, mode: object, config: object, filters: object, type_che
 
 
 def _layers(block: Any, config: Any, wanted: Callable, type_check: bool) -> Iterator[Any]:
-    """The layers of a block whose weights the mode can keep, and the filter lets through."""
+    """The layers of a block that support the mode and pass the filter."""
     for layer in block._flatten_layers():
         can = isinstance(layer, Quantizable) and config.mode in layer.quantization_modes
         if can and (registry.is_builtin(type(layer)) or not type_check) and wanted(layer):
@@ -48,7 +48,7 @@ def _layers(block: Any, config: Any, wanted: Callable, type_check: bool) -> Iter
 
 
 def _filter(filters: object, owner: object) -> Callable[[Any], bool]:
-    """Whether a layer is to be quantized, from a pattern of names, several of them, a function or None."""
+    """A predicate for layers to quantize, from a pattern of names, several patterns, a function or None."""
     if filters is None:
         return lambda layer: True
     if callable(filters):
@@ -56,14 +56,15 @@ def _filter(filters: object, owner: object) -> Callable[[Any], bool]:
     patterns_of_names = [filters] if isinstance(filters, str) else filters
     if not isinstance(patterns_of_names, (list, tuple)) or not all(isinstance(p, str) for p in patterns_of_names):
         raise ValueError(
-            f"{validate.describe(owner)}: filters must be a pattern of layers' names, a list of such, or a function of "
+            f"{validate.describe(owner)}: filters must be a pattern of layer names, a list of patterns, or a function "
+            "of "
             f"a layer. Received: filters={filters!r:.200}."
         )
     return lambda layer: any(patterns.found(pattern, layer.name) for pattern in patterns_of_names)
 
 
 def _renew_optimizer(model: Any, before: Sequence) -> None:
-    """Compile a model again whose optimizer was made for variables that are no longer there."""
+    """Recompile a model whose optimizer was created for variables that no longer exist."""
     if not model.compiled or model.optimizer is None or not model.optimizer.built:
         return
     if {id(v) for v in before} != {id(v) for v in model.trainable_variables}:
@@ -71,26 +72,26 @@ def _renew_optimizer(model: Any, before: Sequence) -> None:
         model.compile(**model._compile_arguments | {"optimizer": fresh})
 
 
-# ---------------------------------------------------------------- fitting to data
+# ---------------------------------------------------------------- calibration
 
 
 def _structure(model: Any, config: Any) -> Structure:
-    """The layers before the blocks, and the blocks, as the config or the model names them."""
+    """The layers before the blocks, and the blocks, as defined by the config or the model."""
     structure = config.quantization_layer_structure or model.get_quantization_layer_structure(config.mode)
     if not isinstance(structure, dict) or not {"pre_block_layers", "sequential_blocks"} <= set(structure):
         raise ValueError(
-            f"{validate.describe(model)}: mode={config.mode!r} must be told the model's blocks, as {_STRUCTURE}: give "
-            "the config a quantization_layer_structure, or write get_quantization_layer_structure(mode)."
+            f"{validate.describe(model)}: mode={config.mode!r} needs the model's blocks, as {_STRUCTURE}: pass "
+            "quantization_layer_structure to the config, or define get_quantization_layer_structure(mode)."
         )
     if config.dataset is None:
         raise ValueError(
-            f"{validate.describe(model)}: mode={config.mode!r} needs data. Give {type(config).__name__} a dataset."
+            f"{validate.describe(model)}: mode={config.mode!r} needs data. Pass a dataset to {type(config).__name__}."
         )
     return structure
 
 
 def _fit_blocks(structure: Structure, config: object, layers: Sequence[Any]) -> None:
-    """Round the weights of one block after the other, by the inputs that reach it through those before."""
+    """Quantize one block after the other, using the inputs that reach it through the previous ones."""
     samples: list[Any] = list(_samples(config))
     for layer in structure["pre_block_layers"]:
         samples = [layer(sample) for sample in samples]
@@ -110,7 +111,7 @@ def _fit_blocks(structure: Structure, config: object, layers: Sequence[Any]) -> 
 
 
 def _samples(config: Any) -> Iterator[np.ndarray]:
-    """Token ids of one sample each, (1, time)."""
+    """Token ids of a single sample each, (1, time)."""
     return islice(_rows_of_tokens(config), config.num_samples)
 
 
@@ -123,7 +124,7 @@ def _rows_of_tokens(config: Any) -> Iterator[np.ndarray]:
 
 
 def _watched(seen: dict[int, Any], layer: Any, run: Callable, *arguments: Any) -> Any:
-    """Run a layer or an operation, looking at the inputs of those that are asked for."""
+    """Run a layer or an operation, observing the inputs of the selected ones."""
     if id(layer) in seen:
         x = next(iter(arguments[0].values()))
         axes = [axis % x.ndim for axis in layer._forms[0].summed_inputs]

@@ -1,7 +1,7 @@
-"""`Sequential`: a model that is a list of layers, each fed with the one before.
+"""`Sequential`: a model that is a list of layers, each receiving the output of the previous one.
 
-As soon as the shape of the input is known, the list is also laid out as a graph, so that a Sequential model has
-symbolic inputs and outputs like any functional one.
+As soon as the input shape is known, the list is also converted to a graph, so that a Sequential model has symbolic
+inputs and outputs like any functional one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ class Sequential(Model):
 
     Args:
         layers: list of layers; more can be added later.
-        trainable: whether training changes the weights.
+        trainable: whether training updates the weights. Defaults to True.
         name: name.
 
     Example:
@@ -51,19 +51,19 @@ class Sequential(Model):
             )
         super().__init__(trainable=trainable, name=name)
         self._layers: list[Layer] = []
-        self._only_last_size_known = False  # whether the input's shape comes from `input_dim` alone
-        self._sizes_declared = True  # whether somebody said the input's sizes, or they were those of the first data
+        self._only_last_size_known = False  # whether the input's shape comes only from `input_dim`
+        self._sizes_declared = True  # whether the input's sizes were declared, rather than inferred from the first data
         for layer in layers or ():
             self.add(layer, rebuild=False)
         self._rebuild()
 
     @filtered
     def add(self, layer: object, rebuild: bool = True) -> None:
-        """Put `layer` at the end.
+        """Append `layer`.
 
         Args:
-            layer: a layer, a model, or what `Input(...)` returns (as the first).
-            rebuild: whether the graph is laid out again at once.
+            layer: a layer, a model, or the result of `Input(...)` (only as the first).
+            rebuild: whether to rebuild the graph immediately. Defaults to True.
         """
         layer = _as_layer(layer, self)
         if isinstance(layer, InputLayer) and self._layers:
@@ -72,7 +72,7 @@ class Sequential(Model):
             )
         if any(layer.name == other.name and layer is not other for other in self._layers):
             raise ValueError(
-                f'{validate.describe(self)}: there is a layer called "{layer.name}" already. Names must differ.'
+                f'{validate.describe(self)}: there is already a layer called "{layer.name}". Names must be unique.'
             )
         if not self._layers and layer._batch_input_shape is not None:
             self._only_last_size_known = layer._only_last_size_known
@@ -82,9 +82,9 @@ class Sequential(Model):
             self._rebuild()
 
     def pop(self, rebuild: bool = True) -> Layer:
-        """Take the last layer off."""
+        """Remove the last layer."""
         if not self._layers:
-            raise ValueError(f"{validate.describe(self)}: there is no layer to take off.")
+            raise ValueError(f"{validate.describe(self)}: there is no layer to remove.")
         layer = self._layers.pop()
         self.built = False
         self._graph = None
@@ -93,7 +93,7 @@ class Sequential(Model):
         return layer
 
     def _rebuild(self) -> None:
-        """Lay the layers out as a graph, if the input's shape is known."""
+        """Rebuild the graph, if the input's shape is known."""
         self.built = False
         self._graph = None
         self._forget_computations()
@@ -106,7 +106,7 @@ class Sequential(Model):
             self._lay_out(_fresh_inputs(first))
 
     def _lay_out_from(self, entry: InputLayer) -> None:
-        """Lay out from an input; one known by `input_dim` alone may gain dimensions that a later layer needs."""
+        """Build the graph from an input; one known only by `input_dim` may gain dimensions that a later layer needs."""
         try:
             return self._lay_out(entry.output)
         except ValueError:
@@ -121,7 +121,7 @@ class Sequential(Model):
             raise
 
     def _enter(self, example: KerasTensor, declared: bool = True) -> None:
-        """Put an input like `example` first, and lay out from there."""
+        """Create an input like `example`, and build the graph from there."""
         self._sizes_declared = declared
         self._layers.insert(0, InputLayer(batch_shape=example.shape, dtype=example.dtype))
         self._rebuild()
@@ -129,7 +129,7 @@ class Sequential(Model):
     def _lay_out(self, inputs: Nested) -> None:
         x = inputs
         path = self._variable_path()
-        context.auto_name("functional")  # Keras makes a functional model here: the next one's name counts it
+        context.auto_name("functional")  # Keras creates a functional model here, which affects automatic names
         with context.scope(path=path, scope_caller=self):
             for layer in self.layers:
                 x = layer(x)
@@ -138,10 +138,10 @@ class Sequential(Model):
         self.built = True
 
     def build(self, input_shape: NestedShapes = None) -> None:
-        """Make all weights.
+        """Create all weights.
 
         Args:
-            input_shape: shape of the input with the batch dimension; not needed when the first layer says it.
+            input_shape: shape of the input with the batch dimension; not needed if the first layer defines it.
         """
         if self.built:
             return
@@ -152,14 +152,14 @@ class Sequential(Model):
             return
         if input_shape is None:
             raise ValueError(
-                f"{validate.describe(self)}: the shape of the input is not known. Start with cornu.Input(shape=...), "
-                "or give build() an input_shape with the batch dimension, such as (None, 784)."
+                f"{validate.describe(self)}: the shape of the input is unknown. Start with cornu.Input(shape=...), "
+                "or pass an input_shape with the batch dimension to build(), such as (None, 784)."
             )
         dtype = "string" if getattr(self._layers[0], "takes_text", False) else "float32"
         self._enter(KerasTensor(tuple(input_shape), dtype), declared=False)
 
     def _build_for(self, arguments: Any) -> None:
-        """Build from the first data seen, with its shape and dtype."""
+        """Build from the first data, with its shape and dtype."""
         if self.built or not self._layers:
             return super()._build_for(arguments) if not self._layers else None
         inputs = tree.flatten(next(iter(arguments.values()), None))
@@ -169,11 +169,11 @@ class Sequential(Model):
         return None
 
     def _expected_shape(self, tensor: KerasTensor) -> tuple[int | None, ...]:
-        """The sizes that an input must have: declared ones. The layers know which others matter to them."""
+        """The required sizes of an input: the declared ones. The layers check those that matter to them."""
         return super()._expected_shape(tensor) if self._sizes_declared else (None,) * tensor.ndim
 
     def call(self, inputs: Nested, training: bool | None = None, mask: Nested = None, **kwargs: Any) -> Nested:
-        """Feed the layers one after the other."""
+        """Apply the layers in sequence."""
         if self._graph is not None:
             return super().call(inputs, training=training, mask=mask)
         x = inputs
@@ -183,7 +183,7 @@ class Sequential(Model):
         return x
 
     def _held(self) -> Iterator[object]:
-        """The layers first, then what the attributes hold besides."""
+        """The layers first, then the values of other attributes."""
         yield self.__dict__.get("_layers", [])
         yield from Layer._held(self)
 
@@ -231,7 +231,7 @@ class Sequential(Model):
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: dict | None = None) -> "Sequential":
-        """A model equal to the one whose `get_config` gave `config`."""
+        """A model equal to the one whose `get_config` returned `config`."""
         if "layers" not in config and not isinstance(config, list):
             return cls(**config)
         config = legacy_config.of_today({"class_name": "Sequential", "config": config})["config"]
@@ -239,14 +239,14 @@ class Sequential(Model):
         if config.get("dtype") is not None:
             model.dtype_policy = config["dtype"]
         made: list[Layer] = []
-        below = context.scope(path=model._variable_path(), scope_caller=model)  # names stay as they were
+        below = context.scope(path=model._variable_path(), scope_caller=model)  # keeps the names
         with shared_objects(), below:
             for entry in config["layers"]:
-                first = config["layers"].index(entry)  # an entry that is there twice is one layer in two places
+                first = config["layers"].index(entry)  # an entry that occurs twice is the same layer
                 made.append(made[first] if first < len(made) else deserialize_keras_object(entry, custom_objects))
                 model.add(made[-1], rebuild=False)
         model._rebuild()
-        model._sizes_declared = False  # files do not tell sizes that were declared from those of the first data
+        model._sizes_declared = False  # files do not distinguish declared sizes from inferred ones
         shape = config.get("build_input_shape")
         if not model.built and model._layers and isinstance(shape, (list, tuple)):
             model.build(tuple(shape))
@@ -257,7 +257,7 @@ class Sequential(Model):
         return {"input_shape": self.inputs[0].shape} if self.built and self.inputs else None
 
     def build_from_config(self, config: Config) -> None:
-        """Build with the shape that `get_build_config` gave."""
+        """Build with the shape returned by `get_build_config`."""
         if not self.built and config.get("input_shape") is not None:
             self.build(tuple(config["input_shape"]))
 
@@ -273,7 +273,7 @@ def _as_layer(layer: object, owner: object) -> Layer:
             " Leave the call out, Dense(2) in the place of Dense(2)(x); a graph of tensors is a Model(inputs, outputs)."
         )
     hint = hint or " Wrap a function in cornu.layers.Lambda." * callable(layer)
-    raise ValueError(f"{validate.describe(owner)}: add() takes a layer. Received: {validate.shown(layer)}.{hint}")
+    raise ValueError(f"{validate.describe(owner)}: add() expects a layer. Received: {validate.shown(layer)}.{hint}")
 
 
 def _fresh_inputs(model: Model) -> Nested:

@@ -30,7 +30,7 @@ _SEQUENTIAL: tuple[int, tuple[float, ...]] = (88, (0.45, 0.80, 1.0))  # width in
 _GRAPH: tuple[int, tuple[float, ...]] = (108, (0.3, 0.56, 0.74, 1.0))
 _COLUMNS = ["Layer (type)", "Output Shape", "Param #", "Connected to"]
 _MARGIN = 4
-_TRAINED_WIDTH = 0.1  # how much of the width the column "Trainable" takes
+_TRAINED_WIDTH = 0.1  # fraction of the width used by the column "Trainable"
 
 
 def print_summary(
@@ -54,7 +54,7 @@ def print_summary(
             ends = [end * (1 - _TRAINED_WIDTH) for end in ends] + [1.0]
     if len(ends) != len(columns):
         raise ValueError(
-            f"{validate.describe(model)}: positions must have {len(columns)} numbers, one a column. "
+            f"{validate.describe(model)}: positions must have {len(columns)} numbers, one per column. "
             f"Received: positions={validate.shown(positions)}."
         )
     table = _table(columns, _widths(ends, width), width)
@@ -65,7 +65,7 @@ def print_summary(
 
 
 def as_html(model: Any) -> str:
-    """The table as a page of a notebook has it."""
+    """The table as HTML for notebooks."""
     linear = _is_linear(model)
     columns = _COLUMNS[: 3 if linear else 4]
     rows = [
@@ -81,7 +81,7 @@ def as_html(model: Any) -> str:
 
 
 def _is_linear(model: Model) -> bool:
-    """Whether every layer feeds just the next one, so that a column of connections would say nothing."""
+    """Whether every layer feeds only the next one, so that a column of connections would be redundant."""
     graph = model._graph
     if graph is None or hasattr(model, "_layers"):
         return True
@@ -124,7 +124,7 @@ def _rows(model: object, expand: bool, layer_range: Sequence[str] | None) -> Ite
 
 
 def _listed_layers(model: Any) -> list:
-    """What the table lists: a graph's operations, else layers."""
+    """The rows of the table: a graph's operations, else layers."""
     graph = getattr(model, "_graph", None)
     if graph is not None and not hasattr(model, "_layers"):
         return list(graph.operations)
@@ -134,7 +134,7 @@ def _listed_layers(model: Any) -> list:
 def _expanded(layer: object, depth: int, expand: bool) -> Iterator[tuple[int, object]]:
     yield depth, layer
     if expand and hasattr(layer, "layers"):
-        for child in layer.layers:  # operations are listed at the top alone
+        for child in layer.layers:  # operations are listed only at the top level
             yield from _expanded(child, depth + 1, expand)
 
 
@@ -147,22 +147,22 @@ def _between(layers: list, layer_range: Sequence[str], model: object) -> list:
     found = [[i for i, layer in enumerate(layers) if re.match(name, layer.name)] for name in layer_range]
     if not all(found):
         raise ValueError(
-            f"{validate.describe(model)}: no layer fits {layer_range!r}. Names: {[layer.name for layer in layers]}."
+            f"{validate.describe(model)}: no layer matches {layer_range!r}. Names: {[layer.name for layer in layers]}."
         )
     first, last = sorted((found[0][0], found[1][-1]))
     return layers[first : last + 1]
 
 
 class _Facts(NamedTuple):
-    """What a line says of a layer, as plain texts."""
+    """The contents of a row about a layer, as plain text."""
 
     indent: str
     name: str
     kind: str
     shape: str
     parameters: str
-    connections: tuple[str, ...]  # one text, or none where the table has no such column
-    trained: bool | None  # None where there is nothing to train
+    connections: tuple[str, ...]  # one string, or none if the table has no such column
+    trained: bool | None  # None if there is nothing to train
 
 
 def _facts(layer: Any, model: object, depth: int, linear: bool) -> _Facts:
@@ -178,7 +178,7 @@ def _facts(layer: Any, model: object, depth: int, linear: bool) -> _Facts:
 
 
 def _marked(facts: _Facts, with_trained: bool) -> list[str]:
-    """The cells of a line, in colours."""
+    """The cells of a row, with color markup."""
     name, kind = map(rich_markup.escape, (facts.name, facts.kind))
     number, *note = facts.parameters.split(" ")
     cells = [
@@ -198,14 +198,14 @@ _TRAINED = {
 
 
 def _colored(text: str) -> str:
-    """Numbers and None in colour, as rich's own highlighter would."""
+    """Numbers and None in color, as in rich's own highlighter."""
     text = rich_markup.escape(text)
     text = re.sub(r"\b(\d+)\b", r"[green]\1[/green]", text)
     return text.replace("None", "[cyan]None[/cyan]")
 
 
 def _shape_text(layer: Operation) -> str:
-    """The shapes of what the layer gives: of its symbolic outputs, else of its last real ones."""
+    """The output shapes of the layer: of its symbolic outputs, or of its last actual ones."""
     shapes: list[Any] = []
     if layer.nodes:
         shapes += [getattr(x, "shape", None) for x in tree.flatten(layer.nodes[0].outputs)]
@@ -217,7 +217,7 @@ def _shape_text(layer: Operation) -> str:
 
 
 def shape_text(shape: Any) -> str:
-    """A shape, or a structure of shapes, as tables and pictures show it."""
+    """A shape, or a structure of shapes, for display."""
     if tree.is_shape(shape):
         inner = ", ".join(map(str, shape))
         return f"({inner},)" if len(shape) == 1 else f"({inner})"
@@ -253,7 +253,7 @@ def _connections(layer: Any, model: Any) -> str:
 
 
 def _totals(model: Model) -> list[tuple[str, dict]]:
-    """The variables that are counted together, by identity, under what they are called."""
+    """The variables in each total, by identity, under its label."""
     weights = {id(v): v for v in model.weights}
     trained = {id(v): v for v in model.trainable_weights}
     frozen = {key: v for key, v in weights.items() if key not in trained}

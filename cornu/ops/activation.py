@@ -1,6 +1,6 @@
 """Activation functions, the elementwise nonlinearities of `cornu.ops.nn` and the softmax family.
 
-Slopes and thresholds are plain numbers. Integers are turned into floats, save where the function keeps them exact.
+Slopes and thresholds are plain numbers. Integers are converted to floats, unless the function is exact on them.
 """
 
 import jax
@@ -24,7 +24,7 @@ def relu(x: Tensor) -> jax.Array:
 
 @op
 def relu6(x: Tensor) -> jax.Array:
-    """`relu` that stops at 6, `min(max(x, 0), 6)`."""
+    """`relu` capped at 6, `min(max(x, 0), 6)`."""
     return jax.nn.relu6(floating(x))
 
 
@@ -42,7 +42,7 @@ def elu(x: Tensor, alpha: float = 1.0) -> jax.Array:
 
 @op
 def selu(x: Tensor) -> jax.Array:
-    """Scaled `elu` whose constants keep mean 0 and variance 1 from layer to layer (Klambauer et al., 2017)."""
+    """Scaled `elu` with constants that preserve mean 0 and variance 1 from layer to layer (Klambauer et al., 2017)."""
     return jax.nn.selu(floating(x))
 
 
@@ -56,7 +56,7 @@ def celu(x: Tensor, alpha: float = 1.0) -> jax.Array:
 def gelu(x: Tensor, approximate: bool = True) -> jax.Array:
     """Gaussian error linear unit, `x` times the normal distribution function at `x` (Hendrycks & Gimpel, 2016).
 
-    `approximate` replaces the distribution function by a faster formula with tanh.
+    `approximate` uses a faster formula with tanh for the distribution function.
     """
     return jax.nn.gelu(floating(x), approximate=approximate)
 
@@ -83,7 +83,7 @@ def log_sigmoid(x: Tensor) -> jax.Array:
 
 @op
 def hard_sigmoid(x: Tensor) -> jax.Array:
-    """Sigmoid in straight lines, `relu6(x + 3) / 6`."""
+    """Piecewise linear approximation of the sigmoid, `relu6(x + 3) / 6`."""
     return jax.nn.hard_sigmoid(floating(x))
 
 
@@ -113,7 +113,7 @@ def hard_swish(x: Tensor) -> jax.Array:
 
 @op
 def hard_tanh(x: Tensor) -> jax.Array:
-    """`x` limited to the range from -1 to 1."""
+    """`x` clipped to the range from -1 to 1."""
     return jax.nn.hard_tanh(jnp.asarray(x))
 
 
@@ -133,14 +133,14 @@ def hard_shrink(x: Tensor, threshold: float = 0.5) -> jax.Array:
 
 @op
 def soft_shrink(x: Tensor, threshold: float = 0.5) -> jax.Array:
-    """`x` moved towards 0 by `threshold`, and 0 where it would pass it."""
+    """`x` moved towards 0 by `threshold`, but not beyond 0."""
     x = floating(x)
     return jnp.where(jnp.abs(x) > threshold, x - jnp.sign(x) * threshold, jnp.zeros_like(x))
 
 
 @op
 def threshold(x: Tensor, threshold: float, default_value: float) -> jax.Array:
-    """`x` where it is above `threshold`, else `default_value`."""
+    """`x` where it exceeds `threshold`, else `default_value`."""
     x = floating(x)
     return jnp.where(x > threshold, x, jnp.full_like(x, default_value))
 
@@ -171,13 +171,13 @@ def sparse_plus(x: Tensor) -> jax.Array:
 
 @op
 def sparse_sigmoid(x: Tensor) -> jax.Array:
-    """0 up to -1, 1 from 1 on, and a straight line between: the derivative of `sparse_plus`."""
+    """0 up to -1, 1 from 1 on, and linear between: the derivative of `sparse_plus`."""
     return jax.nn.sparse_sigmoid(floating(x))
 
 
 @op
 def softmax(x: Tensor, axis: Axes = -1) -> jax.Array:
-    """`exp(x) / sum(exp(x))` over one axis, or over several together.
+    """`exp(x) / sum(exp(x))` over one axis, or over several axes jointly.
 
     Example:
 
@@ -194,9 +194,9 @@ def log_softmax(x: Tensor, axis: Axes = -1) -> jax.Array:
 
 @op
 def sparsemax(x: Tensor, axis: int = -1) -> jax.Array:
-    """The point nearest to `x` among all probability vectors, often with exact zeros (Martins & Astudillo, 2016)."""
+    """The probability vector nearest to `x`, often with exact zeros (Martins & Astudillo, 2016)."""
     x = jnp.moveaxis(floating(x), axis, -1)
-    x = x - jnp.max(x, axis=-1, keepdims=True)  # changes nothing but keeps sums of large numbers exact
+    x = x - jnp.max(x, axis=-1, keepdims=True)  # does not change the result but avoids rounding of large sums
     falling = jnp.flip(jnp.sort(x, axis=-1), axis=-1)
     total = jnp.cumsum(falling, axis=-1)
     rank = jnp.arange(1, x.shape[-1] + 1, dtype=x.dtype)

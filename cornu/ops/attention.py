@@ -25,14 +25,14 @@ def dot_product_attention(
         query: shape `(batch, targets, heads, depth)`.
         key: shape `(batch, sources, key_heads, depth)`; each serves `heads / key_heads` query heads.
         value: shape of `key`.
-        bias: added to the scores; broadcasts to `(batch, heads, targets, sources)`. One that does not may have
-            the shape `(batch, targets, sources)` or `(batch, sources)`, as in Keras.
-        mask: boolean, True where a query may look; of the same shapes.
-        scale: factor of the scores; None is `1 / sqrt(depth)`.
-        is_causal: whether a query sees no source after its own position.
-        flash_attention: whether to use cuDNN's fused kernel, which needs an NVIDIA GPU and 16-bit floats; None
-            uses it where it can.
-        attn_logits_soft_cap: bound `c` that turns a score `s` into `c * tanh(s / c)`.
+        bias: added to the scores; broadcasts to `(batch, heads, targets, sources)`. Shapes
+            `(batch, targets, sources)` and `(batch, sources)` are accepted as well, as in Keras.
+        mask: boolean, True where a query may attend; of the same shapes.
+        scale: factor applied to the scores; None uses `1 / sqrt(depth)`.
+        is_causal: whether to prevent queries from attending to later positions. Defaults to False.
+        flash_attention: whether to use cuDNN's fused kernel, which requires an NVIDIA GPU and 16-bit floats; None uses
+            it if possible.
+        attn_logits_soft_cap: bound `c` that maps a score `s` to `c * tanh(s / c)`; None sets no bound.
 
     Returns:
         Shape of `query`.

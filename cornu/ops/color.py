@@ -1,4 +1,4 @@
-"""Conversions between colour spaces."""
+"""Conversions between color spaces."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ import numpy as np
 from cornu import settings, validate
 from cornu.core.operation import Tensor, op
 
-_LUMA = np.array([0.2989, 0.5870, 0.1140])  # how bright red, green and blue look (ITU-R BT.601)
+_LUMA = np.array([0.2989, 0.5870, 0.1140])  # luminance of red, green and blue (ITU-R BT.601)
 
 
 def _channel_axis(images: Tensor, data_format: str | None, name: str) -> tuple[jax.Array, int]:
@@ -28,20 +28,20 @@ def _floating_channels(images: Tensor, data_format: str | None, name: str) -> tu
 
 
 def _wrapped(turns: Tensor) -> jax.Array:
-    """What is left of a number of turns without the whole ones; `%` on floats is many times as slow on a CPU."""
+    """The fractional part of a number of turns; `%` on floats is many times slower on a CPU."""
     return turns - jnp.floor(turns)
 
 
 @op(class_name="RGBToGrayscale")
 def rgb_to_grayscale(images: Tensor, data_format: str | None = None) -> jax.Array:
-    """Brightness of colour images, `0.2989 R + 0.587 G + 0.114 B`.
+    """Luminance of color images, `0.2989 R + 0.587 G + 0.114 B`.
 
     Args:
         images: shape `(batch, height, width, 3)` or without the batch, or with the channels first.
-        data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
+        data_format: `"channels_last"`, `"channels_first"` or None for the global default.
 
     Returns:
-        The same shape with one channel, and the same type.
+        The same shape with one channel, and the same dtype.
 
     Example:
 
@@ -55,11 +55,11 @@ def rgb_to_grayscale(images: Tensor, data_format: str | None = None) -> jax.Arra
 
 @op(class_name="RGBToHSV")
 def rgb_to_hsv(images: Tensor, data_format: str | None = None) -> jax.Array:
-    """Red, green, blue as hue, saturation, value, all from 0 to 1.
+    """Red, green, blue converted to hue, saturation, value, all from 0 to 1.
 
     Args:
         images: floats, shape `(batch, height, width, 3)` or without the batch, or with the channels first.
-        data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
+        data_format: `"channels_last"`, `"channels_first"` or None for the global default.
     """
     images, axis = _floating_channels(images, data_format, "rgb_to_hsv")
     red, green, blue = jnp.moveaxis(images, axis, 0)
@@ -78,12 +78,12 @@ def rgb_to_hsv(images: Tensor, data_format: str | None = None) -> jax.Array:
 
 @op(class_name="HSVToRGB")
 def hsv_to_rgb(images: Tensor, data_format: str | None = None) -> jax.Array:
-    """Hue, saturation, value (all from 0 to 1) as red, green, blue: the inverse of `rgb_to_hsv`."""
+    """Hue, saturation, value (all from 0 to 1) converted to red, green, blue: the inverse of `rgb_to_hsv`."""
     images, axis = _floating_channels(images, data_format, "hsv_to_rgb")
     hue, saturation, value = jnp.moveaxis(images, axis, 0)
     turn = hue * 6
 
-    def channel(offset: int) -> jax.Array:  # piecewise linear in the hue: how far this primary is from its own sixth
+    def channel(offset: int) -> jax.Array:  # piecewise linear in the hue: distance from the sextant of this primary
         k = 6 * _wrapped((offset + turn) / 6)
         return value - value * saturation * jnp.clip(jnp.minimum(k, 4 - k), 0, 1)
 

@@ -1,7 +1,7 @@
-"""Control flow that compiles (conditions, loops, maps), and control over gradients.
+"""Compilable control flow (conditions, loops, maps), and control over gradients.
 
-Functions passed in take and return tensors or nested structures of them. On concrete values a condition simply runs
-the branch that it chooses; inside a compiled function both branches become part of the program.
+Functions passed in take and return tensors or nested structures of them. On concrete values a condition simply runs the
+selected branch; inside a compiled function both branches become part of the program.
 """
 
 import functools
@@ -19,12 +19,12 @@ from cornu.core.operation import Nested, Tensor, op
 
 @op
 def cond(pred: Tensor, true_fn: Callable, false_fn: Callable) -> Any:
-    """`true_fn()` if `pred` holds, else `false_fn()`.
+    """`true_fn()` if `pred` is True, else `false_fn()`.
 
     Args:
-        pred: a boolean scalar, known or computed.
+        pred: a boolean scalar, concrete or computed.
         true_fn: function without arguments.
-        false_fn: function without arguments that returns the same structure, shapes and types.
+        false_fn: function without arguments that returns the same structure, shapes and dtypes.
 
     Example:
 
@@ -36,7 +36,7 @@ def cond(pred: Tensor, true_fn: Callable, false_fn: Callable) -> Any:
 
 @op
 def switch(index: Tensor, branches: list, *operands: Nested) -> Any:
-    """`branches[index](*operands)`, with `index` limited to the existing branches.
+    """`branches[index](*operands)`, with `index` clamped to the existing branches.
 
     Example:
 
@@ -47,16 +47,16 @@ def switch(index: Tensor, branches: list, *operands: Nested) -> Any:
 
 @op
 def while_loop(cond: Callable, body: Callable, loop_vars: Nested, maximum_iterations: int | None = None) -> Any:
-    """Run `loop_vars = body(*loop_vars)` as long as `cond(*loop_vars)` holds.
+    """Run `loop_vars = body(*loop_vars)` while `cond(*loop_vars)` is True.
 
     Args:
         cond: function of the loop variables that returns a boolean scalar.
-        body: function of the loop variables that returns new ones of the same shapes and types.
-        loop_vars: a list or tuple of tensors, or one tensor.
-        maximum_iterations: bound on the number of rounds, or None for no bound.
+        body: function of the loop variables that returns new ones with the same shapes and dtypes.
+        loop_vars: a list or tuple of tensors, or a single tensor.
+        maximum_iterations: maximum number of iterations, or None for no limit.
 
     Returns:
-        The last loop variables: a tuple, or the one tensor.
+        The final loop variables: a tuple, or the single tensor.
 
     Example:
 
@@ -91,15 +91,15 @@ def fori_loop(lower: Tensor, upper: Tensor, body_fun: Callable, init_val: Nested
 def scan(
     f: Callable, init: Nested, xs: Nested = None, length: int | None = None, reverse: bool = False, unroll: Any = 1
 ) -> tuple:
-    """Run `carry, y = f(carry, x)` along the first axis of `xs`; return the last carry and all `y`, stacked.
+    """Run `carry, y = f(carry, x)` along the first axis of `xs`; return the final carry and all `y`, stacked.
 
     Args:
         f: function of `(carry, x)` that returns the pair `(carry, y)`.
-        init: the first carry.
-        xs: what to go along, or None to go `length` rounds.
-        length: number of rounds; needed without `xs`.
-        reverse: whether to go from the end to the start.
-        unroll: how many rounds to lay out one after the other in one turn of the compiled loop; True for all.
+        init: the initial carry.
+        xs: the tensors to iterate over, or None to iterate `length` times.
+        length: number of iterations; required without `xs`.
+        reverse: whether to iterate from the end to the start. Defaults to False.
+        unroll: number of iterations to unroll within one iteration of the compiled loop; True for all. Defaults to 1.
 
     Example:
 
@@ -113,7 +113,7 @@ def scan(
 
 @op
 def associative_scan(f: Callable, elems: Nested, reverse: bool = False, axis: int = 0) -> Any:
-    """Running combination along `axis` by an associative function of two elements, in parallel.
+    """Cumulative combination along `axis` with an associative binary function, in parallel.
 
     Example:
 
@@ -124,7 +124,7 @@ def associative_scan(f: Callable, elems: Nested, reverse: bool = False, axis: in
 
 @op
 def map(f: Callable, xs: Nested) -> Any:
-    """`f` of each element along the first axis of `xs`, one after the other, stacked.
+    """`f` applied to each element along the first axis of `xs`, sequentially, stacked.
 
     Example:
 
@@ -135,7 +135,7 @@ def map(f: Callable, xs: Nested) -> Any:
 
 @op
 def vectorized_map(function: Callable, elements: Nested) -> Any:
-    """`function` of each element along the first axis of `elements`, all at once.
+    """`function` applied to each element along the first axis of `elements`, in parallel.
 
     Example:
 
@@ -145,12 +145,12 @@ def vectorized_map(function: Callable, elements: Nested) -> Any:
 
 
 def vectorize(pyfunc: Callable, excluded: Any = None, signature: str | None = None) -> Callable:
-    """A function of scalars (or of small tensors, see `signature`) made to broadcast over whole tensors.
+    """A function of scalars (or of small tensors, see `signature`) vectorized to broadcast over whole tensors.
 
     Args:
         pyfunc: the function, written with `cornu.ops`.
-        excluded: positions of arguments that are passed on as they are.
-        signature: the core axes, as in NumPy: `"(n),(n)->()"` maps two vectors to a scalar.
+        excluded: positions of arguments that are passed unchanged. None by default.
+        signature: the core axes, as in NumPy: `"(n),(n)->()"` maps two vectors to a scalar. None by default.
 
     Example:
 
@@ -170,16 +170,16 @@ def vectorize(pyfunc: Callable, excluded: Any = None, signature: str | None = No
 
 @op
 def stop_gradient(variable: Tensor) -> jax.Array:
-    """The same value, through which no gradient flows back."""
+    """The same value, through which no gradient flows."""
     return lax.stop_gradient(variable)
 
 
 def custom_gradient(f: Callable) -> Callable:
-    """A function with its own gradient.
+    """A function with a custom gradient.
 
     Args:
-        f: function that returns the pair (value, `grad`), where `grad` maps the gradient of the value to the
-            gradient of each argument.
+        f: function that returns the pair (value, `grad`), where `grad` maps the gradient with respect to the value to
+            the gradient with respect to each argument.
 
     Example:
 

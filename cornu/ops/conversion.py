@@ -1,4 +1,4 @@
-"""Operations about the representation of a tensor: its type, its shape, and the way to and from NumPy."""
+"""Operations on the representation of a tensor: its dtype, its shape, and conversion to and from NumPy."""
 
 import math
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from cornu.core.variable import Variable
 
 @op
 def cast(x: Tensor, dtype: DTypeLike | None) -> jax.Array:
-    """`x` in the type `dtype`.
+    """`x` converted to `dtype`.
 
     Example:
 
@@ -28,7 +28,7 @@ def cast(x: Tensor, dtype: DTypeLike | None) -> jax.Array:
 
 @op
 def saturate_cast(x: Tensor, dtype: DTypeLike | None) -> jax.Array:
-    """`x` in the type `dtype`, where values out of its range become its nearest end.
+    """`x` converted to `dtype`, with values out of its range clipped to the nearest bound.
 
     Example:
 
@@ -45,7 +45,7 @@ def saturate_cast(x: Tensor, dtype: DTypeLike | None) -> jax.Array:
 
 @op
 def view(x: Tensor, dtype: DTypeLike | None = None) -> jax.Array:
-    """The same bytes read as another type; a change of width scales the last axis."""
+    """The same bytes reinterpreted as another dtype; a change of width scales the last axis."""
     return jnp.asarray(x).view(None if dtype is None else storage_dtype(dtype))
 
 
@@ -69,8 +69,8 @@ def convert_to_tensor(
     """An array, number, nested list or Variable as a tensor.
 
     Args:
-        x: what to convert; a symbolic tensor is cast.
-        dtype: the type of the result, by default that of `x`.
+        x: the value to convert; a symbolic tensor is cast.
+        dtype: dtype of the result, by default that of `x`.
         sparse: None or False; JAX arrays are dense.
         ragged: None or False, likewise.
 
@@ -94,7 +94,7 @@ def convert_to_tensor(
 
 
 def convert_to_numpy(x: Tensor) -> np.ndarray:
-    """A tensor as a NumPy array of your own, which may be written to."""
+    """A tensor as a writable NumPy array of its own."""
     if isinstance(x, KerasTensor):
         raise ValueError(f"convert_to_numpy: a symbolic tensor has no values yet. Received: {x}.")
     return border.to_host(x)
@@ -102,7 +102,7 @@ def convert_to_numpy(x: Tensor) -> np.ndarray:
 
 @op
 def array(x: Tensor, dtype: DTypeLike | None = None) -> jax.Array:
-    """`x` as a tensor, of type `dtype` where one is given."""
+    """`x` as a tensor, converted to `dtype` if given."""
     return jnp.asarray(x, dtype=None if dtype is None else storage_dtype(dtype))
 
 
@@ -112,12 +112,12 @@ def is_tensor(x: object) -> bool:
 
 
 def dtype(x: Tensor) -> str:
-    """The name of the type of `x`."""
+    """The name of the dtype of `x`."""
     return standardize_dtype(_described(x).dtype)
 
 
 def shape(x: Tensor) -> tuple:
-    """The shape of `x`, with None where a symbolic tensor leaves a size open."""
+    """The shape of `x`, with None for each unknown size of a symbolic tensor."""
     return tuple(_described(x).shape)
 
 
@@ -127,7 +127,7 @@ def ndim(x: Tensor) -> int:
 
 
 def size(x: Tensor) -> jax.Array:
-    """The number of elements of `x`; a symbolic scalar where a symbolic tensor leaves a size open."""
+    """The number of elements of `x`; a symbolic scalar for a symbolic tensor with an unknown size."""
     sizes = shape(x)
     return _open_size(x) if None in sizes else math.prod(sizes)
 

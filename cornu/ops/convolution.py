@@ -1,6 +1,6 @@
-"""Convolutions and poolings of sequences, images and volumes.
+"""Convolution and pooling of sequences, images and volumes.
 
-Each checks its arguments, brings the data into the one order that the kernels know, channels last, and back.
+Each operation checks its arguments, and converts the data to channels last, the only layout of the kernels, and back.
 """
 
 from collections.abc import Callable
@@ -39,14 +39,14 @@ def conv(
     """Convolution with a kernel: each output pixel is a weighted sum of the pixels under the kernel.
 
     Args:
-        inputs: (batch, *space, channels), with one to three axes of space.
-        kernel: (*size, inputs, filters). Where `inputs` is a divisor of the channels, the channels form groups that
-            do not see each other.
-        strides: step of the kernel, an int or one for each axis.
-        padding: `"valid"` keeps the kernel inside the image; `"same"` pads so that stride 1 keeps the size;
-            `"causal"`, for sequences, pads only before the start.
+        inputs: (batch, *space, channels), with one to three spatial axes.
+        kernel: (*size, inputs, filters). If `inputs` is a proper divisor of the number of channels, the convolution is
+            grouped.
+        strides: stride of the kernel, an int or one per axis. Defaults to 1.
+        padding: `"valid"` keeps the kernel inside the image; `"same"` pads so that stride 1 keeps the size; `"causal"`,
+            for sequences, pads only before the start. Defaults to `"valid"`.
         data_format: `"channels_last"`, `"channels_first"` for (batch, channels, *space), or None for the default.
-        dilation_rate: distance of the kernel's elements, an int or one for each axis.
+        dilation_rate: spacing of the kernel elements, an int or one per axis. Defaults to 1.
 
     Example:
 
@@ -75,7 +75,7 @@ def depthwise_conv(
     data_format: str | None = None,
     dilation_rate: Sizes = 1,
 ) -> jax.Array:
-    """Convolution of each channel by itself, with `multiplier` kernels a channel.
+    """Separate convolution of each channel, with `multiplier` kernels per channel.
 
     Args:
         inputs: (batch, *space, channels).
@@ -149,16 +149,16 @@ def conv_transpose(
     data_format: str | None = None,
     dilation_rate: Sizes = 1,
 ) -> jax.Array:
-    """Transposed convolution: each input pixel stamps the kernel on the output, `strides` pixels apart.
+    """Transposed convolution: each input pixel adds a scaled copy of the kernel to the output, `strides` pixels apart.
 
     Args:
         inputs: (batch, *space, channels).
         kernel: (*size, filters, channels).
         strides, data_format, dilation_rate: as for `conv`.
-        padding: `"valid"` keeps all that is stamped; `"same"` cuts it to `strides` times the size of the input.
-        output_padding: pixels added at the end of each axis, which then fixes the size of the output:
-            `(n - 1) * stride + extent + output_padding`, less `2 * (extent // 2)` for `"same"`, where
-            `extent = (size - 1) * dilation + 1`.
+        padding: `"valid"` keeps the full result; `"same"` crops it to `strides` times the size of the input.
+        output_padding: pixels added at the end of each axis, which then determines the size of the output: `(n - 1) *
+            stride + extent + output_padding`, minus `2 * (extent // 2)` for `"same"`, where `extent = (size - 1) *
+            dilation + 1`.
 
     Example:
 
@@ -187,12 +187,12 @@ def max_pool(
     padding: str = "valid",
     data_format: str | None = None,
 ) -> jax.Array:
-    """The largest value under each place of a window. Among equals the gradient goes to the first.
+    """The maximum in each window. Among equal values, the gradient goes to the first.
 
     Args:
         inputs: (batch, *space, channels).
-        pool_size: size of the window, an int or one for each axis.
-        strides: step of the window; None is `pool_size`.
+        pool_size: size of the window, an int or one per axis.
+        strides: stride of the window; None uses `pool_size`.
         padding: `"valid"` or `"same"`.
         data_format: as for `conv`.
 
@@ -211,7 +211,7 @@ def average_pool(
     padding: str = "valid",
     data_format: str | None = None,
 ) -> jax.Array:
-    """The mean of the pixels under each place of a window; padding does not count.
+    """The mean in each window; padding is not counted.
 
     Args:
         inputs: (batch, *space, channels).
@@ -232,7 +232,7 @@ def adaptive_average_pool(inputs: Tensor, output_size: Sizes, data_format: str |
 
     Args:
         inputs: (batch, *space, channels).
-        output_size: number of bins, an int or one for each axis.
+        output_size: number of bins, an int or one per axis.
         data_format: as for `conv`.
 
     Example:
@@ -248,11 +248,11 @@ def adaptive_average_pool(inputs: Tensor, output_size: Sizes, data_format: str |
 
 @op
 def adaptive_max_pool(inputs: Tensor, output_size: Sizes, data_format: str | None = None) -> jax.Array:
-    """The largest values of `output_size` bins that cover the image, whatever its size.
+    """The maxima of `output_size` bins that cover the image, whatever its size.
 
     Args:
         inputs: (batch, *space, channels).
-        output_size, data_format: as for `adaptive_average_pool`, whose bins these are.
+        output_size, data_format: as for `adaptive_average_pool`, which uses the same bins.
 
     Example:
 
@@ -264,12 +264,12 @@ def adaptive_max_pool(inputs: Tensor, output_size: Sizes, data_format: str | Non
 
 
 def check_window_fits(sizes: Any, window: Any, dilation: Any, padding: str, owner: object) -> None:
-    """Raise unless a window without padding fits into an image, as far as the image's sizes are known."""
+    """Raise unless a window without padding fits in an image, as far as the image's size is known."""
     extents = tuple(extent(k, d) for k, d in zip(window, dilation, strict=True))
     fits = all(not isinstance(n, int) or n >= e for n, e in zip(sizes, extents, strict=True))
     if padding == "valid" and not fits:
         raise ValueError(
-            f"{validate.describe(owner)}: the window reaches over {extents} pixels and does not fit into an input of "
+            f"{validate.describe(owner)}: the window covers {extents} pixels and does not fit in an input of size "
             f'{tuple(sizes)}. Use padding="same", a smaller window or a larger input.'
         )
 
@@ -297,7 +297,7 @@ def _pool(
 
 
 def _channels_last(run: Callable, x: jax.Array, data_format: str | None, owner: object) -> jax.Array:
-    """`run` on `x` with its channels brought to the end, and the result brought back."""
+    """`run` applied to `x` with its channels last, and the result converted back."""
     if validate.data_format(data_format, owner) == "channels_last":
         return run(x)
     return jnp.moveaxis(run(jnp.moveaxis(x, 1, -1)), -1, 1)
@@ -306,7 +306,7 @@ def _channels_last(run: Callable, x: jax.Array, data_format: str | None, owner: 
 def _space_rank(owner: str, x: Tensor) -> int:
     if not 3 <= jnp.ndim(x) <= 5:
         raise ValueError(
-            f"{owner}: inputs must have a batch axis, one to three axes of space and a channel axis. "
+            f"{owner}: inputs must have a batch axis, one to three spatial axes and a channel axis. "
             f"Received: inputs.shape={jnp.shape(x)}."
         )
     return jnp.ndim(x) - 2
@@ -333,8 +333,8 @@ def _groups(channels: int, kernel: jax.Array) -> int:
     taken, filters = kernel.shape[-2:]
     if channels % taken or filters % (channels // taken):
         raise ValueError(
-            f"conv: a kernel of shape {kernel.shape} takes {taken} channels a group and gives {filters} filters, which "
-            f"does not divide inputs of {channels} channels. Check data_format and the kernel's last two axes."
+            f"conv: a kernel of shape {kernel.shape} has {taken} channels per group and {filters} filters, which "
+            f"is incompatible with inputs of {channels} channels. Check data_format and the kernel's last two axes."
         )
     return channels // taken
 
@@ -342,7 +342,7 @@ def _groups(channels: int, kernel: jax.Array) -> int:
 def _require_channels(owner: str, x: jax.Array, channels: int) -> None:
     if x.shape[-1] != channels:
         raise ValueError(
-            f"{owner}: the kernel is made for {channels} channels. Received inputs of {x.shape[-1]} channels."
+            f"{owner}: the kernel is for {channels} channels. Received inputs with {x.shape[-1]} channels."
         )
 
 

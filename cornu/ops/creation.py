@@ -1,4 +1,4 @@
-"""Operations that make tensors from sizes and numbers: constants, ranges, grids, matrices, windows."""
+"""Operations that create tensors from sizes and numbers: constants, ranges, grids, matrices, windows."""
 
 import jax
 import jax.numpy as jnp
@@ -30,37 +30,37 @@ def ones(shape: ShapeLike, dtype: DTypeLike | None = None) -> jax.Array:
 
 @filtered
 def empty(shape: ShapeLike, dtype: DTypeLike | None = None) -> jax.Array:
-    """A tensor whose values do not matter (JAX makes them zero)."""
+    """A tensor with unspecified values (zeros in JAX)."""
     return jnp.empty(shape, dtype=storage_dtype(dtype))
 
 
 @op
 def full(shape: ShapeLike, fill_value: Tensor, dtype: DTypeLike | None = None) -> jax.Array:
-    """A tensor of one value."""
+    """A tensor filled with one value."""
     return jnp.full(shape, fill_value, dtype=storage_dtype(dtype))
 
 
 @op
 def zeros_like(x: Tensor, dtype: DTypeLike | None = None) -> jax.Array:
-    """Zeros in the shape of `x`."""
+    """Zeros with the shape of `x`."""
     return jnp.zeros_like(x, dtype=_optional(dtype))
 
 
 @op
 def ones_like(x: Tensor, dtype: DTypeLike | None = None) -> jax.Array:
-    """Ones in the shape of `x`."""
+    """Ones with the shape of `x`."""
     return jnp.ones_like(x, dtype=_optional(dtype))
 
 
 @op
 def empty_like(x: Tensor, dtype: DTypeLike | None = None) -> jax.Array:
-    """A tensor in the shape of `x` whose values do not matter (JAX makes them zero)."""
+    """A tensor with the shape of `x` and unspecified values (zeros in JAX)."""
     return jnp.empty_like(x, dtype=_optional(dtype))
 
 
 @op
 def full_like(x: Tensor, fill_value: Tensor, dtype: DTypeLike | None = None) -> jax.Array:
-    """One value in the shape of `x`."""
+    """A tensor with the shape of `x` filled with one value."""
     return jnp.full_like(x, fill_value, dtype=_optional(dtype))
 
 
@@ -68,9 +68,9 @@ def full_like(x: Tensor, fill_value: Tensor, dtype: DTypeLike | None = None) -> 
 def arange(
     start: Tensor | None, stop: Tensor | None = None, step: Tensor | None = None, dtype: DTypeLike | None = None
 ) -> jax.Array:
-    """Numbers from `start` up to, but not including, `stop`, at a distance of `step`.
+    """Numbers from `start` up to, but not including, `stop`, with increment `step`.
 
-    With one argument the range starts at 0. The type is that of the arguments, unless `dtype` says another.
+    With one argument the range starts at 0. The dtype is that of the arguments, unless `dtype` is given.
 
     Example:
 
@@ -79,7 +79,7 @@ def arange(
     if start is None:
         raise ValueError(
             "arange: start (or, alone, the number of elements) must be known. Received: None, the size of an axis "
-            "that varies. Use it inside a layer's call(), where sizes are numbers."
+            "that varies. Use it inside a layer's call(), where sizes are known."
         )
     if dtype is None:
         given = [jnp.result_type(v) for v in (start, stop, step) if v is not None]
@@ -97,16 +97,16 @@ def linspace(
     dtype: DTypeLike | None = None,
     axis: int = 0,
 ) -> jax.Array | tuple[jax.Array, jax.Array]:
-    """`num` numbers from `start` to `stop` at equal distances.
+    """`num` evenly spaced numbers from `start` to `stop`.
 
     Args:
         start: the first number, or a tensor of them.
         stop: the last number, or a tensor of them.
-        num: how many, at least 0.
-        endpoint: whether `stop` is among them.
-        retstep: whether to return the pair (numbers, distance).
-        dtype: the type of the result, by default a float.
-        axis: where the new axis goes when `start` or `stop` is a tensor.
+        num: number of values, at least 0. Defaults to 50.
+        endpoint: whether to include `stop`. Defaults to True.
+        retstep: whether to return the pair (numbers, spacing). Defaults to False.
+        dtype: dtype of the result, by default a float.
+        axis: position of the new axis if `start` or `stop` is a tensor. Defaults to 0.
 
     Example:
 
@@ -136,7 +136,7 @@ def logspace(
 def geomspace(
     start: Tensor, stop: Tensor, num: int = 50, endpoint: bool = True, dtype: DTypeLike | None = None, axis: int = 0
 ) -> jax.Array:
-    """`num` numbers from `start` to `stop` at equal ratios."""
+    """`num` numbers from `start` to `stop` in geometric progression."""
     start, stop = floating(start), floating(stop)
     return jnp.geomspace(start, stop, num=num, endpoint=endpoint, dtype=_optional(dtype), axis=axis)
 
@@ -166,11 +166,11 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike | None = None
 
 @op
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> jax.Array:  # noqa: N803 - Keras's name
-    """The matrix of powers of a vector, in `N` columns, from the highest power down or the other way round."""
+    """The matrix of powers of a vector, in `N` columns, from the highest power down or in the opposite order."""
     return jnp.vander(x, N=N, increasing=increasing)
 
 
-# ---- windows of signal processing ----
+# ---- window functions ----
 
 
 @filtered

@@ -1,7 +1,7 @@
 """Cross-entropies between targets and predictions.
 
-Probabilities are kept `epsilon` (see `cornu.config.epsilon`) away from 0 and 1 before their logarithm is taken;
-logits need no such care, so `from_logits=True` is the more precise way.
+Probabilities are clipped to be `epsilon` (see `cornu.config.epsilon`) away from 0 and 1 before taking their logarithm;
+logits need no clipping, so `from_logits=True` is more accurate.
 """
 
 import jax
@@ -17,9 +17,9 @@ def binary_crossentropy(target: Tensor, output: Tensor, from_logits: bool = Fals
     """`-t log(p) - (1 - t) log(1 - p)` for each element.
 
     Args:
-        target: 0 or 1, or anything between; shape of `output`.
+        target: 0 or 1, or values in between; shape of `output`.
         output: probabilities, or logits (any real numbers) with `from_logits`.
-        from_logits: whether `output` is still to go through a sigmoid.
+        from_logits: whether a sigmoid has yet to be applied to `output`. Defaults to False.
 
     Example:
 
@@ -39,8 +39,8 @@ def categorical_crossentropy(target: Tensor, output: Tensor, from_logits: bool =
 
     Args:
         target: probabilities of the classes, usually one-hot; shape of `output`.
-        output: predicted probabilities (scaled to a sum of 1), or logits with `from_logits`.
-        from_logits: whether `output` is still to go through a softmax.
+        output: predicted probabilities (normalized to sum to 1), or logits with `from_logits`.
+        from_logits: whether a softmax has yet to be applied to `output`. Defaults to False.
         axis: the axis of the classes.
 
     Example:
@@ -59,9 +59,9 @@ def sparse_categorical_crossentropy(
     """`-log(p[t])`, the cross-entropy for targets given as class indices.
 
     Args:
-        target: integers, in the shape of `output` without `axis`; a last axis of size 1 may be left in.
-        output: predicted probabilities (scaled to a sum of 1), or logits with `from_logits`.
-        from_logits: whether `output` is still to go through a softmax.
+        target: integers, in the shape of `output` without `axis`; a last axis of size 1 is allowed.
+        output: predicted probabilities (normalized to sum to 1), or logits with `from_logits`.
+        from_logits: whether a softmax has yet to be applied to `output`. Defaults to False.
         axis: the axis of the classes.
 
     Example:

@@ -1,7 +1,7 @@
 """Connectionist temporal classification (Graves et al., 2006): the loss, and decoding of its predictions.
 
-A network gives each time step scores of the classes, one of which (`mask_index`, the blank) means "no label". A
-labelling is read off by joining equal neighbours and dropping blanks, so many paths spell the same labels.
+For each time step a network outputs scores of the classes, one of which (`mask_index`, the blank) means "no label". A
+labeling is obtained by merging equal neighbors and dropping blanks, so many paths yield the same labels.
 """
 
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ _NEVER = -1e5  # the logarithm of a probability of zero, finite so that losses a
 def ctc_loss(
     target: Tensor, output: Tensor, target_length: Tensor, output_length: Tensor, mask_index: int = 0
 ) -> jax.Array:
-    """Minus the log-probability that the predictions spell the target, summed over all alignments.
+    """Negative log-probability that the predictions yield the target, summed over all alignments.
 
     Args:
-        target: class indices, shape `(batch, labels)`, padded at the end with anything.
+        target: class indices, shape `(batch, labels)`, padded at the end with arbitrary values.
         output: logits, shape `(batch, time, classes)`.
         target_length: number of labels in each row, shape `(batch,)`.
         output_length: number of time steps in each row, shape `(batch,)`.
@@ -73,16 +73,16 @@ def ctc_decode(
     merge_repeated: bool = True,
     mask_index: int = 0,
 ) -> tuple[jax.Array, jax.Array]:
-    """The likeliest labels behind the predictions of a network trained with `ctc_loss`.
+    """The most likely labels for the predictions of a network trained with `ctc_loss`.
 
     Args:
         inputs: logits, shape `(batch, time, classes)`.
         sequence_lengths: number of time steps in each row, shape `(batch,)`.
-        strategy: `"greedy"` takes the best class at each step; `"beam_search"` keeps the `beam_width` likeliest
-            labellings from step to step and adds up the paths that spell the same one.
-        beam_width: labellings kept by the beam search.
-        top_paths: labellings returned by the beam search, best first.
-        merge_repeated: whether greedy decoding joins equal neighbours.
+        strategy: `"greedy"` takes the best class at each step; `"beam_search"` keeps the `beam_width` most likely
+            labelings at each step and sums the probabilities of paths with the same labels. Defaults to `"greedy"`.
+        beam_width: number of labelings kept by the beam search.
+        top_paths: number of labelings returned by the beam search, best first.
+        merge_repeated: whether greedy decoding merges equal neighbors.
         mask_index: the class that means "no label here".
 
     Returns:
@@ -120,7 +120,7 @@ def _greedy(inputs: Tensor, lengths: Tensor, merge_repeated: bool, blank: int) -
     kept = valid & (best != blank)
     if merge_repeated:
         kept &= best != _shifted(best, 1, -1)
-    order = jnp.argsort(~kept, axis=1, stable=True)  # what is kept moves to the front, in order
+    order = jnp.argsort(~kept, axis=1, stable=True)  # moves the kept labels to the front, in order
     labels = jnp.where(jnp.take_along_axis(kept, order, axis=1), jnp.take_along_axis(best, order, axis=1), -1)
     return labels[None], score.astype(inputs.dtype)
 
@@ -128,14 +128,14 @@ def _greedy(inputs: Tensor, lengths: Tensor, merge_repeated: bool, blank: int) -
 def _beam_search(logits: Tensor, length: Tensor, width: int, top_paths: int, blank: int) -> tuple[jax.Array, jax.Array]:
     """Prefix beam search over one sequence, `(time, classes)` -> labels `(top_paths, time)` and their scores.
 
-    Each beam is a labelling with two log-probabilities: of the paths that spell it and end in a blank, and of those
-    that end in its last label. A step makes `classes` candidates of each beam: itself, and itself plus one label.
+    Each beam is a labeling with two log-probabilities: of its paths that end in a blank, and of those that end in its
+    last label. A step creates `classes` candidates from each beam: itself, and itself plus one label.
     """
     steps, _classes = logits.shape
     logs = jax.nn.log_softmax(logits.astype("float32"), axis=-1)
     start = (
         jnp.full((width, steps), -1, "int32"),  # labels
-        jnp.zeros((width,), "int32"),  # how many of them
+        jnp.zeros((width,), "int32"),  # number of labels
         jnp.full((width,), _NEVER, "float32").at[0].set(0.0),  # ends in a blank
         jnp.full((width,), _NEVER, "float32"),  # ends in its last label
     )
@@ -175,7 +175,7 @@ def _candidates(beams: Sequence[Tensor], log: Tensor, blank: int) -> tuple[jax.A
 
 
 def _merged(labels: Tensor, counts: Tensor, at_blank: Tensor, at_label: Tensor) -> tuple[jax.Array, ...]:
-    """Candidates that spell the same labels joined into the first of them."""
+    """Candidates with the same labels merged into the first of them."""
     order = jnp.lexsort((*labels.T[::-1], counts))
     labels, counts, at_blank, at_label = (x[order] for x in (labels, counts, at_blank, at_label))
     new = jnp.any(labels[1:] != labels[:-1], axis=1) | (counts[1:] != counts[:-1])

@@ -1,8 +1,8 @@
-"""Operations that act on each element by itself, with NumPy's broadcasting where there are several inputs.
+"""Elementwise operations, with NumPy's broadcasting for several inputs.
 
-Types follow JAX: integers and booleans become the default float where a function is only defined for floats
-(`sin`, `sqrt`, `divide`), two inputs meet in their common type, and plain Python numbers take the type of
-the array beside them.
+Dtypes follow JAX: integers and booleans become the default float if a function is only defined for floats (`sin`,
+`sqrt`, `divide`), two inputs are promoted to a common dtype, and plain Python numbers take the dtype of the array they
+are combined with.
 """
 
 import jax
@@ -15,20 +15,20 @@ from cornu.core.operation import Tensor, op
 
 
 def floating(x: Tensor) -> jax.Array:
-    """`x` as an array of floats: integers and booleans take the default float type."""
+    """`x` as an array of floats: integers and booleans become the default float dtype."""
     x = jnp.asarray(x)
     return x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(settings.floatx())
 
 
 def floats(*tensors: Tensor) -> list[jax.Array]:
-    """Tensors in the float type that they make together: whole numbers take that of the others, else the default."""
+    """Tensors in their promoted float dtype: integers take that of the others, or the default."""
     together = jnp.result_type(*tensors)
     kind = together if jnp.issubdtype(together, jnp.inexact) else settings.floatx()
     return [jnp.asarray(x, kind) for x in tensors]
 
 
 def strong(x: Tensor) -> jax.Array:
-    """`x` as an array; a Python number takes its own type, whatever stands beside it."""
+    """`x` as an array; a Python number gets its own dtype, whatever it is combined with."""
     return jnp.asarray(x, standardize_dtype(type(x)) if isinstance(x, (bool, int, float)) else None)
 
 
@@ -67,7 +67,7 @@ def sign(x: Tensor) -> jax.Array:
 
 @op
 def signbit(x: Tensor) -> jax.Array:
-    """True where the sign bit of `x` is set, which tells -0.0 from 0.0."""
+    """True where the sign bit of `x` is set, which distinguishes -0.0 from 0.0."""
     return jnp.signbit(x)
 
 
@@ -217,7 +217,7 @@ def arctanh(x: Tensor) -> jax.Array:
 
 @op
 def sinc(x: Tensor) -> jax.Array:
-    """Normalised sinc, `sin(pi x) / (pi x)`, and 1 at zero."""
+    """Normalized sinc, `sin(pi x) / (pi x)`, and 1 at zero."""
     return jnp.sinc(floating(x))
 
 
@@ -259,19 +259,19 @@ def rad2deg(x: Tensor) -> jax.Array:
 
 @op
 def ceil(x: Tensor) -> jax.Array:
-    """The least integer that is not below `x`, as a float."""
+    """The smallest integer not less than `x`, as a float."""
     return jnp.ceil(floating(x))
 
 
 @op
 def floor(x: Tensor) -> jax.Array:
-    """The greatest integer that is not above `x`, as a float."""
+    """The largest integer not greater than `x`, as a float."""
     return jnp.floor(floating(x))
 
 
 @op
 def round(x: Tensor, decimals: int = 0) -> jax.Array:
-    """`x` rounded to `decimals` decimal places, halves to the even neighbour."""
+    """`x` rounded to `decimals` decimal places, with ties to even."""
     return jnp.round(x, decimals)
 
 
@@ -351,14 +351,14 @@ def isreal(x: Tensor) -> jax.Array:
 def nan_to_num(x: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> jax.Array:
     """Replace NaN by `nan` and infinities by `posinf` and `neginf`.
 
-    None for an infinity stands for the largest or lowest finite number of the type.
+    None for an infinity means the largest or smallest finite number of the dtype.
     """
     return jnp.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
 
 
 @op
 def clip(x: Tensor, x_min: Tensor | None, x_max: Tensor | None) -> jax.Array:
-    """`x` limited to the range from `x_min` to `x_max`; None leaves that side open."""
+    """`x` clipped to the range from `x_min` to `x_max`; None leaves that side unbounded."""
     x = jnp.asarray(x)
     x = x.astype("int32") if x.dtype == bool else x
     return jnp.clip(x, x_min, x_max)
@@ -372,13 +372,13 @@ def logical_not(x: Tensor) -> jax.Array:
 
 @op
 def bitwise_not(x: Tensor) -> jax.Array:
-    """Every bit of an integer turned over."""
+    """Every bit of an integer inverted."""
     return jnp.bitwise_not(x)
 
 
 @op
 def bitwise_invert(x: Tensor) -> jax.Array:
-    """Every bit of an integer turned over."""
+    """Every bit of an integer inverted."""
     return jnp.bitwise_not(x)
 
 
@@ -426,7 +426,7 @@ def divide_no_nan(x1: Tensor, x2: Tensor) -> jax.Array:
 
 @op
 def floor_divide(x1: Tensor, x2: Tensor) -> jax.Array:
-    """The greatest integer that is not above `x1 / x2`."""
+    """The largest integer not greater than `x1 / x2`."""
     return jnp.floor_divide(x1, x2)
 
 
@@ -462,13 +462,13 @@ def minimum(x1: Tensor, x2: Tensor) -> jax.Array:
 
 @op
 def fmax(x1: Tensor, x2: Tensor) -> jax.Array:
-    """The larger of two values, where a number beats NaN."""
+    """The larger of two values, ignoring NaN if possible."""
     return jnp.fmax(x1, x2)
 
 
 @op
 def fmin(x1: Tensor, x2: Tensor) -> jax.Array:
-    """The smaller of two values, where a number beats NaN."""
+    """The smaller of two values, ignoring NaN if possible."""
     return jnp.fmin(x1, x2)
 
 
@@ -488,13 +488,13 @@ def lcm(x1: Tensor, x2: Tensor) -> jax.Array:
 def ldexp(x1: Tensor, x2: Tensor) -> jax.Array:
     """`x1 * 2 ** x2` for an integer `x2`."""
     if not jnp.issubdtype(jnp.result_type(x2), jnp.integer):
-        raise TypeError(f"ldexp: x2 must hold integers. Received: x2 of type {jnp.result_type(x2).name}.")
+        raise TypeError(f"ldexp: x2 must contain integers. Received: x2 of type {jnp.result_type(x2).name}.")
     return jnp.ldexp(x1, x2)
 
 
 @op
 def nextafter(x1: Tensor, x2: Tensor) -> jax.Array:
-    """The next float after `x1` on the way to `x2`."""
+    """The next float after `x1` in the direction of `x2`."""
     return jnp.nextafter(*floats(x1, x2))
 
 
@@ -617,23 +617,23 @@ def bitwise_xor(x: Tensor, y: Tensor) -> jax.Array:
 
 @op
 def bitwise_left_shift(x: Tensor, y: Tensor) -> jax.Array:
-    """Bits of `x` moved `y` places to the left."""
+    """Bits of `x` shifted left by `y`."""
     return jnp.left_shift(x, y)
 
 
 @op
 def left_shift(x: Tensor, y: Tensor) -> jax.Array:
-    """Bits of `x` moved `y` places to the left."""
+    """Bits of `x` shifted left by `y`."""
     return jnp.left_shift(x, y)
 
 
 @op
 def bitwise_right_shift(x: Tensor, y: Tensor) -> jax.Array:
-    """Bits of `x` moved `y` places to the right, keeping the sign."""
+    """Bits of `x` shifted right by `y`, preserving the sign."""
     return jnp.right_shift(x, y)
 
 
 @op
 def right_shift(x: Tensor, y: Tensor) -> jax.Array:
-    """Bits of `x` moved `y` places to the right, keeping the sign."""
+    """Bits of `x` shifted right by `y`, preserving the sign."""
     return jnp.right_shift(x, y)

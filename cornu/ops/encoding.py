@@ -1,4 +1,4 @@
-"""Operations that turn class indices into vectors."""
+"""Encoding class indices as vectors."""
 
 import jax
 import jax.numpy as jnp
@@ -15,10 +15,10 @@ def one_hot(
     """A new axis of size `num_classes` that is 1 at the index given by `x` and 0 elsewhere.
 
     Args:
-        x: integers; those outside of 0 to `num_classes - 1` give zeros only.
+        x: integers; those out of the range 0 to `num_classes - 1` give only zeros.
         num_classes: the size of the new axis.
-        axis: where the new axis goes.
-        dtype: the type of the result, by default floatx.
+        axis: position of the new axis. Defaults to -1.
+        dtype: dtype of the result, by default floatx.
         sparse: must be False; JAX arrays are dense.
 
     Example:
@@ -44,8 +44,8 @@ def multi_hot(
         inputs: integers of shape `(classes,)` for one sample, `(batch, classes)` for several, or a single index;
             with more axes, axis 1 lists the classes.
         num_classes: the size of the new axis.
-        axis: where the new axis goes.
-        dtype: the type of the result, by default floatx.
+        axis: position of the new axis. Defaults to -1.
+        dtype: dtype of the result, by default floatx.
         sparse: must be False; JAX arrays are dense.
         kwargs: `num_tokens`, an older name of `num_classes`.
 
@@ -57,7 +57,7 @@ def multi_hot(
     num_classes = kwargs.pop("num_tokens", num_classes)
     if num_classes is None or kwargs:
         unknown = f" Received: {', '.join(kwargs)}." if kwargs else ""
-        raise ValueError(f"multi_hot: num_classes must be given, and nothing unknown.{unknown}")
+        raise ValueError(f"multi_hot: num_classes must be given, without unknown arguments.{unknown}")
     inputs = jnp.asarray(inputs).astype("int32")
     hot = jax.nn.one_hot(inputs, num_classes, dtype=storage_dtype(dtype))
     if inputs.ndim:

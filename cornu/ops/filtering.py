@@ -1,4 +1,4 @@
-"""Images under small windows: patches, blurs, edges and the structural similarity built on a blur."""
+"""Operations on image windows: patches, blurring, edges, and the structural similarity based on blurring."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -25,15 +25,15 @@ def extract_patches(
     padding: str = "valid",
     data_format: str | None = None,
 ) -> jax.Array:
-    """The patches of images, each flattened into channels.
+    """The patches of images, each flattened to channels.
 
     Args:
         images: shape `(batch, height, width, channels)` or without the batch, or with the channels first.
         size: height and width of a patch, or one int.
         strides: distances between patches, by default their size, so that they do not overlap.
-        dilation_rate: distances between the pixels of a patch.
+        dilation_rate: spacing of the pixels of a patch. Defaults to 1.
         padding: `"valid"`, or `"same"` to pad with zeros.
-        data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
+        data_format: `"channels_last"`, `"channels_first"` or None for the global default.
 
     Returns:
         Shape `(batch, rows, columns, patch_height * patch_width * channels)`.
@@ -59,14 +59,14 @@ def extract_patches_3d(
 
 
 def keeping_integers(move: Callable, x: Tensor, *args: object) -> jax.Array:
-    """`move` a tensor's elements about in a type that windows work in, and give them back in their own."""
+    """Apply `move` to a tensor in a dtype that window operations support, and convert back."""
     x = jnp.asarray(x)
     wide = x if x.dtype.itemsize == 4 or jnp.issubdtype(x.dtype, jnp.floating) else x.astype("int32")
     return move(wide, *args).astype(x.dtype)
 
 
 def windows(x: Tensor, *args: Any, **kwargs: Any) -> jax.Array:
-    """The pixels under each place of a window, as channels; of no images none, where JAX divides by their number."""
+    """The pixels of each window, as channels; empty for no images, where JAX would divide by zero."""
     if x.shape[0] == 0:
         return lax.conv_general_dilated_patches(jnp.zeros((1, *x.shape[1:]), x.dtype), *args, **kwargs)[:0]
     return lax.conv_general_dilated_patches(x, *args, **kwargs)
@@ -96,7 +96,7 @@ def _moved_patches(
     batch = images if images.ndim == rank + 2 else images[None]
     batch = jnp.moveaxis(batch, -1, 1) if last else batch
     patches = windows(batch, size, strides, padding, rhs_dilation=dilation)
-    # The channels of a patch come out as (channel, place); Keras has (place, channel).
+    # JAX orders the channels of a patch as (channel, position); Keras as (position, channel).
     n, channels, *places = patches.shape
     patches = patches.reshape(n, batch.shape[1], math.prod(size), *places).swapaxes(1, 2)
     patches = patches.reshape(n, channels, *places)
@@ -140,13 +140,13 @@ def gaussian_blur(
     sigma: float | Sequence[float] = (1.0, 1.0),
     data_format: str | None = None,
 ) -> jax.Array:
-    """Every pixel replaced by an average of its surroundings with Gaussian weights.
+    """Gaussian blur: every pixel is replaced by a Gaussian-weighted average of its neighborhood.
 
     Args:
         images: shape `(batch, height, width, channels)` or without the batch, or with the channels first.
-        kernel_size: height and width of the surroundings, zeros beyond the border.
-        sigma: standard deviations of the weights along height and width, in pixels.
-        data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
+        kernel_size: height and width of the kernel; pixels beyond the border are 0. Defaults to `(3, 3)`.
+        sigma: standard deviations of the kernel along height and width, in pixels. Defaults to `(1.0, 1.0)`.
+        data_format: `"channels_last"`, `"channels_first"` or None for the global default.
 
     Example:
 
@@ -165,14 +165,14 @@ _SOBEL = np.array([[1.0, 2.0, 1.0], [0.0, 0.0, 0.0], [-1.0, -2.0, -1.0]])
 
 @op
 def sobel_edges(images: Tensor, data_format: str | None = None) -> jax.Array:
-    """How fast the brightness changes downwards and to the right, by Sobel's filters.
+    """Vertical and horizontal image gradients, computed with Sobel filters.
 
     Args:
         images: shape `(batch, height, width, channels)` or without the batch, or with the channels first.
-        data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
+        data_format: `"channels_last"`, `"channels_first"` or None for the global default.
 
     Returns:
-        The shape of `images` with a last axis of size 2: (downwards, to the right).
+        The shape of `images` with a last axis of size 2: (vertical, horizontal).
     """
     batch, last, batched = _as_batch(images, data_format, "sobel_edges")
     edges = _each_channel(batch, np.stack([-_SOBEL, -_SOBEL.T], axis=-1), "SAME")
@@ -190,18 +190,18 @@ def ssim(
     k2: float = 0.03,
     data_format: str | None = None,
 ) -> jax.Array:
-    """Structural similarity of images: means, variances and covariances in small windows compared (Wang et al., 2004).
+    """Structural similarity of images, from means, variances and covariances in small windows (Wang et al., 2004).
 
     Args:
         image1, image2: shape `(batch, height, width, channels)` or without the batch, or with the channels first.
         max_val: the difference between the largest and the smallest possible value.
         filter_size: side of the Gaussian window.
         filter_sigma: its standard deviation in pixels.
-        k1, k2: small factors that keep the quotients steady.
-        data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
+        k1, k2: small factors that stabilize the divisions.
+        data_format: `"channels_last"`, `"channels_first"` or None for the global default.
 
     Returns:
-        One number up to 1 (equal) for each image.
+        A number up to 1 (equal) for each image.
     """
     one, _, batched = _as_batch(image1, data_format, "ssim")
     two = _as_batch(image2, data_format, "ssim")[0]

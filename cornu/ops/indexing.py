@@ -1,4 +1,4 @@
-"""Operations that pick, order, find and replace elements."""
+"""Operations that select, sort, find and replace elements."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from cornu.core.operation import Tensor, Tensors, op
 from cornu.core.symbolic import KerasTensor, output_spec
 from cornu.core.typing import ShapeLike
 
-# ---- picking ----
+# ---- selecting ----
 
 
 @op
@@ -23,7 +23,7 @@ def get_item(x: Tensor, key: object) -> jax.Array:
 def take(x: Tensor, indices: Tensor, axis: int | None = None) -> jax.Array:
     """Elements or slices along `axis` at `indices`, which may be negative and of any shape.
 
-    None for `axis` picks from the flat array.
+    None for `axis` selects from the flattened array.
 
     Example:
 
@@ -34,7 +34,7 @@ def take(x: Tensor, indices: Tensor, axis: int | None = None) -> jax.Array:
 
 @op
 def take_along_axis(x: Tensor, indices: Tensor, axis: int | None = None) -> jax.Array:
-    """One element for each entry of `indices`, which has as many axes as `x` and counts along `axis`."""
+    """One element for each entry of `indices`, which has the rank of `x` and indexes along `axis`."""
     return jnp.take_along_axis(x, jnp.asarray(indices), axis=axis)
 
 
@@ -52,7 +52,7 @@ def _where_spec(condition: Tensor, x1: Tensor = None, x2: Tensor = None) -> Any:
 
 @op(spec=_where_spec)
 def where(condition: Tensor, x1: Tensor | None = None, x2: Tensor | None = None) -> jax.Array:
-    """`x1` where `condition` holds, else `x2`; with neither, the indices at which it holds, one tensor an axis."""
+    """`x1` where `condition` is True, else `x2`; with neither, the indices where it is True, one tensor per axis."""
     if (x1 is None) != (x2 is None):
         raise ValueError("where: x1 and x2 must be given together, or neither of them.")
     return _where(condition, x1, x2)
@@ -60,7 +60,7 @@ def where(condition: Tensor, x1: Tensor | None = None, x2: Tensor | None = None)
 
 @op
 def select(condlist: Tensors, choicelist: Tensors, default: Tensor = 0) -> jax.Array:
-    """For each element the choice that goes with the first condition that holds, else `default`."""
+    """For each element, the choice for the first condition that is True, else `default`."""
     return jnp.select(condlist, choicelist, default)
 
 
@@ -68,7 +68,7 @@ def select(condlist: Tensors, choicelist: Tensors, default: Tensor = 0) -> jax.A
 def slice(inputs: Tensor, start_indices: Tensors, shape: ShapeLike) -> jax.Array:
     """The block of size `shape` that starts at `start_indices`, which may be computed values.
 
-    A size of -1 is all that is left of an axis; where it starts must then be a plain number.
+    A size of -1 means the rest of the axis; its start must then be a plain number.
 
     Example:
 
@@ -86,12 +86,12 @@ def slice_update(inputs: Tensor, start_indices: Tensor, updates: Tensor) -> jax.
 
 @op
 def scatter(indices: Tensor, values: Tensor, shape: ShapeLike) -> jax.Array:
-    """Zeros of `shape` to which `values` are added at `indices`.
+    """Zeros of `shape`, with `values` added at `indices`.
 
     Args:
-        indices: integers of shape `(n, k)`: one index of `k` axes for each value.
+        indices: integers of shape `(n, k)`: an index with `k` components for each value.
         values: tensor of shape `(n,) + shape[k:]`.
-        shape: tuple, the shape of the result.
+        shape: tuple, shape of the result.
 
     Example:
 
@@ -106,13 +106,13 @@ _REDUCTIONS = {None: "set", "add": "add", "max": "max", "min": "min", "mul": "mu
 
 @op
 def scatter_update(inputs: Tensor, indices: Tensor, updates: Tensor, reduction: str | None = None) -> jax.Array:
-    """`inputs` with the elements at `indices` replaced by, or joined with, `updates`.
+    """`inputs` with the elements at `indices` replaced by, or combined with, `updates`.
 
     Args:
         inputs: any tensor.
-        indices: integers of shape `(n, k)`: one index of `k` axes for each update.
+        indices: integers of shape `(n, k)`: an index with `k` components for each update.
         updates: tensor of shape `(n,) + inputs.shape[k:]`.
-        reduction: None replaces; `"add"`, `"max"`, `"min"` or `"mul"` joins the old and the new value.
+        reduction: None replaces; `"add"`, `"max"`, `"min"` or `"mul"` combines the old and the new value.
 
     Example:
 
@@ -127,24 +127,25 @@ def scatter_update(inputs: Tensor, indices: Tensor, updates: Tensor, reduction: 
     return getattr(place, _REDUCTIONS[reduction])(jnp.asarray(updates).astype(inputs.dtype))
 
 
-# ---- ordering ----
+# ---- sorting ----
 
 
 @op
 def sort(x: Tensor, axis: int = -1) -> jax.Array:
-    """The elements in rising order along `axis`, or of the flat array for None."""
+    """The elements in ascending order along `axis`, or of the flattened array for None."""
     return jnp.sort(x, axis=axis)
 
 
 @op
 def argsort(x: Tensor, axis: int = -1) -> jax.Array:
-    """The indices that sort `x` along `axis`; equal elements keep their order."""
+    """The indices that sort `x` along `axis`; the sort is stable."""
     return jnp.argsort(x, axis=axis)
 
 
 @op
 def argpartition(x: Tensor, kth: int, axis: int = -1) -> jax.Array:
-    """Indices with the `kth` smallest element in its place, smaller ones before it and larger ones after it."""
+    """Indices with the `kth` smallest element in its sorted position, smaller ones before it and larger ones after
+    it."""
     return jnp.argpartition(x, kth, axis=axis)
 
 
@@ -152,7 +153,7 @@ def argpartition(x: Tensor, kth: int, axis: int = -1) -> jax.Array:
 def top_k(x: Tensor, k: int, sorted: bool = True) -> tuple[jax.Array, jax.Array]:
     """The `k` largest elements along the last axis, and their indices.
 
-    With `sorted` they come in falling order, else in the order in which they stand in `x`.
+    With `sorted` they are in descending order, else in their order in `x`.
 
     Example:
 
@@ -169,12 +170,12 @@ def top_k(x: Tensor, k: int, sorted: bool = True) -> tuple[jax.Array, jax.Array]
 
 @op
 def in_top_k(targets: Tensor, predictions: Tensor, k: int) -> jax.Array:
-    """Whether the score of each target class is among the `k` highest of its row.
+    """Whether the score of each target class is among the `k` highest in its row.
 
     Args:
         targets: class indices, shape `(batch,)`.
         predictions: scores, shape `(batch, classes)`.
-        k: how many of the highest scores count; ties with the last of them count too.
+        k: number of highest scores; ties with the last of them count too.
     """
     targets, predictions = jnp.asarray(targets), jnp.asarray(predictions)
     classes = predictions.shape[-1]
@@ -186,7 +187,7 @@ def in_top_k(targets: Tensor, predictions: Tensor, k: int) -> jax.Array:
 
 @op(class_name="SearchSorted")
 def searchsorted(sorted_sequence: Tensor, values: Tensor, side: str = "left") -> jax.Array:
-    """Where each value would be inserted to keep the order; `side` says on which side of equal elements.
+    """Where each value would be inserted to maintain the order; `side` determines the side of equal elements.
 
     Example:
 
@@ -205,7 +206,7 @@ def searchsorted(sorted_sequence: Tensor, values: Tensor, side: str = "left") ->
 
 @op(spec=_nonzero_spec)
 def nonzero(x: Tensor) -> tuple[jax.Array, ...]:
-    """The indices of the elements that are not zero, one tensor an axis."""
+    """The indices of the nonzero elements, one tensor per axis."""
     return jnp.nonzero(x)
 
 
@@ -217,7 +218,7 @@ def isin(x1: Tensor, x2: Tensor, assume_unique: bool = False, invert: bool = Fal
 
 @op
 def unravel_index(indices: Tensor, shape: ShapeLike) -> tuple[jax.Array, ...]:
-    """Indices into the flat array as indices into an array of `shape`, one tensor an axis."""
+    """Indices into the flattened array converted to indices into an array of `shape`, one tensor per axis."""
     return jnp.unravel_index(jnp.asarray(indices), tuple(shape))
 
 
@@ -255,13 +256,14 @@ def unique(
 
     Args:
         x: any tensor.
-        sorted: whether they come in rising order, or in the order in which they first stand in `x`.
-        return_index: whether to return also where each one first stands.
-        return_inverse: whether to return also which of them each element of `x` is.
-        return_counts: whether to return also how often each one occurs.
+        sorted: whether to sort them; otherwise they are in order of first occurrence in `x`. Defaults to True.
+        return_index: whether to return also the index of each one's first occurrence. Defaults to False.
+        return_inverse: whether to return also the index among them of each element of `x`. Defaults to False.
+        return_counts: whether to return also the number of occurrences of each one. Defaults to False.
         axis: the axis whose slices are compared, or None for single elements.
-        size: a fixed length of the result, which compiled code needs: longer ones are cut, shorter ones padded.
-        fill_value: what to pad with; None is the smallest element.
+        size: a fixed length of the result, required in compiled code: longer results are truncated, shorter ones
+        padded.
+        fill_value: value for padding; None is the smallest element.
 
     Example:
 
@@ -281,7 +283,7 @@ def unique(
 
 def _places(name: str, indices: Tensor) -> tuple[jax.Array, ...]:
     if jnp.ndim(indices) < 1:
-        raise ValueError(f"{name}: indices must have the shape (n, k). Received: indices.shape=().")
-    """Indices in rows, `(n, k)`, as `k` arrays for `x.at[...]`."""
+        raise ValueError(f"{name}: indices must have shape (n, k). Received: indices.shape=().")
+    """Rows of indices, `(n, k)`, as `k` arrays for `x.at[...]`."""
     indices = jnp.asarray(indices)
     return tuple(indices[..., i] for i in range(indices.shape[-1]))

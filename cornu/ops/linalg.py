@@ -1,4 +1,4 @@
-"""Linear algebra on matrices in the last two axes; leading axes are a batch."""
+"""Linear algebra on matrices in the last two axes; leading axes are batch axes."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -42,7 +42,7 @@ def cholesky(x: Tensor, upper: bool = False) -> jax.Array:
     """The triangular `L` with `L @ L.T == x` for a positive definite `x`, or `U` with `U.T @ U == x`.
 
     Raises:
-        ValueError: `x` is not positive definite (seen on concrete values only; NaN in compiled code).
+        ValueError: if `x` is not positive definite (detected only on concrete values; NaN in compiled code).
 
     Example:
 
@@ -85,14 +85,14 @@ def logdet(x: Tensor) -> jax.Array:
 
 @op
 def eig(x: Tensor) -> tuple[jax.Array, jax.Array]:
-    """Eigenvalues and right eigenvectors (in columns) of any square matrix, as complex numbers; on the CPU only."""
+    """Eigenvalues and right eigenvectors (in columns) of any square matrix, as complex numbers; only on the CPU."""
     values, vectors = jnp.linalg.eig(_square("eig", x))
     return values, vectors
 
 
 @op
 def eigh(x: Tensor) -> tuple[jax.Array, jax.Array]:
-    """Eigenvalues, rising, and eigenvectors (in columns) of a symmetric or Hermitian matrix."""
+    """Eigenvalues, in ascending order, and eigenvectors (in columns) of a symmetric or Hermitian matrix."""
     values, vectors = jnp.linalg.eigh(_square("eigh", x))
     return values, vectors
 
@@ -111,7 +111,7 @@ def pinv(x: Tensor, rcond: float | None = None) -> jax.Array:
 
 @op
 def matrix_rank(x: Tensor, tol: float | None = None) -> jax.Array:
-    """How many singular values are above `tol`, by default a multiple of the rounding error of the largest."""
+    """The number of singular values above `tol`, by default a multiple of the rounding error of the largest."""
     x = _matrix("matrix_rank", x)
     if tol is None:
         return jnp.linalg.matrix_rank(x)
@@ -128,7 +128,7 @@ def norm(x: Tensor, ord: int | float | str | None = None, axis: Axes = None, kee
         ord: None for the root of the sum of squares; for vectors any number, or infinity; for matrices `"fro"`,
             `"nuc"`, 1, 2, infinity, or one of the last three negated.
         axis: one axis for vectors, two for matrices, None for all.
-        keepdims: whether the reduced axes stay, with size 1.
+        keepdims: whether to keep the reduced axes with size 1. Defaults to False.
 
     Example:
 
@@ -154,21 +154,21 @@ def qr(x: Tensor, mode: str = "reduced") -> tuple[jax.Array, jax.Array]:
 def svd(
     x: Tensor, full_matrices: bool = True, compute_uv: bool = True
 ) -> jax.Array | tuple[jax.Array, jax.Array, jax.Array]:
-    """Singular value decomposition: `u`, `s`, `vh` with `u * s @ vh == x`, or `s` alone without `compute_uv`."""
+    """Singular value decomposition: `u`, `s`, `vh` with `u * s @ vh == x`, or only `s` without `compute_uv`."""
     result = jnp.linalg.svd(_matrix("svd", x), full_matrices=full_matrices, compute_uv=compute_uv)
     return tuple(result) if compute_uv else result
 
 
 @op
 def lu_factor(x: Tensor) -> tuple[jax.Array, jax.Array]:
-    """The LU decomposition with pivots: both triangles in one matrix, and the row exchanges."""
+    """The LU decomposition with pivoting: both triangles in one matrix, and the row exchanges."""
     lu, pivots = scipy_linalg.lu_factor(_matrix("lu_factor", x))
     return lu, pivots
 
 
 @op
 def solve(a: Tensor, b: Tensor) -> jax.Array:
-    """`x` with `a @ x == b`, for a matrix `b` or, where it has one axis less than `a`, a vector.
+    """`x` with `a @ x == b`, for a matrix `b` or, if it has one axis fewer than `a`, a vector.
 
     Example:
 
@@ -193,7 +193,7 @@ def solve_triangular(a: Tensor, b: Tensor, lower: bool = False) -> jax.Array:
 
 @op
 def lstsq(a: Tensor, b: Tensor, rcond: float | None = None) -> jax.Array:
-    """The `x` with the least `norm(a @ x - b)`; singular values below `rcond` times the largest count as zero."""
+    """The `x` that minimizes `norm(a @ x - b)`; singular values below `rcond` times the largest count as zero."""
     a, b = floats(a, b)
     return jnp.linalg.lstsq(_matrix("lstsq", a), b, rcond=rcond)[0]
 
@@ -206,8 +206,8 @@ def jvp(
     Args:
         fun: function of tensors.
         primals: list or tuple of the arguments.
-        tangents: list or tuple of directions, in the shapes of the arguments.
-        has_aux: whether `fun` returns a pair whose second part is passed on without a derivative.
+        tangents: list or tuple of directions, with the shapes of the arguments.
+        has_aux: whether `fun` returns a pair whose second part is returned without a derivative. Defaults to False.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Small measures and conversions of `cornu.ops.nn` that belong to no other family."""
+"""Small measures and conversions in `cornu.ops.nn` that belong to no other family."""
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,6 @@ def psnr(x1: Tensor, x2: Tensor, max_val: float) -> jax.Array:
 
 @op
 def polar(abs_: Tensor, angle: Tensor) -> jax.Array:
-    """Complex numbers from absolute value and angle in radians."""
+    """Complex numbers from absolute values and angles in radians."""
     abs_, angle = floating(abs_), floating(angle)
     return abs_ * jnp.cos(angle) + 1j * abs_ * jnp.sin(angle)

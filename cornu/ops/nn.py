@@ -1,4 +1,4 @@
-"""The operations of neural networks: activations, losses, normalizations, convolutions."""
+"""Neural network operations: activations, losses, normalizations, convolutions."""
 
 from cornu.ops.activation import (
     celu,

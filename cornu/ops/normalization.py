@@ -1,4 +1,4 @@
-"""Operations that shift and scale to a common size: moments and the normalizations built on them."""
+"""Normalization operations: moments and the normalizations based on them."""
 
 from collections.abc import Sequence
 
@@ -18,11 +18,11 @@ def moments(x: Tensor, axes: Axes, keepdims: bool = False, synchronized: bool = 
     """Mean and variance over `axes`.
 
     Args:
-        x: any tensor; 16-bit floats are summed up in 32 bits, and moments beyond their range become its ends.
+        x: any tensor; 16-bit floats are accumulated in 32 bits, and results beyond their range are clipped.
         axes: one axis or several.
-        keepdims: whether the reduced axes stay, with size 1.
-        synchronized: whether data that is spread over devices counts as one. JAX arrays always do: a sharded
-            array is one array, so both values of this argument give the same, synchronised, moments.
+        keepdims: whether to keep the reduced axes with size 1.
+        synchronized: whether statistics are computed over all devices. JAX arrays always are: a sharded array is a
+            single array, so both values are equivalent. Defaults to False.
 
     Example:
 
@@ -50,7 +50,7 @@ def batch_normalization(
     scale: Tensor | None = None,
     epsilon: float = 1e-3,
 ) -> jax.Array:
-    """`scale * (x - mean) / sqrt(variance + epsilon) + offset`, with vectors that lie along `axis`."""
+    """`scale * (x - mean) / sqrt(variance + epsilon) + offset`, with vectors along `axis`."""
     x = floating(x)
 
     def along(vector: Tensor) -> jax.Array:
@@ -72,15 +72,15 @@ def layer_normalization(
     epsilon: float | None = None,
     rms_scaling: bool = False,
 ) -> jax.Array:
-    """Mean 0 and variance 1 over `axis`, then `gamma * x + beta` (Ba et al., 2016).
+    """Normalizes to mean 0 and variance 1 over `axis`, then `gamma * x + beta` (Ba et al., 2016).
 
     Args:
         x: any tensor.
-        gamma: factors, in the shape of the normalized axes.
+        gamma: scales, in the shape of the normalized axes.
         beta: offsets, in the same shape.
         axis: one axis or several.
         epsilon: added to the variance; None is `cornu.config.epsilon()`.
-        rms_scaling: whether to divide by the standard deviation without taking the mean off.
+        rms_scaling: whether to divide by the standard deviation without subtracting the mean. Defaults to False.
     """
     return _layer_normalization(x, gamma, beta, axis, epsilon, rms_scaling)
 
@@ -104,9 +104,9 @@ def normalize(x: Tensor, axis: Axes = -1, order: int = 2, epsilon: float | None 
 
     Args:
         x: any tensor.
-        axis: the axis whose vectors get norm 1, or None for the flat tensor.
+        axis: the axis whose vectors get norm 1, or None for the flattened tensor.
         order: 1, 2, ... or infinity.
-        epsilon: the least norm to divide by; None is `cornu.config.epsilon()`.
+        epsilon: lower bound of the norm to divide by; None is `cornu.config.epsilon()`.
 
     Example:
 
@@ -140,6 +140,6 @@ def _layer_normalization(
 
 
 def _beside(weights: Tensor, x: Tensor, axes: Sequence[int]) -> jax.Array:
-    """`weights`, which lie along `axes`, shaped to be multiplied with `x`."""
+    """`weights`, which extend along `axes`, in a shape that broadcasts to `x`."""
     chosen = {a % x.ndim for a in axes}
     return jnp.reshape(weights, tuple(n if i in chosen else 1 for i, n in enumerate(x.shape)))

@@ -1,4 +1,4 @@
-"""The operations that NumPy has too, under its names."""
+"""The operations that NumPy has too, under the same names."""
 
 from cornu.ops.control import vectorize
 from cornu.ops.conversion import array, copy, ndim, size, view

@@ -1,4 +1,4 @@
-"""Operations that rearrange images: patches to columns and back, blocks to channels and back, named axes."""
+"""Rearranging images: patches to columns and back, blocks to channels and back, named axes."""
 
 import math
 import re
@@ -32,7 +32,7 @@ def unfold(x: Tensor, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 
 
     Args:
         x: shape `(batch, channels, height, width)`.
-        kernel_size, dilation, padding, stride: of the blocks; one int or a pair each.
+        kernel_size, dilation, padding, stride: of the blocks; an int or a pair each.
 
     Returns:
         Shape `(batch, channels * kernel_height * kernel_width, blocks)`.
@@ -57,12 +57,12 @@ def unfold(x: Tensor, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 
 def fold(
     x: Tensor, output_size: Sizes, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1
 ) -> jax.Array:
-    """Columns put back as the blocks of an image, added up where they overlap: the transpose of `unfold`.
+    """Columns put back as blocks of an image, summed where they overlap: the transpose of `unfold`.
 
     Args:
         x: shape `(batch, channels * kernel_height * kernel_width, blocks)`.
         output_size: height and width of the image.
-        kernel_size, dilation, padding, stride: of the blocks; one int or a pair each.
+        kernel_size, dilation, padding, stride: of the blocks; an int or a pair each.
 
     Returns:
         Shape `(batch, channels, height, width)`.
@@ -90,13 +90,13 @@ def fold(
 
 @op
 def depth_to_space(x: Tensor, block_size: int, data_format: str = "channels_last") -> jax.Array:
-    """Groups of `block_size²` channels laid out as blocks of height and width.
+    """Groups of `block_size²` channels rearranged as spatial blocks.
 
     Args:
         x: shape `(batch, height, width, channels)`, or with the channels first.
         block_size: side of a block, at least 2.
-        data_format: `"channels_last"`, where the channels of the result vary fastest among those of `x`, or
-            `"channels_first"`, where they vary slowest.
+        data_format: `"channels_last"`, with the channels of the result as the fastest varying part of those of `x`, or
+            `"channels_first"`, with them as the slowest varying part.
 
     Example:
 
@@ -116,7 +116,7 @@ def depth_to_space(x: Tensor, block_size: int, data_format: str = "channels_last
 
 @op
 def space_to_depth(x: Tensor, block_size: int, data_format: str = "channels_last") -> jax.Array:
-    """Blocks of height and width laid out as channels: the inverse of `depth_to_space`.
+    """Spatial blocks rearranged as channels: the inverse of `depth_to_space`.
 
     Example:
 
@@ -155,13 +155,13 @@ def _check_multiple(name: str, what: str, size: int, divisor: int) -> None:
 
 @op
 def rearrange(tensor: Tensor, pattern: str, **axes_lengths: int) -> jax.Array:
-    """Reshape and transpose by names of axes.
+    """Reshape and transpose by named axes.
 
     Args:
         tensor: any tensor.
-        pattern: `"old axes -> new axes"`; parentheses join axes into one, `...` stands for any axes, `1` for an
-            axis of size 1.
-        axes_lengths: sizes of named axes that cannot be worked out.
+        pattern: `"old axes -> new axes"`; parentheses merge axes into one, `...` stands for any axes, `1` for an axis
+            of size 1.
+        axes_lengths: sizes of named axes that cannot be inferred.
 
     Example:
 
@@ -179,7 +179,7 @@ def rearrange(tensor: Tensor, pattern: str, **axes_lengths: int) -> jax.Array:
 
 
 def _sides(pattern: str, rank: int) -> tuple[list[list[str]], list[list[str]]]:
-    """`"b (h w) ... -> ..."` as two lists of groups of names, an ellipsis spelled out."""
+    """`"b (h w) ... -> ..."` as two lists of groups of names, with the ellipsis expanded."""
     sides = [re.findall(r"\([^()]*\)|\S+", side) for side in pattern.split("->")]
     if len(sides) != 2:
         raise ValueError(f'rearrange: the pattern must have the form "old -> new". Received: pattern="{pattern}".')
@@ -200,7 +200,7 @@ def _axis_sizes(
     groups: list[list[str]], shape: Sequence[int], known: Mapping[str, int], pattern: str
 ) -> dict[str, int]:
     if len(groups) != len(shape):
-        raise ValueError(f'rearrange: the pattern "{pattern}" does not fit a tensor of shape {shape}.')
+        raise ValueError(f'rearrange: the pattern "{pattern}" does not match a tensor of shape {shape}.')
     sizes = dict(known)
     for group, size in zip(groups, shape, strict=True):
         open_names = [name for name in group if name not in sizes]
@@ -210,5 +210,5 @@ def _axis_sizes(
         if open_names:
             sizes[open_names[0]] = size // rest if rest != 1 else size
         if math.prod(sizes[name] for name in group) != size:
-            raise ValueError(f'rearrange: an axis of size {size} does not split as "{" ".join(group)}" with {known}.')
+            raise ValueError(f'rearrange: an axis of size {size} cannot be split as "{" ".join(group)}" with {known}.')
     return sizes

@@ -1,6 +1,6 @@
-"""Operations that multiply and add up: matrix products and their relatives.
+"""Matrix products and related operations.
 
-8-bit integers are added up in 32 bits, so that a product of quantized values does not overflow.
+8-bit integers are accumulated in 32 bits, so that a product of quantized values does not overflow.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ def matmul(x1: Tensor, x2: Tensor) -> jax.Array:
 
 @op
 def dot(x1: Tensor, x2: Tensor) -> jax.Array:
-    """Product over the last axis of `x1` and the second last (or only) one of `x2`."""
+    """Product over the last axis of `x1` and the second-to-last (or only) one of `x2`."""
     return jnp.dot(x1, x2)
 
 
@@ -51,7 +51,7 @@ def inner(x1: Tensor, x2: Tensor) -> jax.Array:
 
 @op
 def outer(x1: Tensor, x2: Tensor) -> jax.Array:
-    """Every product of an element of one flattened tensor with one of the other."""
+    """The products of all pairs of elements of two flattened tensors."""
     return jnp.outer(x1, x2)
 
 
@@ -65,7 +65,7 @@ def kron(x1: Tensor, x2: Tensor) -> jax.Array:
 def cross(
     x1: Tensor, x2: Tensor, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
 ) -> jax.Array:
-    """Cross product of vectors of 2 or 3 components that lie along `axisa`, `axisb`, `axisc`, or all along `axis`."""
+    """Cross product of vectors with 2 or 3 components along `axisa`, `axisb`, `axisc`, or all along `axis`."""
     return jnp.cross(x1, x2, axisa=axisa, axisb=axisb, axisc=axisc, axis=axis)
 
 
@@ -77,12 +77,12 @@ def tensordot(x1: Tensor, x2: Tensor, axes: int | Sequence[Any] = 2) -> jax.Arra
 
 @op
 def einsum(subscripts: str, *operands: Tensor, **kwargs: Any) -> jax.Array:
-    """Products and sums in Einstein's notation.
+    """Products and sums in Einstein notation.
 
     Args:
-        subscripts: one letter an axis, `"ij,jk->ik"`; `...` stands for any leading axes.
+        subscripts: one letter per axis, `"ij,jk->ik"`; `...` stands for any leading axes.
         operands: the tensors, in the order of the subscripts.
-        kwargs: what `jax.numpy.einsum` takes, such as `precision` or `optimize`.
+        kwargs: arguments of `jax.numpy.einsum`, such as `precision` or `optimize`.
 
     Example:
 

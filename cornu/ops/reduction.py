@@ -1,7 +1,7 @@
-"""Operations that sum up an axis: totals, extremes, averages, quantiles, running totals and counts.
+"""Reductions: sums, extremes, averages, quantiles, cumulative sums and counts.
 
-`axis` is one axis, a tuple of axes, or None for all of them; `keepdims` leaves the reduced axes with size 1.
-The `nan...` forms skip NaN.
+`axis` is one axis, a tuple of axes, or None for all of them; `keepdims` keeps the reduced axes with size 1. The
+`nan...` variants skip NaN.
 """
 
 import functools
@@ -22,13 +22,13 @@ from cornu.ops.elementwise import floating
 
 @op
 def all(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
-    """Whether every element is non-zero."""
+    """Whether all elements are nonzero."""
     return jnp.all(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @op
 def any(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
-    """Whether some element is non-zero."""
+    """Whether any element is nonzero."""
     return jnp.any(x, axis=_axes(axis), keepdims=keepdims)
 
 
@@ -46,7 +46,7 @@ def sum(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
 
 @op
 def prod(x: Tensor, axis: Axes = None, keepdims: bool = False, dtype: DTypeLike | None = None) -> jax.Array:
-    """Product over `axis`, computed in `dtype` where one is given."""
+    """Product over `axis`, computed in `dtype` if given."""
     return jnp.prod(x, axis=_axes(axis), keepdims=keepdims, dtype=_optional(dtype))
 
 
@@ -82,25 +82,25 @@ def ptp(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
 
 @op
 def argmax(x: Tensor, axis: int | None = None, keepdims: bool = False) -> jax.Array:
-    """Index of the largest value along `axis`, the first one on a tie; None counts through the flat array.
+    """Index of the largest value along `axis`, the first one on a tie; None uses the flattened array.
 
-    NaN counts as the largest, and the tiniest number as larger than 0.
+    NaN counts as the largest, and subnormal numbers as larger than 0.
     """
     return _index_of_extreme(x, axis, keepdims, largest=True)
 
 
 @op
 def argmin(x: Tensor, axis: int | None = None, keepdims: bool = False) -> jax.Array:
-    """Index of the smallest value along `axis`, the first one on a tie; None counts through the flat array.
+    """Index of the smallest value along `axis`, the first one on a tie; None uses the flattened array.
 
-    NaN counts as the smallest, and the tiniest number as larger than 0.
+    NaN counts as the smallest, and subnormal numbers as larger than 0.
     """
     return _index_of_extreme(x, axis, keepdims, largest=False)
 
 
 @op
 def mean(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
-    """Arithmetic mean over `axis`; integers give a float.
+    """Arithmetic mean over `axis`; a float for integers.
 
     Example:
 
@@ -124,26 +124,27 @@ def std(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
 
 @op
 def average(x: Tensor, axis: Axes = None, weights: Tensor | None = None) -> jax.Array:
-    """Mean over `axis` weighted by `weights`, which have the shape of `x` or of that one axis."""
+    """Mean over `axis` weighted by `weights`, which have the shape of `x` or of that axis."""
     return jnp.average(x, axis=_axes(axis), weights=weights)
 
 
 @op
 def median(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
-    """Middle value over `axis`, the mean of the two middle ones for an even count."""
+    """Median over `axis`, the mean of the two middle values for an even count."""
     return jnp.median(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @op
 def quantile(x: Tensor, q: Tensor, axis: Axes = None, method: str = "linear", keepdims: bool = False) -> jax.Array:
-    """Values below which the fractions `q` of the data lie.
+    """Quantiles: values below which the fractions `q` of the data lie.
 
     Args:
         x: the data.
         q: one fraction or an array of them, from 0 to 1; an array adds a leading axis to the result.
         axis: the axis or axes to reduce, or None for all.
         method: `"linear"`, `"lower"`, `"higher"`, `"midpoint"` or `"nearest"`, for a quantile between two values.
-        keepdims: whether the reduced axes stay, with size 1.
+            Defaults to `"linear"`.
+        keepdims: whether to keep the reduced axes with size 1.
 
     Example:
 
@@ -160,7 +161,7 @@ def percentile(x: Tensor, q: Tensor, axis: Axes = None, method: str = "linear", 
 
 @op
 def count_nonzero(x: Tensor, axis: Axes = None) -> jax.Array:
-    """How many elements are not zero, over `axis`."""
+    """The number of nonzero elements, over `axis`."""
     return jnp.count_nonzero(x, axis=_axes(axis))
 
 
@@ -199,89 +200,89 @@ def nanmin(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
 
 @op
 def nanargmax(x: Tensor, axis: int | None = None, keepdims: bool = False) -> jax.Array:
-    """Index of the largest value along `axis` that is not NaN, or -1 where all are."""
+    """Index of the largest value along `axis` that is not NaN, or -1 if all are NaN."""
     return jnp.nanargmax(x, axis=axis, keepdims=keepdims)
 
 
 @op
 def nanargmin(x: Tensor, axis: int | None = None, keepdims: bool = False) -> jax.Array:
-    """Index of the smallest value along `axis` that is not NaN, or -1 where all are."""
+    """Index of the smallest value along `axis` that is not NaN, or -1 if all are NaN."""
     return jnp.nanargmin(x, axis=axis, keepdims=keepdims)
 
 
 @op
 def nanmean(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
-    """Mean over `axis` of what is not NaN."""
+    """Mean over `axis`, skipping NaN."""
     return jnp.nanmean(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @op
 def nanvar(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
-    """Variance over `axis` of what is not NaN."""
+    """Variance over `axis`, skipping NaN."""
     return jnp.nanvar(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @op
 def nanstd(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
-    """Standard deviation over `axis` of what is not NaN."""
+    """Standard deviation over `axis`, skipping NaN."""
     return jnp.nanstd(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @op
 def nanmedian(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
-    """Median over `axis` of what is not NaN."""
+    """Median over `axis`, skipping NaN."""
     return jnp.nanmedian(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @op
 def nanquantile(x: Tensor, q: Tensor, axis: Axes = None, method: str = "linear", keepdims: bool = False) -> jax.Array:
-    """`quantile` of what is not NaN."""
+    """`quantile`, skipping NaN."""
     return jnp.nanquantile(floating(x), floating(q), axis=_axes(axis), method=method, keepdims=keepdims)
 
 
 @op
 def nanpercentile(x: Tensor, q: Tensor, axis: Axes = None, method: str = "linear", keepdims: bool = False) -> jax.Array:
-    """`percentile` of what is not NaN."""
+    """`percentile`, skipping NaN."""
     return jnp.nanpercentile(floating(x), floating(q), axis=_axes(axis), method=method, keepdims=keepdims)
 
 
-# ---- running along an axis ----
+# ---- cumulative ----
 
 
 @op
 def cumsum(x: Tensor, axis: int | None = None, dtype: DTypeLike | None = None) -> jax.Array:
-    """Running sum along `axis`, or through the flat array for None."""
+    """Cumulative sum along `axis`, or of the flattened array for None."""
     return jnp.cumsum(x, axis=axis, dtype=_running_dtype(x, dtype))
 
 
 @op
 def cumprod(x: Tensor, axis: int | None = None, dtype: DTypeLike | None = None) -> jax.Array:
-    """Running product along `axis`, or through the flat array for None."""
+    """Cumulative product along `axis`, or of the flattened array for None."""
     return jnp.cumprod(x, axis=axis, dtype=_running_dtype(x, dtype))
 
 
 @op
 def nancumsum(x: Tensor, axis: int | None = None, dtype: DTypeLike | None = None) -> jax.Array:
-    """Running sum along `axis` with NaN as 0."""
+    """Cumulative sum along `axis` with NaN as 0."""
     return jnp.nancumsum(x, axis=axis, dtype=_running_dtype(x, dtype))
 
 
 @op
 def nancumprod(x: Tensor, axis: int | None = None, dtype: DTypeLike | None = None) -> jax.Array:
-    """Running product along `axis` with NaN as 1."""
+    """Cumulative product along `axis` with NaN as 1."""
     return jnp.nancumprod(x, axis=axis, dtype=_running_dtype(x, dtype))
 
 
 @op
 def diff(a: Tensor, n: int = 1, axis: int = -1) -> jax.Array:
-    """Difference between neighbours along `axis`, taken `n` times over."""
+    """Differences between adjacent elements along `axis`, repeated `n` times."""
     budget.take("calls", n, "diff")
     return jnp.diff(a, n=n, axis=axis)
 
 
 @op
 def trapezoid(y: Tensor, x: Tensor | None = None, dx: float = 1.0, axis: int = -1) -> jax.Array:
-    """Integral of `y` along `axis` by the trapezoidal rule, at the points `x` or at distance `dx`."""
+    """Integral of `y` along `axis` by the trapezoidal rule, at the points `x` or with spacing `dx`."""
     return jnp.trapezoid(floating(y), x, dx=dx, axis=axis)
 
 
@@ -298,9 +299,9 @@ def bincount(x: Tensor, weights: Tensor | None = None, minlength: int = 0, spars
 
     Args:
         x: non-negative integers, of shape `(n,)` or `(batch, n)`.
-        weights: what each occurrence counts, of the same shape; None counts 1 each.
-        minlength: the least length of the result. In compiled code it is the length, and larger integers are
-            left out: there the length cannot depend on values.
+        weights: weights of the occurrences, of the same shape; None weights each by 1.
+        minlength: minimum length of the result. In compiled code it is the exact length, and larger integers are
+            ignored: there the length cannot depend on values. Defaults to 0.
         sparse: must be False; JAX arrays are dense.
 
     Example:
@@ -342,7 +343,7 @@ def histogram(x: Tensor, bins: int = 10, range: Sequence[float] | None = None) -
 
 @op
 def digitize(x: Tensor, bins: Tensor) -> jax.Array:
-    """Index of the interval between the ascending edges `bins` into which each element falls.
+    """Index of the interval between the ascending edges `bins` that contains each element.
 
     Example:
 
@@ -365,7 +366,7 @@ def _index_of_extreme(x: Tensor, axis: int | None, keepdims: bool, largest: bool
 
 
 def _ordered(x: Tensor, nan_is_largest: bool) -> jax.Array:
-    """Integers in the order of the floats in `x`: XLA's comparisons take numbers below the normal range for 0."""
+    """Integers ordered like the floats in `x`: XLA's comparisons treat subnormal numbers as 0."""
     kind = jnp.iinfo(f"int{8 * x.dtype.itemsize}")
     bits = lax.bitcast_convert_type(x, kind.dtype)
     ordered = jnp.where(bits < 0, kind.min - bits, bits)

@@ -1,4 +1,4 @@
-"""Images sampled at other places: resized, cropped, padded, moved, turned, bent."""
+"""Image resampling: resizing, cropping, padding, and geometric transformations."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -31,7 +31,7 @@ _FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
 
 
 def _as_batch(images: Tensor, data_format: str | None, name: str) -> tuple[jax.Array, Callable[[jax.Array], jax.Array]]:
-    """Images as `(batch, height, width, channels)`, and the function that gives them their own form back."""
+    """Images as `(batch, height, width, channels)`, and the function that restores their original form."""
     images = jnp.asarray(images)
     if images.ndim not in (3, 4):
         raise ValueError(f"{name}: images must have 3 or 4 axes. Received: images.shape={images.shape}.")
@@ -47,7 +47,7 @@ def _as_batch(images: Tensor, data_format: str | None, name: str) -> tuple[jax.A
 
 
 def _like(result: Tensor, images: Tensor) -> jax.Array:
-    """`result` in the type of `images`, rounded and limited where that is an integer type."""
+    """`result` in the dtype of `images`, rounded and clipped for an integer dtype."""
     if jnp.issubdtype(images.dtype, jnp.integer):
         limits = jnp.iinfo(images.dtype)
         low, high = (jnp.asarray(float(end), result.dtype) for end in (limits.min, limits.max))
@@ -76,13 +76,13 @@ def resize(
         images: shape `(batch, height, width, channels)` or without the batch, or with the channels first.
         size: new height and width.
         interpolation: `"nearest"`, `"bilinear"`, `"bicubic"`, `"lanczos3"` or `"lanczos5"`.
-        antialias: whether shrinking averages over the pixels that it leaves out.
-        crop_to_aspect_ratio: whether the images are first cropped, in the middle, to the proportions of `size`.
-        pad_to_aspect_ratio: whether they are first padded to those proportions, by as much on both sides: where an odd
-            number of rows or columns is missing, one stays so.
-        fill_mode: must be `"constant"`: how they are padded.
-        fill_value: what they are padded with.
-        data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
+        antialias: whether to average over all pixels when downscaling. Defaults to False.
+        crop_to_aspect_ratio: whether to center-crop the images to the aspect ratio of `size` first. Defaults to False.
+        pad_to_aspect_ratio: whether to pad them to that aspect ratio first, equally on both sides: an odd number of
+            rows or columns is rounded down. Defaults to False.
+        fill_mode: padding mode, must be `"constant"`.
+        fill_value: padding value. Defaults to 0.0.
+        data_format: `"channels_last"`, `"channels_first"` or None for the global default.
 
     Example:
 
@@ -102,7 +102,7 @@ def resize(
 
 
 def _proportional(height: int, width: int, size: Sequence[int]) -> tuple[int, int]:
-    """The height that goes with this width, and the width that goes with this height."""
+    """The height matching this width, and the width matching this height."""
     return max(1, width * size[0] // size[1]), max(1, height * size[1] // size[0])
 
 
@@ -131,16 +131,16 @@ def scale_and_translate(
     method: str,
     antialias: bool = True,
 ) -> jax.Array:
-    """Axes of a tensor stretched and moved.
+    """Axes of a tensor scaled and translated.
 
     Args:
         images: any tensor.
         output_shape: shape of the result.
         scale: one factor for each of `spatial_dims`.
         translation: one distance for each of `spatial_dims`, in pixels of the result.
-        spatial_dims: the axes in question.
+        spatial_dims: the axes to transform.
         method: `"linear"`, `"cubic"`, `"lanczos3"` or `"lanczos5"`.
-        antialias: whether shrinking averages over the pixels that it leaves out.
+        antialias: whether to average over all elements when downscaling. Defaults to True.
     """
     return jax.image.scale_and_translate(
         images,
@@ -154,7 +154,7 @@ def scale_and_translate(
 
 
 def _margins(name: str, size: int, before: Tensor, after: Tensor, target: int | None, grow: bool) -> tuple[int, int]:
-    """What to add (or take off) before and after an axis of `size`, from exactly two of three arguments."""
+    """The amounts to add (or remove) before and after an axis of `size`, given exactly two of three arguments."""
     if sum(value is None for value in (before, after, target)) != 1:
         raise ValueError(
             f"{name}: exactly two of the margin before, the margin after and the target size must be given for each "
@@ -165,7 +165,7 @@ def _margins(name: str, size: int, before: Tensor, after: Tensor, target: int | 
         before = change - after if before is None else before
         after = change - before
     if before < 0 or after < 0 or (not grow and before + after >= size):
-        raise ValueError(f"{name}: margins of {before} and {after} do not fit an axis of size {size}.")
+        raise ValueError(f"{name}: margins of {before} and {after} exceed an axis of size {size}.")
     return before, after
 
 
@@ -180,13 +180,13 @@ def crop_images(
     target_width: int | None = None,
     data_format: str | None = None,
 ) -> jax.Array:
-    """Images without some rows and columns at their borders.
+    """Images cropped at their borders.
 
     Args:
         images: shape `(batch, height, width, channels)` or without the batch, or with the channels first.
-        top_cropping, bottom_cropping, target_height: two of them: rows taken off, rows left.
-        left_cropping, right_cropping, target_width: two of them: columns taken off, columns left.
-        data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
+        top_cropping, bottom_cropping, target_height: two of the three: numbers of rows to remove, or to keep.
+        left_cropping, right_cropping, target_width: two of the three: numbers of columns to remove, or to keep.
+        data_format: `"channels_last"`, `"channels_first"` or None for the global default.
 
     Example:
 
@@ -212,13 +212,13 @@ def pad_images(
     target_width: int | None = None,
     data_format: str | None = None,
 ) -> jax.Array:
-    """Images with rows and columns of zeros around them.
+    """Images padded with zeros.
 
     Args:
         images: shape `(batch, height, width, channels)` or without the batch, or with the channels first.
-        top_padding, bottom_padding, target_height: two of them: rows added, rows in all.
-        left_padding, right_padding, target_width: two of them: columns added, columns in all.
-        data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
+        top_padding, bottom_padding, target_height: two of the three: numbers of rows to add, or in total.
+        left_padding, right_padding, target_width: two of the three: numbers of columns to add, or in total.
+        data_format: `"channels_last"`, `"channels_first"` or None for the global default.
     """
     batch, restore = _as_batch(images, data_format, "pad_images")
     rows = _margins("pad_images", batch.shape[1], top_padding, bottom_padding, target_height, grow=True)
@@ -233,14 +233,15 @@ def pad_images(
 def map_coordinates(
     inputs: Tensor, coordinates: Tensor, order: int, fill_mode: str = "constant", fill_value: float = 0
 ) -> jax.Array:
-    """Values of a tensor at places between its elements.
+    """Values of a tensor at fractional coordinates.
 
     Args:
         inputs: any tensor.
-        coordinates: shape `(axes of inputs, ...)`: where to look along each axis.
+        coordinates: shape `(axes of inputs, ...)`: the coordinates along each axis.
         order: 0 takes the nearest element, 1 interpolates between neighbours.
-        fill_mode: what lies beyond the border: `"constant"`, `"nearest"`, `"wrap"`, `"mirror"` or `"reflect"`.
-        fill_value: the constant.
+        fill_mode: how points outside the boundaries are filled: `"constant"`, `"nearest"`, `"wrap"`, `"mirror"` or
+            `"reflect"`.
+        fill_value: value for `fill_mode="constant"`.
 
     Example:
 
@@ -260,12 +261,12 @@ def map_coordinates(
 def _sampled(
     images: Tensor, rows: Tensor, columns: Tensor, interpolation: str, fill_mode: str, fill_value: float
 ) -> jax.Array:
-    """Each image of `(batch, height, width, channels)` looked up at its own `rows` and `columns`, one per pixel."""
+    """Each image of `(batch, height, width, channels)` sampled at its own `rows` and `columns`, one per pixel."""
     how = {"order": _ORDERS[interpolation], "fill_mode": fill_mode, "fill_value": fill_value}
     return _like(_looked_up(floating(images), rows, columns, **how), images)
 
 
-@not_inlined  # each pixel is read four times: whatever made it would be, for two such steps sixteen times
+@not_inlined  # each pixel is read four times: its computation would be repeated, sixteen times for two such steps
 def _looked_up(
     images: jax.Array, rows: jax.Array, columns: jax.Array, *, order: int, fill_mode: str, fill_value: float
 ) -> jax.Array:
@@ -292,17 +293,18 @@ def affine_transform(
     fill_value: float = 0,
     data_format: str | None = None,
 ) -> jax.Array:
-    """Images moved, turned, stretched and sheared.
+    """Images with an affine or projective transformation.
 
     Args:
         images: shape `(batch, height, width, channels)` or without the batch, or with the channels first.
-        transform: 8 numbers `a0, a1, a2, b0, b1, b2, c0, c1` for all images or a row of them for each: the pixel
-            `(x, y)` of the result shows the place `((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k)` of the image,
-            where `k = c0 x + c1 y + 1`.
+        transform: 8 numbers `a0, a1, a2, b0, b1, b2, c0, c1` for all images or a row of them for each: the pixel `(x,
+            y)` of the result is sampled at `((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k)` of the image, where `k =
+            c0 x + c1 y + 1`.
         interpolation: `"nearest"` or `"bilinear"`.
-        fill_mode: what lies beyond the border: `"constant"`, `"nearest"`, `"wrap"`, `"mirror"` or `"reflect"`.
-        fill_value: the constant.
-        data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
+        fill_mode: how points outside the boundaries are filled: `"constant"`, `"nearest"`, `"wrap"`, `"mirror"` or
+            `"reflect"`.
+        fill_value: value for `fill_mode="constant"`.
+        data_format: `"channels_last"`, `"channels_first"` or None for the global default.
     """
     validate.one_of(interpolation, tuple(_ORDERS), "interpolation", "affine_transform")
     validate.one_of(fill_mode, _FILL_MODES, "fill_mode", "affine_transform")
@@ -320,15 +322,15 @@ def perspective_transform(
     fill_value: float = 0,
     data_format: str | None = None,
 ) -> jax.Array:
-    """Images seen from another side: four points move to four others, and straight lines stay straight.
+    """Images with a perspective transformation: it maps four points to four others, and preserves straight lines.
 
     Args:
         images: shape `(batch, height, width, channels)` or without the batch, or with the channels first.
         start_points: four points (x, y) of the image, shape `(4, 2)`, or `(batch, 4, 2)`.
-        end_points: where they go, in the same shape.
+        end_points: the points they are mapped to, in the same shape.
         interpolation: `"nearest"` or `"bilinear"`.
-        fill_value: what shows where nothing of the image is.
-        data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
+        fill_value: value of pixels outside the image. Defaults to 0.
+        data_format: `"channels_last"`, `"channels_first"` or None for the global default.
     """
     validate.one_of(interpolation, tuple(_ORDERS), "interpolation", "perspective_transform")
     batch, restore = _as_batch(images, data_format, "perspective_transform")
@@ -338,7 +340,7 @@ def perspective_transform(
 
 
 def _projected(images: Tensor, transform: Tensor, interpolation: str, fill_mode: str, fill_value: float) -> jax.Array:
-    """Each image looked up where its row of `transform`, the 8 numbers of a projective map, sends every pixel."""
+    """Each image sampled where its row of `transform`, the 8 numbers of a projective map, maps each pixel."""
     rows, columns = _pixel_grid(images)
     a0, a1, a2, b0, b1, b2, c0, c1 = jnp.moveaxis(transform, 1, 0)[..., None, None]
     scale = c0 * columns + c1 * rows + 1
@@ -347,7 +349,7 @@ def _projected(images: Tensor, transform: Tensor, interpolation: str, fill_mode:
 
 
 def _per_image(values: Tensor, batch: Tensor, shape: int | tuple[int, ...], name: str) -> jax.Array:
-    """Parameters of one kind, given for all images at once or one for each, as one for each."""
+    """Parameters given for all images at once or one for each, as one for each."""
     shape = shape if isinstance(shape, tuple) else (shape,)
     values = floating(values)
     if values.shape[-len(shape) :] != shape or values.ndim > len(shape) + 1:
@@ -356,7 +358,7 @@ def _per_image(values: Tensor, batch: Tensor, shape: int | tuple[int, ...], name
 
 
 def homography(source: Tensor, target: Tensor) -> jax.Array:
-    """The 8 numbers of the projective map that takes each of four points to its target; shapes `(batch, 4, 2)`."""
+    """The 8 numbers of the projective map from four points to their targets; shapes `(batch, 4, 2)`."""
     x, y = source[..., 0], source[..., 1]
     u, v = target[..., 0], target[..., 1]
     one, zero = jnp.ones_like(x), jnp.zeros_like(x)
@@ -377,17 +379,18 @@ def elastic_transform(
     seed: SeedLike = None,
     data_format: str | None = None,
 ) -> jax.Array:
-    """Images bent at random, as if printed on rubber (Simard et al., 2003).
+    """Images with a random elastic distortion (Simard et al., 2003).
 
     Args:
         images: shape `(batch, height, width, channels)` or without the batch, or with the channels first.
-        alpha: how far pixels move.
-        sigma: how smoothly neighbours move together, in pixels.
+        alpha: amplitude of the displacement. Defaults to 20.0.
+        sigma: smoothness of the displacement, in pixels. Defaults to 5.0.
         interpolation: `"nearest"` or `"bilinear"`.
-        fill_mode: what lies beyond the border: `"constant"`, `"nearest"`, `"wrap"`, `"mirror"` or `"reflect"`.
-        fill_value: the constant.
+        fill_mode: how points outside the boundaries are filled: `"constant"`, `"nearest"`, `"wrap"`, `"mirror"` or
+            `"reflect"`.
+        fill_value: value for `fill_mode="constant"`.
         seed: int, `SeedGenerator` or None.
-        data_format: `"channels_last"`, `"channels_first"` or None for the default of the settings.
+        data_format: `"channels_last"`, `"channels_first"` or None for the global default.
     """
     validate.one_of(interpolation, tuple(_ORDERS), "interpolation", "elastic_transform")
     validate.one_of(fill_mode, _FILL_MODES, "fill_mode", "elastic_transform")
@@ -398,13 +401,13 @@ def elastic_transform(
 
 
 def displaced(images: Tensor, shift: Tensor, interpolation: str, fill_mode: str, fill_value: float) -> jax.Array:
-    """Each pixel of `(batch, height, width, channels)` looked up `shift`, `(2, batch, height, width)`, away from it."""
+    """Each pixel of `(batch, height, width, channels)` sampled at offset `shift`, `(2, batch, height, width)`."""
     rows, columns = _pixel_grid(images)
     return _sampled(images, rows + shift[0], columns + shift[1], interpolation, fill_mode, fill_value)
 
 
 def smoothed(noise: Tensor, sigma: Tensor) -> jax.Array:
-    """Gaussian average over the last two axes, by a product with a matrix of weights along each."""
+    """Gaussian smoothing over the last two axes, as a product with a matrix of weights along each."""
 
     def weights(size: int) -> jax.Array:
         place = jnp.arange(size, dtype=noise.dtype)

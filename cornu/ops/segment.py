@@ -1,4 +1,4 @@
-"""Reductions over segments: elements along the first axis that carry the same segment number."""
+"""Segment reductions: over elements along the first axis with the same segment index."""
 
 import jax
 import jax.numpy as jnp
@@ -23,9 +23,9 @@ def segment_sum(data: Tensor, segment_ids: Tensor, num_segments: int | None = No
 
     Args:
         data: any tensor.
-        segment_ids: integers, one for each element along the first axis of `data`; negative ones are left out.
-        num_segments: how many segments the result has; None counts them, outside of compiled code.
-        sorted: whether `segment_ids` is known to rise, which is faster.
+        segment_ids: integers, one for each element along the first axis of `data`; negative ones are ignored.
+        num_segments: number of segments in the result; None infers it, outside of compiled code.
+        sorted: whether `segment_ids` is known to be sorted, which is faster. Defaults to False.
 
     Example:
 
@@ -44,13 +44,13 @@ def segment_prod(data: Tensor, segment_ids: Tensor, num_segments: int | None = N
 
 @op
 def segment_max(data: Tensor, segment_ids: Tensor, num_segments: int | None = None, sorted: bool = False) -> jax.Array:
-    """Largest value of each segment, the lowest of its type for an empty one; arguments as in `segment_sum`."""
+    """Maximum of each segment, the lowest value of its dtype for an empty one; arguments as in `segment_sum`."""
     data, ids, count = _segments(data, segment_ids, num_segments)
     return jax.ops.segment_max(data, ids, count, indices_are_sorted=sorted)
 
 
 @op
 def segment_min(data: Tensor, segment_ids: Tensor, num_segments: int | None = None, sorted: bool = False) -> jax.Array:
-    """Smallest value of each segment, the highest of its type for an empty one; arguments as in `segment_sum`."""
+    """Minimum of each segment, the highest value of its dtype for an empty one; arguments as in `segment_sum`."""
     data, ids, count = _segments(data, segment_ids, num_segments)
     return jax.ops.segment_min(data, ids, count, indices_are_sorted=sorted)

@@ -1,4 +1,4 @@
-"""Operations that move elements about without changing their values: reshape, join, split, pad, turn."""
+"""Operations that rearrange elements without changing them: reshape, join, split, pad, flip."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from cornu.core.operation import Tensor, Tensors, op
 from cornu.core.symbolic import KerasTensor
 from cornu.core.typing import ArrayLike, Axes, ShapeLike
 
-# ---- one tensor, another arrangement ----
+# ---- rearranging ----
 
 
 def _reshape_spec(x: Tensor, newshape: ShapeLike) -> KerasTensor:
@@ -27,7 +27,7 @@ def _reshape_spec(x: Tensor, newshape: ShapeLike) -> KerasTensor:
     elements, known = math.prod(x.shape), -math.prod(target)
     if known == 0 or elements % known:
         raise ValueError(
-            f"reshape: {elements} elements do not fit into newshape={target}. Received: x.shape={x.shape}."
+            f"reshape: {elements} elements cannot be reshaped to newshape={target}. Received: x.shape={x.shape}."
         )
     rest = elements // known
     return KerasTensor(tuple(rest if n == -1 else n for n in target), dtype=x.dtype)
@@ -39,7 +39,7 @@ def reshape(x: Tensor, newshape: ShapeLike) -> jax.Array:
 
     Args:
         x: any tensor.
-        newshape: tuple of sizes with the same product; one of them may be -1 and is then worked out.
+        newshape: tuple of sizes with the same product; one of them may be -1, to be inferred.
 
     Example:
 
@@ -50,13 +50,13 @@ def reshape(x: Tensor, newshape: ShapeLike) -> jax.Array:
 
 @op
 def ravel(x: Tensor) -> jax.Array:
-    """All elements in one axis."""
+    """All elements flattened to one axis."""
     return jnp.ravel(x)
 
 
 @op
 def transpose(x: Tensor, axes: Sequence[int] | None = None) -> jax.Array:
-    """The axes in the order `axes`, or back to front for None.
+    """The axes in the order `axes`, or reversed for None.
 
     Example:
 
@@ -73,7 +73,7 @@ def swapaxes(x: Tensor, axis1: int, axis2: int) -> jax.Array:
 
 @op
 def moveaxis(x: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> jax.Array:
-    """Move the axes `source` to the places `destination`; the others keep their order."""
+    """Move the axes `source` to the positions `destination`; the others keep their order."""
     return jnp.moveaxis(x, source, destination)
 
 
@@ -124,13 +124,13 @@ def flipud(x: Tensor) -> jax.Array:
 
 @op
 def rot90(array: Tensor, k: int = 1, axes: tuple[int, int] = (0, 1)) -> jax.Array:
-    """Turn by 90 degrees `k` times in the plane of `axes`, from the first towards the second."""
+    """Rotate by 90 degrees `k` times in the plane of `axes`, from the first towards the second."""
     return jnp.rot90(array, k, axes)
 
 
 @op
 def roll(x: Tensor, shift: int | Sequence[int], axis: Axes = None) -> jax.Array:
-    """Move elements `shift` places along `axis`; those that leave one end come in at the other."""
+    """Shift elements by `shift` along `axis`; elements beyond one end reappear at the other."""
     return jnp.roll(x, shift, axis)
 
 
@@ -139,13 +139,13 @@ def roll(x: Tensor, shift: int | Sequence[int], axis: Axes = None) -> jax.Array:
 
 @op
 def tile(x: Tensor, repeats: ArrayLike) -> jax.Array:
-    """Lay copies of `x` side by side, `repeats` of them along each axis."""
+    """Copies of `x` next to each other, `repeats` of them along each axis."""
     return jnp.tile(x, _as_tuple(repeats))
 
 
 @op
 def repeat(x: Tensor, repeats: jax.typing.ArrayLike, axis: int | None = None) -> jax.Array:
-    """Repeat each element along `axis`, the same number of times or each its own number.
+    """Repeat each element along `axis`, equally often or with a count for each.
 
     Example:
 
@@ -162,9 +162,9 @@ def pad(
 
     Args:
         x: any tensor.
-        pad_width: one pair (before, after) an axis; one pair or one int stands for every axis.
-        mode: `"constant"`, `"edge"`, `"reflect"`, `"symmetric"`, `"wrap"`, ... as NumPy has them.
-        constant_values: what to pad with in the mode `"constant"`; None is 0.
+        pad_width: one pair (before, after) per axis; a single pair or int applies to every axis.
+        mode: `"constant"`, `"edge"`, `"reflect"`, `"symmetric"`, `"wrap"`, ... as in NumPy. Defaults to `"constant"`.
+        constant_values: padding value for the mode `"constant"`; None is 0.
 
     Example:
 
@@ -173,7 +173,7 @@ def pad(
     if constant_values is None:
         return pad_with_itself(x, pad_width, mode) if mode in _REPEATING else jnp.pad(x, pad_width, mode=mode)
     if mode != "constant":
-        raise ValueError(f'pad: constant_values goes with mode="constant" only. Received: mode="{mode}".')
+        raise ValueError(f'pad: constant_values requires mode="constant". Received: mode="{mode}".')
     return jnp.pad(x, pad_width, mode=mode, constant_values=constant_values)
 
 
@@ -181,7 +181,7 @@ _REPEATING = ("reflect", "symmetric", "wrap")
 
 
 def pad_with_itself(x: Tensor, pad_width: int | Sequence[Any], mode: str) -> jax.Array:
-    """`pad` in a mode that puts an array beside itself as often as it takes: JAX goes round once each time."""
+    """`pad` in a periodic mode: JAX takes one step for each repetition."""
     pairs = np.broadcast_to(np.asarray(pad_width), (jnp.ndim(x), 2)).tolist()
     known = [(max(pair), size) for pair, size in zip(pairs, jnp.shape(x), strict=True) if isinstance(size, int)]
     budget.take("calls", sum(count // max(size, 1) for count, size in known), "pad")
@@ -204,7 +204,7 @@ def concatenate(xs: Tensors, axis: int = 0) -> jax.Array:
 
 @op
 def stack(x: Tensors, axis: int = 0) -> jax.Array:
-    """Join tensors of one shape along a new axis."""
+    """Join tensors of the same shape along a new axis."""
     return jnp.stack(x, axis=axis)
 
 
@@ -216,13 +216,13 @@ def hstack(xs: Tensors) -> jax.Array:
 
 @op
 def vstack(xs: Tensors) -> jax.Array:
-    """Join tensors along axis 0, where vectors are rows."""
+    """Join tensors along axis 0, with vectors as rows."""
     return jnp.vstack(xs)
 
 
 @op
 def dstack(xs: Tensors) -> jax.Array:
-    """Join tensors along axis 2, where matrices get a third axis of size 1."""
+    """Join tensors along axis 2, with a third axis of size 1 added to matrices."""
     return jnp.dstack(xs)
 
 
@@ -234,9 +234,9 @@ def append(x1: Tensor, x2: Tensor, axis: int | None = None) -> jax.Array:
 
 @op
 def meshgrid(*x: Tensor, indexing: str = "xy") -> list[jax.Array]:
-    """The coordinates of every point of a grid over vectors, one tensor a vector.
+    """The coordinates of every point of a grid over vectors, one tensor per vector.
 
-    `indexing` is `"xy"`, where the first vector runs along axis 1, or `"ij"`, where it runs along axis 0.
+    `indexing` is `"xy"`, with the first vector along axis 1, or `"ij"`, with it along axis 0.
     """
     return list(jnp.meshgrid(*x, indexing=indexing))
 
@@ -246,7 +246,7 @@ def meshgrid(*x: Tensor, indexing: str = "xy") -> list[jax.Array]:
 
 @op
 def split(x: Tensor, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[jax.Array]:
-    """Cut along `axis` into so many equal parts, or before each of the given indices.
+    """Split along `axis` into a number of equal parts, or before each of the given indices.
 
     Example:
 
@@ -290,7 +290,7 @@ def _unstack_spec(x: Tensor, num: int | None = None, axis: int = 0) -> list[Kera
 
 @op(spec=_unstack_spec)
 def unstack(x: Tensor, num: int | None = None, axis: int = 0) -> list[jax.Array]:
-    """The slices along `axis` as a list; `num` is their number, where the size is not known.
+    """The slices along `axis` as a list; `num` is their number, if the size is unknown.
 
     Example:
 
@@ -304,7 +304,7 @@ def unstack(x: Tensor, num: int | None = None, axis: int = 0) -> list[jax.Array]
 def _slices(shape: ShapeLike, num: int | None, axis: int) -> int:
     size: Any = shape[axis]
     if num is None and size is None:
-        raise ValueError(f"unstack: axis {axis} has no fixed size; say it with num=. Received: x.shape={shape}.")
+        raise ValueError(f"unstack: axis {axis} has no fixed size; pass it as num=. Received: x.shape={shape}.")
     if num is not None and size is not None and num != size:
         raise ValueError(f"unstack: num must be the size of axis {axis}, which is {size}. Received: num={num}.")
     return size if num is None else num
@@ -315,13 +315,13 @@ def _slices(shape: ShapeLike, num: int | None, axis: int) -> int:
 
 @op
 def diag(x: Tensor, k: int = 0) -> jax.Array:
-    """The diagonal `k` of a matrix, or the matrix that has a vector as its diagonal `k`."""
+    """The diagonal `k` of a matrix, or the matrix with a vector as its diagonal `k`."""
     return jnp.diag(x, k=k)
 
 
 @op
 def diagflat(x: Tensor, k: int = 0) -> jax.Array:
-    """The matrix that has the elements of `x`, flattened, as its diagonal `k`."""
+    """The matrix with the flattened elements of `x` as its diagonal `k`."""
     return jnp.diagflat(x, k=k)
 
 
@@ -348,7 +348,7 @@ def triu(x: Tensor, k: int = 0) -> jax.Array:
 
 @op
 def view_as_complex(x: Tensor) -> jax.Array:
-    """Complex numbers from a last axis of size 2 that holds (real, imaginary)."""
+    """Complex numbers from a last axis of size 2 with (real, imaginary)."""
     x = jnp.asarray(x)
     if x.ndim < 1 or x.shape[-1] != 2:
         raise ValueError(f"view_as_complex: the last axis must have size 2. Received: x.shape={x.shape}.")

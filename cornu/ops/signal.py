@@ -35,13 +35,13 @@ def _part(x: Tensor) -> tuple[jax.Array, jax.Array]:
 
 @op(class_name="FFT")
 def fft(x: Tensors) -> tuple[jax.Array, jax.Array]:
-    """Discrete Fourier transform of a pair (real, imaginary) along the last axis, as such a pair."""
+    """Discrete Fourier transform of a pair (real, imaginary) along the last axis, as a pair."""
     return _part(jnp.fft.fft(_join(x)))
 
 
 @op(class_name="FFT2")
 def fft2(x: Tensors) -> tuple[jax.Array, jax.Array]:
-    """Discrete Fourier transform of a pair (real, imaginary) along the last two axes, as such a pair."""
+    """Discrete Fourier transform of a pair (real, imaginary) along the last two axes, as a pair."""
     return _part(jnp.fft.fft2(_join(x)))
 
 
@@ -55,7 +55,7 @@ def ifft2(x: Tensors) -> tuple[jax.Array, jax.Array]:
 def rfft(x: Tensor, fft_length: int | None = None) -> tuple[jax.Array, jax.Array]:
     """Fourier transform of a real signal: its `fft_length // 2 + 1` frequencies as a pair (real, imaginary).
 
-    `fft_length` cuts or pads the signal with zeros first; None takes it as it is.
+    `fft_length` truncates or zero-pads the signal first; None uses its full length.
 
     Example:
 
@@ -67,15 +67,15 @@ def rfft(x: Tensor, fft_length: int | None = None) -> tuple[jax.Array, jax.Array
 
 @op(class_name="IRFFT")
 def irfft(x: Tensors, fft_length: int | None = None) -> jax.Array:
-    """Inverse of `rfft`: a real signal of `fft_length` points, by default twice the frequencies less 2."""
+    """Inverse of `rfft`: a real signal of `fft_length` points, by default twice the number of frequencies minus 2."""
     return jnp.fft.irfft(_join(x), n=fft_length)
 
 
 @op
 def extract_sequences(x: Tensor, sequence_length: int, sequence_stride: int) -> jax.Array:
-    """Frames of `sequence_length` points, each `sequence_stride` after the one before.
+    """Frames of `sequence_length` points, `sequence_stride` points apart.
 
-    Shape `(..., time)` gives `(..., frames, sequence_length)`; points that fill no frame are left out.
+    Shape `(..., time)` gives `(..., frames, sequence_length)`; an incomplete last frame is dropped.
 
     Example:
 
@@ -97,12 +97,13 @@ def stft(
 
     Args:
         x: real signal, shape `(..., time)`.
-        sequence_length: points of the window.
-        sequence_stride: points from one frame to the next.
-        fft_length: points of a frame, at least `sequence_length`; the window stands in the middle.
-        window: `"hann"`, `"hamming"`, a tensor of `sequence_length` factors, or None for no weighting, of all of a
-            frame of `fft_length` points.
-        center: whether the signal is padded by reflection, so that frame `t` is centred at `t * sequence_stride`.
+        sequence_length: number of points in the window.
+        sequence_stride: number of points between frames.
+        fft_length: number of points in a frame, at least `sequence_length`; the window is centered in it.
+        window: `"hann"`, `"hamming"`, a tensor of `sequence_length` factors, or None for no weighting of the whole
+            frame of `fft_length` points. Defaults to `"hann"`.
+        center: whether to pad the signal by reflection, so that frame `t` is centered at `t * sequence_stride`.
+        Defaults to True.
 
     Returns:
         Pair (real, imaginary), each of shape `(..., frames, fft_length // 2 + 1)`.
@@ -126,16 +127,16 @@ def istft(
     window: str | ArrayLike | None = "hann",
     center: bool = True,
 ) -> jax.Array:
-    """Inverse of `stft`: frames are added up where they overlap and divided by the sum of the squared windows.
+    """Inverse of `stft`: frames are overlapped, added and divided by the sum of the squared windows.
 
     Args:
         x: pair (real, imaginary), each of shape `(..., frames, fft_length // 2 + 1)`.
-        sequence_length: points of the window.
-        sequence_stride: points from one frame to the next.
-        fft_length: points of a frame.
-        length: points of the result; None takes what the frames cover.
+        sequence_length: number of points in the window.
+        sequence_stride: number of points between frames.
+        fft_length: number of points in a frame.
+        length: number of points in the result; None uses the extent of the frames.
         window: as for `stft`.
-        center: whether the signal was padded.
+        center: whether the signal was padded. Defaults to True.
 
     Returns:
         Real signal, shape `(..., time)`.
@@ -151,10 +152,10 @@ def istft(
 
 
 def _reflected(x: jax.Array, count: int) -> jax.Array:
-    """The signal with so many points more at both ends, the mirror image of its own."""
+    """The signal extended at both ends by this many points, by reflection."""
     if isinstance(x.shape[-1], int):
         return pad_with_itself(x, [(0, 0)] * (x.ndim - 1) + [(count, count)], "reflect")
-    size = x.shape[-1]  # not known yet
+    size = x.shape[-1]  # unknown
     period = jnp.maximum(2 * size - 2, 1)
     places = (jnp.arange(size + 2 * count) - count) % period
     return x[..., jnp.minimum(places, period - places)]
@@ -182,7 +183,7 @@ def _window(window: str | ArrayLike | None, length: int, fft_length: int, dtype:
         )
     budget.take("numbers", 8 * length, "stft")
     if window is None:
-        return jnp.ones(fft_length, dtype)  # all of a frame, as Keras has it
+        return jnp.ones(fft_length, dtype)  # the whole frame, as in Keras
     factors: Any = window
     if isinstance(window, str):
         validate.one_of(window, ("hann", "hamming"), "window", "stft")

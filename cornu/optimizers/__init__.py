@@ -1,4 +1,4 @@
-"""Optimizers: how gradients become new weights."""
+"""Optimizers: how gradients update weights."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -69,9 +69,9 @@ catalogue = Catalogue(
 
 
 def get(identifier: object) -> Optimizer | None:
-    """The optimizer that a name, a config, a class, an optax transformation or an object stands for; None is None.
+    """The optimizer for a name, a config, a class, an optax transformation or an optimizer; None for None.
 
-    Names are read without regard to case.
+    Names are case-insensitive.
 
     Example:
 
@@ -101,7 +101,7 @@ def serialize(optimizer: Optimizer) -> ConfigDict:
 
 
 def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
-    """The optimizer that `serialize` wrote down as `config`; class names are read without regard to case."""
+    """The optimizer described by `config`, the result of `serialize`; class names are case-insensitive."""
     if isinstance(config, dict) and str(config.get("class_name")).lower() in catalogue.objects:
         config = {**config, "class_name": catalogue.objects[config["class_name"].lower()].__name__}
     return catalogue.deserialize(config, custom_objects)

@@ -1,4 +1,4 @@
-"""Adafactor: Adam's second moment kept as one row and one column instead of a matrix."""
+"""Adafactor: Adam's second moment stored as one row and one column instead of a matrix."""
 
 from typing import Unpack
 
@@ -13,17 +13,18 @@ __all__ = ["Adafactor"]
 
 
 class Adafactor(Optimizer):
-    """Adafactor: the mean of `g**2` of a matrix is rebuilt from its row and column means, to save memory.
+    """Adafactor: the mean of `g**2` of a matrix is reconstructed from its row and column means, to save memory.
 
     The step is also clipped to a root mean square of `clip_threshold`, and scaled by that of the weights.
 
     Args:
-        learning_rate: number, schedule or function. Defaults to 0.001.
-        beta_2_decay: exponent of the mean's memory: a step keeps `1 - t**beta_2_decay`. Defaults to -0.8.
+        learning_rate: a number, a schedule or a callable. Defaults to 0.001.
+        beta_2_decay: exponent of the decay rate of the means, `1 - t**beta_2_decay`. Defaults to -0.8.
         epsilon_1: added to `g**2`. Defaults to 1e-30.
-        epsilon_2: least root mean square that weights are taken to have. Defaults to 0.001.
-        clip_threshold: largest root mean square of a step before the rate. Defaults to 1.0.
-        relative_step: kept for configs; the rate is at most `1 / sqrt(t)` either way, as in Keras.
+        epsilon_2: lower bound of the root mean square of the weights. Defaults to 0.001.
+        clip_threshold: maximum root mean square of a step, before scaling by the rate. Defaults to 1.0.
+        relative_step: accepted for configs; the rate is at most `1 / sqrt(t)` either way, as in Keras. Defaults to
+        True.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
 
@@ -80,7 +81,7 @@ class Adafactor(Optimizer):
         if name == "velocity":
             return super().new_slot(name, variable)
         *batch, rows, columns = variable.shape if variable.ndim >= 2 else (0, 0)
-        if variable.ndim < 2:  # nothing to factor: a placeholder, so that files keep Keras's order
+        if variable.ndim < 2:  # nothing to factor: a placeholder preserves the order in Keras's files
             return self.add_variable((), dtype="int32", name=variable.name)
         shape = (*batch, rows if name == "row" else columns)
         return self.add_variable(shape, dtype=variable.dtype, name=variable.name)

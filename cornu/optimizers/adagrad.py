@@ -1,4 +1,4 @@
-"""Adagrad and its kin: each weight has a rate of its own, from the squares of its gradients."""
+"""Adagrad and related optimizers: each weight has its own rate, derived from its squared gradients."""
 
 from typing import Unpack
 
@@ -15,12 +15,12 @@ __all__ = ["Adadelta", "Adagrad", "Ftrl", "RMSprop"]
 
 
 class Adagrad(Optimizer):
-    """Adagrad: `a += g**2` and `w -= rate * g / sqrt(a + epsilon)`: often-used weights slow down.
+    """Adagrad: `a += g**2` and `w -= rate * g / sqrt(a + epsilon)`: frequently updated weights slow down.
 
     Args:
-        learning_rate: number, schedule or function. Defaults to 0.001.
-        initial_accumulator_value: `a` at the start, 0 or more. Defaults to 0.1.
-        epsilon: small number against division by zero. Defaults to 1e-7.
+        learning_rate: a number, a schedule or a callable. Defaults to 0.001.
+        initial_accumulator_value: initial value of `a`, 0 or more. Defaults to 0.1.
+        epsilon: small number that avoids division by zero. Defaults to 1e-7.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
 
@@ -78,11 +78,11 @@ class Adagrad(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """Adadelta: the gradient in units of the recent moves: `d = -rms(moves) / rms(g) * g` and `w += rate * d`.
+    """Adadelta: gradients rescaled to the size of recent updates: `d = -rms(updates) / rms(g) * g`, `w += rate * d`.
 
     Args:
-        learning_rate: number, schedule or function; the paper has 1.0. Defaults to 0.001.
-        rho: share of the old means of squares that a step keeps. Defaults to 0.95.
+        learning_rate: a number, a schedule or a callable; the paper uses 1.0. Defaults to 0.001.
+        rho: decay rate of the running means of squares. Defaults to 0.95.
         epsilon: small number under both roots. Defaults to 1e-7.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
@@ -149,11 +149,11 @@ class RMSprop(Optimizer):
     """RMSprop: `v` is the running mean of `g**2`, and `w -= rate * g / sqrt(v + epsilon)`.
 
     Args:
-        learning_rate: number, schedule or function. Defaults to 0.001.
-        rho: share of the old mean that a step keeps. Defaults to 0.9.
-        momentum: share of the last move that is repeated, 0 to 1. Defaults to 0.0.
+        learning_rate: a number, a schedule or a callable. Defaults to 0.001.
+        rho: decay rate of the running mean. Defaults to 0.9.
+        momentum: fraction of the last update that is repeated, 0 to 1. Defaults to 0.0.
         epsilon: small number under the root. Defaults to 1e-7.
-        centered: whether to divide by the variance of the gradient instead of its mean square.
+        centered: whether to divide by the variance of the gradient instead of its mean square. Defaults to False.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
 
@@ -237,12 +237,13 @@ class Ftrl(Optimizer):
     `w = (clip(z, -l1, l1) - z) / (s + 2 * l2 + beta / rate)`, which is 0 where `|z| <= l1`.
 
     Args:
-        learning_rate: number, schedule or function. Defaults to 0.001.
-        learning_rate_power: how the rate falls with `a`, 0 or less; 0 keeps it constant. Defaults to -0.5.
-        initial_accumulator_value: `a` at the start, 0 or more. Defaults to 0.1.
+        learning_rate: a number, a schedule or a callable. Defaults to 0.001.
+        learning_rate_power: exponent with which `a` reduces the rate, 0 or less; 0 keeps it constant. Defaults to -0.5.
+        initial_accumulator_value: initial value of `a`, 0 or more. Defaults to 0.1.
         l1_regularization_strength: `l1`, 0 or more. Defaults to 0.0.
         l2_regularization_strength: `l2`, 0 or more. Defaults to 0.0.
-        l2_shrinkage_regularization_strength: a penalty on the size of `w` in the gradient, 0 or more. Defaults to 0.0.
+        l2_shrinkage_regularization_strength: strength of an L2 penalty added to the gradient, 0 or more. Defaults to
+        0.0.
         beta: the paper's beta. Defaults to 0.0.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
@@ -327,7 +328,7 @@ class Ftrl(Optimizer):
 
 
 def _filled(optimizer: Optimizer, name: str, variable: Variable, value: float) -> Variable:
-    """A slot that starts with one value everywhere."""
+    """A slot initialized to a constant."""
     return optimizer.add_variable_from_reference(variable, name, lambda shape, dtype: jnp.full(shape, value, dtype))
 
 

@@ -1,4 +1,4 @@
-"""Adam and its kin: steps scaled by running means of the gradient and of its square."""
+"""Adam and related optimizers: steps scaled by running means of the gradient and of its square."""
 
 from collections.abc import Iterable
 from typing import Unpack
@@ -15,7 +15,7 @@ __all__ = ["Adam", "AdamW", "Adamax", "Lamb", "Nadam", "ScheduleFreeAdamW"]
 
 
 class _TwoMoments(Optimizer):
-    """What the family shares: `momentum`, the running mean of the gradient, and `velocity`, that of its square."""
+    """Shared by the family: `momentum`, the running mean of the gradient, and `velocity`, that of its square."""
 
     slots = ("momentum", "velocity")
 
@@ -56,7 +56,7 @@ class _TwoMoments(Optimizer):
         self.epsilon = epsilon
 
     def moments(self, gradient: jax.Array, momentum: jax.Array, velocity: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Both running means after one more gradient."""
+        """Both running means, updated with a gradient."""
         return (
             momentum + (gradient - momentum) * (1 - self.beta_1),
             velocity + (jnp.square(gradient) - velocity) * (1 - self.beta_2),
@@ -66,13 +66,13 @@ class _TwoMoments(Optimizer):
 class Adam(_TwoMoments):
     """Adam: `w -= rate * m / (sqrt(v) + epsilon)` with the running means `m` of `g` and `v` of `g**2`.
 
-    The rate is corrected for the means' start at zero: `rate * sqrt(1 - beta_2**t) / (1 - beta_1**t)`.
+    The rate is corrected for the zero-initialized means: `rate * sqrt(1 - beta_2**t) / (1 - beta_1**t)`.
 
     Args:
-        learning_rate: number, schedule or function. Defaults to 0.001.
-        beta_1: share of the old mean of `g` that a step keeps. Defaults to 0.9.
-        beta_2: share of the old mean of `g**2` that a step keeps. Defaults to 0.999.
-        epsilon: small number against division by zero. Defaults to 1e-7.
+        learning_rate: a number, a schedule or a callable. Defaults to 0.001.
+        beta_1: decay rate of the running mean of `g`. Defaults to 0.9.
+        beta_2: decay rate of the running mean of `g**2`. Defaults to 0.999.
+        epsilon: small number that avoids division by zero. Defaults to 1e-7.
         amsgrad: whether to divide by the largest `v` so far. Defaults to False.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
@@ -150,11 +150,11 @@ class Adam(_TwoMoments):
 
 
 class AdamW(Adam):
-    """Adam with weight decay apart from the gradient: first `w -= rate * weight_decay * w`, then Adam.
+    """Adam with decoupled weight decay: first `w -= rate * weight_decay * w`, then Adam.
 
     Args:
-        learning_rate: number, schedule or function. Defaults to 0.001.
-        weight_decay: share of each weight, times the rate, that a step takes off. Defaults to 0.004.
+        learning_rate: a number, a schedule or a callable. Defaults to 0.001.
+        weight_decay: fraction of each weight, times the rate, that is subtracted at each step. Defaults to 0.004.
         beta_1: as in `Adam`.
         beta_2: as in `Adam`.
         epsilon: as in `Adam`.
@@ -209,21 +209,21 @@ class AdamW(Adam):
         )
         if weight_decay is None:
             raise ValueError(
-                f"{validate.describe(self)}: weight_decay must be a number; use Adam for none. "
+                f"{validate.describe(self)}: weight_decay must be a number; use Adam for no weight decay. "
                 "Received: weight_decay=None."
             )
 
 
 class Adamax(_TwoMoments):
-    """Adam with the largest recent gradient in the place of the root mean square.
+    """Adam with the maximum of recent gradients in place of the root mean square.
 
     `u = max(beta_2 * u, |g|)` and `w -= rate / (1 - beta_1**t) * m / (u + epsilon)`.
 
     Args:
-        learning_rate: number, schedule or function. Defaults to 0.001.
-        beta_1: share of the old mean of `g` that a step keeps. Defaults to 0.9.
-        beta_2: share of the old maximum that a step keeps. Defaults to 0.999.
-        epsilon: small number against division by zero. Defaults to 1e-7.
+        learning_rate: a number, a schedule or a callable. Defaults to 0.001.
+        beta_1: decay rate of the running mean of `g`. Defaults to 0.9.
+        beta_2: decay rate of the running maximum. Defaults to 0.999.
+        epsilon: small number that avoids division by zero. Defaults to 1e-7.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
 
@@ -248,13 +248,13 @@ class Adamax(_TwoMoments):
 
 
 class Nadam(_TwoMoments):
-    """Adam with Nesterov's momentum: the step uses the mean of the gradient that the next step would see.
+    """Adam with Nesterov momentum: the step uses the mean of the gradient that the next step would use.
 
     Args:
-        learning_rate: number, schedule or function. Defaults to 0.001.
-        beta_1: share of the old mean of `g` that a step keeps. Defaults to 0.9.
-        beta_2: share of the old mean of `g**2` that a step keeps. Defaults to 0.999.
-        epsilon: small number against division by zero. Defaults to 1e-7.
+        learning_rate: a number, a schedule or a callable. Defaults to 0.001.
+        beta_1: decay rate of the running mean of `g`. Defaults to 0.9.
+        beta_2: decay rate of the running mean of `g**2`. Defaults to 0.999.
+        epsilon: small number that avoids division by zero. Defaults to 1e-7.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
 
@@ -294,12 +294,12 @@ class Nadam(_TwoMoments):
 
 
 class Lamb(_TwoMoments):
-    """Adam's step, for each weight tensor stretched to the tensor's own length: for very large batches.
+    """Adam's step, rescaled for each weight tensor to the tensor's norm: for very large batches.
 
-    `w -= rate * |w| / |s| * s`, where `s` is Adam's corrected step; the ratio is 1 where a norm is 0.
+    `w -= rate * |w| / |s| * s`, where `s` is Adam's corrected step; the ratio is 1 if a norm is 0.
 
     Args:
-        learning_rate: number, schedule or function. Defaults to 0.001.
+        learning_rate: a number, a schedule or a callable. Defaults to 0.001.
         beta_1: as in `Adam`.
         beta_2: as in `Adam`.
         epsilon: as in `Adam`.
@@ -337,14 +337,14 @@ class Lamb(_TwoMoments):
 class ScheduleFreeAdamW(_TwoMoments):
     """AdamW that averages its weights instead of lowering the learning rate: no schedule is needed.
 
-    Adam moves `z`; `x` is the mean of all `z`; the model trains at `y = (1 - beta_1) * z + beta_1 * x`.
+    Adam updates `z`; `x` is the mean of all `z`; the model is trained at `y = (1 - beta_1) * z + beta_1 * x`.
 
     Args:
-        learning_rate: number, schedule or function. Defaults to 0.0025.
-        beta_1: share of the mean `x` in the weights that the model trains at. Defaults to 0.9.
-        beta_2: share of the old mean of `g**2` that a step keeps. Defaults to 0.999.
-        epsilon: small number against division by zero. Defaults to 1e-8.
-        warmup_steps: steps in which the rate rises linearly from 0.
+        learning_rate: a number, a schedule or a callable. Defaults to 0.0025.
+        beta_1: weight of the mean `x` in the weights that the model is trained at. Defaults to 0.9.
+        beta_2: decay rate of the running mean of `g**2`. Defaults to 0.999.
+        epsilon: small number that avoids division by zero. Defaults to 1e-8.
+        warmup_steps: number of steps over which the rate increases linearly from 0. Defaults to 0.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
 

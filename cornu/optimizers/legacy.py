@@ -1,4 +1,4 @@
-"""The optimizers under the names that scripts written for old Keras use: `keras.optimizers.legacy.Adam`."""
+"""The optimizers under the names used by scripts written for older Keras: `keras.optimizers.legacy.Adam`."""
 
 from cornu.optimizers.adagrad import Adagrad, Ftrl, RMSprop
 from cornu.optimizers.adam import Adam

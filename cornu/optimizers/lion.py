@@ -1,4 +1,4 @@
-"""Lion: steps of equal size in the direction of a sign."""
+"""Lion: steps of equal size in the direction of the sign of the momentum."""
 
 from typing import Unpack
 
@@ -15,13 +15,13 @@ __all__ = ["Lion"]
 class Lion(Optimizer):
     """Lion: `w -= rate * sign(beta_1 * m + (1 - beta_1) * g)`, then `m = beta_2 * m + (1 - beta_2) * g`.
 
-    All steps are equally long, so the rate is best three to ten times smaller, and the weight decay larger, than
-    Adam's.
+    All steps have the same magnitude, so compared with Adam the rate should be three to ten times smaller, and the
+    weight decay larger.
 
     Args:
-        learning_rate: number, schedule or function. Defaults to 0.001.
-        beta_1: share of the momentum in the direction, more than 0 and at most 1. Defaults to 0.9.
-        beta_2: share of the old momentum that a step keeps. Defaults to 0.99.
+        learning_rate: a number, a schedule or a callable. Defaults to 0.001.
+        beta_1: weight of the momentum in the step's direction, greater than 0 and at most 1. Defaults to 0.9.
+        beta_2: decay rate of the momentum. Defaults to 0.99.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
 
@@ -67,7 +67,7 @@ class Lion(Optimizer):
         )
         if not 0 < beta_1 <= 1:
             raise ValueError(
-                f"{validate.describe(self)}: beta_1 must be more than 0 and at most 1. "
+                f"{validate.describe(self)}: beta_1 must be greater than 0 and at most 1. "
                 f"Received: beta_1={validate.shown(beta_1)}."
             )
         self.beta_1 = beta_1

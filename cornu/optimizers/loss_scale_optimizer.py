@@ -1,4 +1,4 @@
-"""Training in float16: the loss is scaled up so that small gradients do not vanish, as far as they do not overflow."""
+"""Training in float16: the loss is scaled up so that small gradients do not underflow, unless they would overflow."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -16,16 +16,16 @@ __all__ = ["LossScaleOptimizer"]
 
 
 class LossScaleOptimizer(Optimizer):
-    """Wrap an optimizer so that the loss is scaled by a factor that finds its own size.
+    """Wraps an optimizer so that the loss is scaled by an automatically adjusted factor.
 
-    A step whose gradients overflow is left out and halves the factor; after `dynamic_growth_steps` good steps the
-    factor is doubled. `compile` wraps the optimizer by itself under the policy `mixed_float16`.
+    A step whose gradients overflow is skipped and halves the factor; after `dynamic_growth_steps` successful steps the
+    factor is doubled. `compile` wraps the optimizer automatically under the policy `mixed_float16`.
 
     Args:
-        inner_optimizer: the optimizer that does the steps.
-        initial_scale: the factor at the start, more than 0. Defaults to 32768.0.
-        dynamic_growth_steps: good steps before the factor is doubled. Defaults to 2000.
-        name: name; None makes one.
+        inner_optimizer: the wrapped optimizer.
+        initial_scale: initial factor, greater than 0. Defaults to 32768.0.
+        dynamic_growth_steps: number of successful steps before the factor is doubled. Defaults to 2000.
+        name: name; None derives one.
 
     Example:
 
@@ -50,7 +50,7 @@ class LossScaleOptimizer(Optimizer):
         super().__init__(learning_rate=0.0, name=name)
         if initial_scale <= 0:
             raise ValueError(
-                f"{validate.describe(self)}: initial_scale must be more than 0. "
+                f"{validate.describe(self)}: initial_scale must be greater than 0. "
                 f"Received: initial_scale={validate.shown(initial_scale)}."
             )
         self.inner_optimizer = inner_optimizer
@@ -63,14 +63,14 @@ class LossScaleOptimizer(Optimizer):
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: CustomObjects | None = None) -> Any:
-        """An optimizer with the settings that `get_config` gave; those that Keras's older ones have must be unused."""
+        """An optimizer with the settings in a config; settings of older Keras optimizers must be unused."""
         unused = {"use_ema": False, "ema_momentum": 0.99}
         own: type = cls
         kept = {k: v for k, v in config.items() if k in constructor_parameters(own) or v != unused.get(k)}
         return super().from_config(kept, custom_objects)
 
     def build(self, var_list: Iterable[Variable]) -> None:
-        """Make the state for these trainable variables."""
+        """Create the state for these trainable variables."""
         if self.built:
             return
         super().build(var_list)
@@ -78,12 +78,12 @@ class LossScaleOptimizer(Optimizer):
 
     @property
     def variables(self) -> list[Variable]:
-        """The own state, then that of the inner optimizer."""
+        """The optimizer's own state, followed by that of the inner optimizer."""
         return [*super().variables, *self.inner_optimizer.variables]
 
     @assigned_together()
     def apply(self, grads: Sequence, trainable_variables: Sequence[Variable] | None = None) -> None:
-        """Update variables by the gradients of the scaled loss, unless one of them is infinite or NaN."""
+        """Update variables with the gradients of the scaled loss, unless one of them is infinite or NaN."""
         grads, variables = self._pairs(list(grads), trainable_variables)
         finite = self.check_finite(grads)
         scale = self.dynamic_scale.value
@@ -107,12 +107,12 @@ class LossScaleOptimizer(Optimizer):
         return jnp.all(jnp.stack(checks)) if checks else jnp.asarray(True)
 
     def scale_loss(self, loss: object) -> Tensor:
-        """The loss times the present factor."""
+        """The loss times the current factor."""
         return self.inner_optimizer.scale_loss(loss) * self.dynamic_scale.value
 
     @property
     def iterations(self) -> Any:
-        """The number of updates that the inner optimizer made."""
+        """The number of updates made by the inner optimizer."""
         return self.inner_optimizer.iterations
 
     @property
@@ -127,16 +127,16 @@ class LossScaleOptimizer(Optimizer):
     def exclude_from_weight_decay(
         self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
     ) -> None:
-        """Spare some variables from the inner optimizer's weight decay."""
+        """Exclude some variables from the inner optimizer's weight decay."""
         self.inner_optimizer.exclude_from_weight_decay(var_list, var_names)
 
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
-        """Put the inner optimizer's averages in the place of the weights, where it keeps them."""
+        """Replace the weights by the inner optimizer's moving averages, if it keeps them."""
         self.inner_optimizer.finalize_variable_values(var_list)
 
 
 def _divided(gradient: object, scale: jax.Array) -> jax.Array:
-    """`gradient / scale` in float32 at least: the scale may be more than float16 holds."""
+    """`gradient / scale` in at least float32: the scale may exceed the range of float16."""
     gradient = jnp.asarray(gradient)
     gradient = gradient.astype(jnp.promote_types(gradient.dtype, "float32"))
     return gradient / scale.astype(gradient.dtype)

@@ -16,13 +16,13 @@ __all__ = ["MultiOptimizer"]
 
 
 class MultiOptimizer(Optimizer):
-    """Train each variable by an optimizer of its own choice.
+    """Trains each variable with the optimizer chosen for it.
 
     Args:
         optimizer_map: an `OptimizerMap`, or a function from a variable to its optimizer.
-        loss_scale_factor: factor on the loss, and divisor of the gradients, which its optimizers take over. None by
+        loss_scale_factor: factor applied to the loss, by which the wrapped optimizers divide the gradients. None by
             default.
-        name: name; None makes one.
+        name: name; None derives one.
 
     Example:
 
@@ -31,7 +31,7 @@ class MultiOptimizer(Optimizer):
     """
 
     loss_scale_factor: float | None = None
-    optimizers: Sequence[Optimizer] = ()  # those that are, once it is built
+    optimizers: Sequence[Optimizer] = ()  # available once it is built
     _hidden = Optimizer._hidden | {"_shares"}
 
     def __init__(
@@ -56,7 +56,7 @@ class MultiOptimizer(Optimizer):
         return self.optimizer_map(variable)
 
     def build(self, var_list: Iterable[Variable]) -> None:
-        """Share out these trainable variables and make the state of each optimizer."""
+        """Distribute these trainable variables and create the state of each optimizer."""
         if self.built:
             return
         super().build(var_list)
@@ -69,13 +69,13 @@ class MultiOptimizer(Optimizer):
             optimizer.build(variables)
 
     def _share_of(self, optimizer: Optimizer) -> list[Variable]:
-        """The variables of one optimizer, as a list to add to."""
+        """The variables of one optimizer, as a mutable list."""
         for known, share in zip(self.optimizers, self._shares, strict=True):
             if known is optimizer:
                 return share
         if optimizer.loss_scale_factor not in (None, self.loss_scale_factor):
             raise ValueError(
-                f"{validate.describe(self)}: give loss_scale_factor to the MultiOptimizer alone, since there is one "
+                f"{validate.describe(self)}: pass loss_scale_factor only to the MultiOptimizer, since there is one "
                 f"loss. "
                 f"Received: loss_scale_factor={optimizer.loss_scale_factor!r} for {optimizer.name!r}."
             )
@@ -86,12 +86,12 @@ class MultiOptimizer(Optimizer):
 
     @property
     def variables(self) -> list[Variable]:
-        """The own state, then that of each optimizer."""
+        """The optimizer's own state, followed by that of each inner optimizer."""
         return [*super().variables, *(v for optimizer in self.optimizers for v in optimizer.variables)]
 
     @assigned_together()
     def apply(self, grads: Sequence, trainable_variables: Sequence[Variable] | None = None) -> None:
-        """Update variables by their gradients, each by its optimizer."""
+        """Update variables with their gradients, each with its optimizer."""
         grads, variables = self._pairs(list(grads), trainable_variables)
         gradient_of = dict(zip(variables, grads, strict=True))
         for optimizer, share in zip(self.optimizers, self._shares, strict=True):
@@ -101,25 +101,25 @@ class MultiOptimizer(Optimizer):
         self._iterations.assign(self._iterations.value + 1)
 
     def update_step(self, gradient: jax.Array, variable: Variable, learning_rate: object) -> None:
-        """Update one variable by its optimizer, at the learning rate given."""
+        """Update one variable with its optimizer, at the given learning rate."""
         self._optimizer_of(variable).update_step(gradient, variable, learning_rate)
 
     @property
     def learning_rate(self) -> Tensor:
-        """The learning rate of the default optimizer, or of the first one where a function chooses."""
+        """The learning rate of the default optimizer, or of the first one if a function chooses."""
         return self._leading().learning_rate
 
     @learning_rate.setter
     def learning_rate(self, value: object) -> None:
-        """Give the leading optimizer this rate, and the others theirs times the same factor."""
+        """Set the leading optimizer's rate, and scale those of the others by the same factor."""
         leading = self._leading()
         before = float(np.asarray(leading.learning_rate))
         factor = float(np.asarray(value)) / before if before else math.nan
         others = [one for one in self.optimizers if one is not leading]
         if others and not before:
             raise ValueError(
-                f"{validate.describe(self)}: the learning rate of {leading.name!r} is 0, so a new one gives no factor "
-                "for the others. Set the learning rates of its .optimizers one by one."
+                f"{validate.describe(self)}: the learning rate of {leading.name!r} is 0, so there is no factor "
+                "for the others. Set the learning rates of its .optimizers individually."
             )
         rates = [float(np.asarray(one.learning_rate)) * factor for one in others]
         leading.learning_rate = value
@@ -131,7 +131,7 @@ class MultiOptimizer(Optimizer):
             return self.optimizer_map.default_optimizer
         if not self._shares:
             raise AttributeError(
-                f"{validate.describe(self)}: call build(trainable_variables) first; until then nothing says which "
+                f"{validate.describe(self)}: call build(trainable_variables) first; until then it is unknown which "
                 "optimizers there are."
             )
         return self.optimizers[0]
@@ -139,14 +139,14 @@ class MultiOptimizer(Optimizer):
     def exclude_from_weight_decay(
         self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
     ) -> None:
-        """Spare some variables from every optimizer's weight decay; the optimizer must be built."""
+        """Exclude some variables from every optimizer's weight decay; the optimizer must be built."""
         if not self.built:
             raise ValueError(f"{validate.describe(self)}: call build(trainable_variables) first.")
         for optimizer in self.optimizers:
             optimizer.exclude_from_weight_decay(var_list, var_names)
 
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
-        """Put averages in the place of the weights, for those optimizers that keep them."""
+        """Replace weights by their moving averages, for those optimizers that keep them."""
         wanted = {id(v) for v in var_list}
         for optimizer, share in zip(self.optimizers, self._shares, strict=True):
             optimizer.finalize_variable_values([v for v in share if id(v) in wanted])

@@ -1,4 +1,4 @@
-"""Muon: for matrices, momentum made orthogonal; for everything else, Adam."""
+"""Muon: orthogonalized momentum for matrices, Adam for everything else."""
 
 from collections.abc import Sequence
 from typing import Unpack
@@ -15,27 +15,27 @@ __all__ = ["Muon"]
 
 
 class Muon(Optimizer):
-    """Muon: the momentum of a matrix is replaced by the nearest orthogonal matrix, so that all directions move alike.
+    """Muon: replaces the momentum of a matrix by the nearest orthogonal matrix, so that all directions move equally.
 
-    Weights that are not matrices, embeddings and `exclude_layers` (output layers do better there) are trained by Adam.
+    Weights that are not matrices, embeddings and `exclude_layers` (typically output layers) are trained by Adam.
 
     Args:
-        learning_rate: number, schedule or function. Defaults to 0.001.
+        learning_rate: a number, a schedule or a callable. Defaults to 0.001.
         adam_beta_1: Adam's `beta_1`. Defaults to 0.9.
         adam_beta_2: Adam's `beta_2`. Defaults to 0.999.
         adam_weight_decay: weight decay of the weights that Adam trains. Defaults to 0.004.
         epsilon: Adam's `epsilon`. Defaults to 1e-7.
         weight_decay: weight decay of the weights that Muon trains. Defaults to 0.004.
-        exclude_layers: regular expressions; where one is found in a weight's path, Adam trains it. None by default.
+        exclude_layers: regular expressions; weights whose path matches one are trained by Adam. None by default.
         exclude_embeddings: whether Adam trains weights with "embedding" in their path. Defaults to True.
         muon_a: factor of `X` in an iteration `X = a X + b (X X') X + c (X X')^2 X`. Defaults to 3.4445.
         muon_b: factor of `(X X') X`. Defaults to -4.775.
         muon_c: factor of `(X X')^2 X`. Defaults to 2.0315.
         adam_lr_ratio: Adam's learning rate as a multiple of Muon's. Defaults to 1.
-        momentum: share of the old momentum that a step keeps. Defaults to 0.95.
+        momentum: decay rate of the momentum. Defaults to 0.95.
         ns_steps: number of iterations. Defaults to 5.
-        nesterov: whether the step looks ahead by one more momentum. Defaults to True.
-        rms_rate: root mean square of a step, as a multiple of the learning rate; None leaves its size as it comes.
+        nesterov: whether to use Nesterov momentum. Defaults to True.
+        rms_rate: root mean square of a step, as a multiple of the learning rate; None does not rescale it.
         clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
 
@@ -153,11 +153,11 @@ class Muon(Optimizer):
         return x * (self.rms_rate * max(x.shape[-2:]) ** 0.5)
 
     def transpose_last_axis(self, X: jax.Array) -> jax.Array:  # noqa: N803 - Keras's name
-        """`X` with its last two axes exchanged."""
+        """`X` with its last two axes swapped."""
         return jnp.swapaxes(X, -1, -2)
 
     def zeropower_via_newtonschulz5(self, x: jax.Array, steps: int) -> jax.Array:
-        """The orthogonal matrix nearest to `x`, roughly: its singular values are brought to about 1.
+        """Approximately the orthogonal matrix nearest to `x`: its singular values are all close to 1.
 
         Args:
             x: matrix `(rows, columns)`.

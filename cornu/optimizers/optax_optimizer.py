@@ -20,13 +20,13 @@ __all__ = ["OptaxOptimizer"]
 
 
 class OptaxOptimizer(Optimizer):
-    """Train by an optax gradient transformation: `w += learning_rate * update`.
+    """Trains with an optax gradient transformation: `w += learning_rate * update`.
 
-    Clipping, weight decay, averaging and accumulation of `Optimizer` may be used around it.
+    The clipping, weight decay, averaging and accumulation of `Optimizer` can be used as well.
 
     Args:
-        transformation: what an optax function such as `optax.adam(1e-3)` returns.
-        learning_rate: factor on its updates; 1.0 leaves the size to the transformation.
+        transformation: the result of an optax function such as `optax.adam(1e-3)`.
+        learning_rate: factor applied to its updates. Defaults to 1.0.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
 
@@ -75,12 +75,12 @@ class OptaxOptimizer(Optimizer):
         if not is_transformation(transformation):
             raise ValueError(
                 f"{validate.describe(self)}: transformation must have init(weights) and update(gradients, state, "
-                f"weights), as those of optax have. Received: transformation={validate.shown(transformation)}."
+                f"weights), like those of optax. Received: transformation={validate.shown(transformation)}."
             )
         self.transformation = transformation
 
     def build(self, variables: Iterable[Variable]) -> None:
-        """Make the state for these trainable variables."""
+        """Create the state for these trainable variables."""
         if self.built:
             return
         super().build(variables)
@@ -94,7 +94,7 @@ class OptaxOptimizer(Optimizer):
         return self.add_variable(leaf.shape, initializer=leaf, dtype=leaf.dtype, name=name)
 
     def _state(self) -> Any:
-        """The transformation's state as it knows it."""
+        """The transformation's state in its own structure."""
         leaves = [
             leaf.value if kind is None else jax.random.wrap_key_data(leaf.value, impl=kind)
             for leaf, kind in zip(self._leaves, self._key_kinds, strict=True)
@@ -115,9 +115,9 @@ class OptaxOptimizer(Optimizer):
             variable.assign(_plain(leaf))
 
     def get_config(self) -> ConfigDict:
-        """Not possible: a transformation is made of functions, and a file holds data."""
+        """Raises: a transformation consists of functions, which cannot be saved in a file."""
         raise ValueError(
-            f"{validate.describe(self)}: an optax transformation is made of functions and cannot be written to a file. "
+            f"{validate.describe(self)}: an optax transformation consists of functions and cannot be saved in a file. "
             "Save the weights (model.save_weights) or the model without its optimizer, and compile after loading."
         )
 
@@ -128,7 +128,7 @@ def is_transformation(value: object) -> bool:
 
 
 def _key_kind(leaf: Any) -> Any:
-    """The generator of a random key of JAX's new kind, which a variable holds as plain numbers; else None."""
+    """The generator of a new-style JAX random key, which is stored in a variable as plain numbers; else None."""
     return jax.random.key_impl(leaf) if jnp.issubdtype(jnp.asarray(leaf).dtype, jax.dtypes.prng_key) else None
 
 

@@ -1,9 +1,9 @@
-"""The base of all optimizers: what surrounds the arithmetic of one step.
+"""The base of all optimizers: everything around the arithmetic of one step.
 
-An optimizer is a pure function of one tensor at a time: `slots` names what it remembers about each weight, and
-`step(gradient, weight, rate, t, *slots)` returns the new weight and the new slots. All the rest is here, once:
-variables and their names, clipping, weight decay, averaging, accumulation, constraints, files. `apply` is written
-statefully; `stateless_apply`, which the compiled training step calls, is `apply` made pure by `functional`.
+An optimizer is a pure function of one tensor at a time: `slots` names the state of each weight, and `step(gradient,
+weight, rate, t, *slots)` returns the new weight and the new slots. Everything else is implemented here once: variables
+and their names, clipping, weight decay, averaging, accumulation, constraints, files. `apply` is written statefully;
+`stateless_apply`, used by the compiled training step, is `apply` made pure by `functional`.
 """
 
 import math
@@ -34,37 +34,37 @@ from cornu.optimizers.schedules.schedules import LearningRateSchedule
 __all__ = ["Optimizer"]
 
 LearningRate: TypeAlias = float | jax.Array | LearningRateSchedule | Callable[[], Any]
-"""What may be given as a learning rate: a number, a schedule, or a function without arguments."""
+"""A learning rate: a number, a schedule, or a function without arguments."""
 
 
 class OldOptions(TypedDict, total=False):
-    """What an optimizer of old Keras took; it has no effect."""
+    """Arguments of older Keras optimizers, which are ignored."""
 
     decay: float | None
 
 
 class Optimizer(Explained, Configurable):
-    """Base of all optimizers; subclass it to write one.
+    """Base of all optimizers; subclass it to implement one.
 
-    A new optimizer names its slots and writes `step`, a pure function of one tensor; or, as in Keras, it overrides
+    A new optimizer names its slots and implements `step`, a pure function of one tensor; or, as in Keras, it overrides
     `build(variables)` and `update_step(gradient, variable, learning_rate)` and assigns variables itself.
 
     Args:
         learning_rate: a number, a `LearningRateSchedule`, or a function without arguments.
-        weight_decay: share of each weight, times the learning rate, that every update takes off; None for none.
-        clipnorm: longest norm of the gradient of one weight. At most one of the three clippings may be given. None
-            by default.
-        clipvalue: largest absolute value in a gradient. None by default.
-        global_clipnorm: longest norm of all gradients together. None by default.
-        use_ema: whether to keep an exponential moving average of the weights. Defaults to False.
-        ema_momentum: share of the old average that each step keeps, 0 to 1. Defaults to 0.99.
-        ema_overwrite_frequency: steps between two replacements of the weights by their average; None leaves that to
-            the end of `fit` (`finalize_variable_values`).
-        loss_scale_factor: factor on the loss, and divisor of the gradients, against underflow in half precision.
+        weight_decay: fraction of each weight, times the learning rate, that every update subtracts; None for none.
+        clipnorm: maximum norm of the gradient of each weight. At most one of the three kinds of clipping can be used.
             None by default.
-        gradient_accumulation_steps: number of steps, 2 or more, whose gradients are averaged into one update. None
-            by default.
-        name: name, the first part of the path of its variables; None makes one from the class.
+        clipvalue: maximum absolute value of a gradient's elements. None by default.
+        global_clipnorm: maximum norm of all gradients together. None by default.
+        use_ema: whether to keep an exponential moving average of the weights. Defaults to False.
+        ema_momentum: decay rate of the average, 0 to 1. Defaults to 0.99.
+        ema_overwrite_frequency: number of steps after which the weights are replaced by their average; None leaves that
+            to the end of `fit` (`finalize_variable_values`).
+        loss_scale_factor: factor applied to the loss, by which gradients are divided, against underflow in half
+            precision. None by default.
+        gradient_accumulation_steps: number of steps, 2 or more, whose gradients are averaged into one update. None by
+            default.
+        name: name, which starts the paths of its variables; None derives one from the class name.
 
     Example:
 
@@ -78,11 +78,11 @@ class Optimizer(Explained, Configurable):
         print(weight.numpy())  # [0.9 2.1]
     """
 
-    slots: tuple[str, ...] = ()  # what is remembered about each weight
-    late_slots: tuple[str, ...] = ()  # more of it, made after the slots of all weights; files depend on this order
+    slots: tuple[str, ...] = ()  # the state of each weight
+    late_slots: tuple[str, ...] = ()  # more state, created after the slots of all weights; files depend on this order
 
     _set_by_init = "_variables"
-    # Attributes whose variables are weights, or were counted when they were made.
+    # Attributes whose variables are weights, or were counted when they were created.
     _hidden = frozenset({"_accumulators", "_averages", "_slots", "_trainable_variables", "_variables"})
 
     def __init__(
@@ -124,8 +124,8 @@ class Optimizer(Explained, Configurable):
     def _refuse(self, unknown: dict[str, object]) -> None:
         if unknown.pop("decay", None) is not None:
             warnings.warn(
-                f"{validate.describe(self)}: decay is an argument of old Keras and has no effect. "
-                "Give learning_rate=cornu.optimizers.schedules.InverseTimeDecay(...) instead.",
+                f"{validate.describe(self)}: decay is an argument of older Keras and has no effect. "
+                "Use learning_rate=cornu.optimizers.schedules.InverseTimeDecay(...) instead.",
                 stacklevel=4,
             )
         for name, value in unknown.items():
@@ -146,7 +146,9 @@ class Optimizer(Explained, Configurable):
                 f"Received: {received}."
             )
         if any(value <= 0 for value in given.values()):
-            raise ValueError(f"{validate.describe(self)}: a clipping must be more than 0. Received: {received}.")
+            raise ValueError(
+                f"{validate.describe(self)}: clipping thresholds must be greater than 0. Received: {received}."
+            )
         if self.use_ema and not 0 <= self.ema_momentum <= 1:
             raise ValueError(
                 f"{validate.describe(self)}: ema_momentum must be from 0 to 1. "
@@ -162,10 +164,11 @@ class Optimizer(Explained, Configurable):
                 f"Received: gradient_accumulation_steps={validate.shown(self.gradient_accumulation_steps)}."
             )
 
-    # ---------------------------------------------------------------- the arithmetic: what a subclass writes
+    # ---------------------------------------------------------------- the arithmetic, implemented by subclasses
 
     def prepare(self, rate: jax.Array, t: jax.Array) -> Nested:
-        """What all tensors share in this step: it is given to every `step` as `rate`. Here the learning rate itself.
+        """Whatever all tensors share in this step, passed to every `step` as `rate`; by default the learning rate
+        itself.
 
         Args:
             rate: learning rate, a scalar of float32.
@@ -179,26 +182,27 @@ class Optimizer(Explained, Configurable):
         Args:
             gradient: gradient, of the weight's shape and dtype.
             weight: the weight.
-            rate: what `prepare` made of the learning rate, in the weight's dtype.
+            rate: the result of `prepare`, in the weight's dtype.
             t: number of this update, 1 for the first, in the weight's dtype.
-            *slots: the values of `slots` and `late_slots`, in that order; None for those that this weight has not.
+            *slots: the values of `slots` and `late_slots`, in that order; None for those that this weight does not
+            have.
         """
         raise TypeError(f"{type(self).__name__} must define step(gradient, weight, rate, t, *slots) or update_step().")
 
     def new_slot(self, name: str, variable: Variable) -> Variable | None:
-        """The variable that keeps slot `name` for the weight `variable`: zeros; None where this weight has none."""
+        """The variable for slot `name` of the weight `variable`: zeros; None if this weight has none."""
         return self.add_variable_from_reference(variable, name)
 
     def weight_decay_of(self, variable: Variable) -> float | None:
-        """The weight decay for the weight `variable`."""
+        """The weight decay of the weight `variable`."""
         return self.weight_decay
 
     # ---------------------------------------------------------------- variables
 
     @property
     def variables(self) -> list[Variable]:
-        """The state, in the order in which files keep it: iteration, learning rate, then what `build` made."""
-        for name, value in self.__dict__.items():  # containers may have been added to
+        """The state, in the order used in files: iteration, learning rate, then the variables created by `build`."""
+        for name, value in self.__dict__.items():  # containers may have grown
             self._note(name, value)
         return list(self._variables)
 
@@ -207,13 +211,13 @@ class Optimizer(Explained, Configurable):
         super().__setattr__(name, value)
 
     def _note(self, name: str, value: object) -> None:
-        """Count the variables in an attribute, and in all containers there, among the state."""
+        """Add the variables in an attribute, and in all containers in it, to the state."""
         if name not in self._hidden:
             for variable in parts.find(value, Variable):
                 self._variables.setdefault(variable)
 
     def build(self, variables: Iterable[Variable]) -> None:
-        """Make the state for these trainable variables."""
+        """Create the state for these trainable variables."""
         if self.built:
             return
         self._trainable_variables = list(variables)
@@ -241,25 +245,25 @@ class Optimizer(Explained, Configurable):
         layout: object = None,
         name: str | None = None,
     ) -> Variable:
-        """Make a variable that belongs to the optimizer's state.
+        """Create a variable that belongs to the optimizer's state.
 
         Args:
-            shape: its shape.
+            shape: shape of the variable.
             initializer: a name, a function of `(shape, dtype=...)`, or the value.
-            dtype: its dtype; None is floatx.
-            aggregation: how replicas are joined.
-            layout: sharding.
-            name: its name; its path is `optimizer/name`.
+            dtype: dtype of the variable; None is floatx.
+            aggregation: how replicas are aggregated.
+            layout: layout over devices.
+            name: name; the variable's path is `optimizer/name`.
         """
         return self._add(name or "variable", shape, initializer, dtype, aggregation, layout)
 
     def add_variable_from_reference(
         self, reference_variable: Variable, name: str | None = None, initializer: InitializerLike = "zeros"
     ) -> Variable:
-        """Make a variable of the state with the shape, dtype and layout of `reference_variable`.
+        """Create a variable of the state with the shape, dtype and layout of `reference_variable`.
 
         Args:
-            reference_variable: most often a weight.
+            reference_variable: usually a weight.
             name: last part of the name, after the path of the weight.
             initializer: a name, a function of `(shape, dtype=...)`, or the value.
         """
@@ -277,7 +281,7 @@ class Optimizer(Explained, Configurable):
         layout: object,
         of: Variable | None = None,
     ) -> Variable:
-        """Make a variable of the state, laid out as the weight `of`; without one it is whole on each device."""
+        """Create a variable of the state, laid out like the weight `of`, or else replicated on each device."""
         if isinstance(initializer, str):
             initializer = initializers.get(initializer)
         leader = self.__dict__.get("_iterations") if of is None else of
@@ -303,12 +307,12 @@ class Optimizer(Explained, Configurable):
     def add_optimizer_variables(
         self, trainable_variables: Iterable[Variable], name: Any, initializer: InitializerLike = "zeros"
     ) -> tuple[list, ...] | list:
-        """Make one variable of the state for each weight; with a list of names, a tuple of such lists.
+        """Create one variable of the state for each weight; for a list of names, a tuple of such lists.
 
         Args:
             trainable_variables: the weights.
             name: last part of the name, or a list of them.
-            initializer: as in `add_variable_from_reference`, or a list of them, one a name.
+            initializer: as in `add_variable_from_reference`, or a list with one per name.
         """
         several = isinstance(name, (list, tuple))
         names = tuple(name) if several else (name,)
@@ -325,11 +329,11 @@ class Optimizer(Explained, Configurable):
         return made if several else made[0]
 
     def _get_variable_index(self, variable: Variable) -> int:
-        """The place of a weight among those the optimizer was built for."""
+        """The index of a weight among those the optimizer was built for."""
         if variable not in self._index:
             raise ValueError(
                 f'{validate.describe(self)}: the variable "{variable.path}" is not among the '
-                f"{len(self._index)} variables that the optimizer was built for. Make a new optimizer for it."
+                f"{len(self._index)} variables that the optimizer was built for. Create a new optimizer for it."
             )
         return self._index[variable]
 
@@ -337,11 +341,11 @@ class Optimizer(Explained, Configurable):
 
     @assigned_together()
     def apply(self, grads: Sequence, trainable_variables: Sequence[Variable] | None = None) -> None:
-        """Update variables by their gradients.
+        """Update variables with their gradients.
 
         Args:
-            grads: one gradient a variable; None for a variable that the loss does not depend on.
-            trainable_variables: the variables, in the same order; None for all that the optimizer was built for.
+            grads: one gradient per variable; None for a variable that the loss does not depend on.
+            trainable_variables: the variables, in the same order; None uses all that the optimizer was built for.
 
         Example:
 
@@ -370,7 +374,7 @@ class Optimizer(Explained, Configurable):
         """The gradients that exist and their variables, after all checks."""
         if variables is None and not self.built:
             raise ValueError(
-                f"{validate.describe(self)}: apply(grads) needs a built optimizer. "
+                f"{validate.describe(self)}: apply(grads) requires a built optimizer. "
                 "Call build(trainable_variables) first, or apply(grads, trainable_variables)."
             )
         variables = self._trainable_variables if variables is None else list(variables)
@@ -388,30 +392,31 @@ class Optimizer(Explained, Configurable):
             return grads, list(variables)
         if len(missing) == len(variables):
             raise ValueError(
-                f"{validate.describe(self)}: no variable has a gradient: the loss depends on none of {missing[:5]}."
+                f"{validate.describe(self)}: no variable has a gradient: the loss does not depend on any of "
+                f"{missing[:5]}."
             )
         warnings.warn(
-            f"{validate.describe(self)}: the loss does not depend on the variables {missing}: they stay as they are.",
+            f"{validate.describe(self)}: the loss does not depend on the variables {missing}: they are not updated.",
             stacklevel=3,
         )
         kept = [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
         return [g for g, _ in kept], [v for _, v in kept]
 
     def _own_gradient(self, gradient: Tensor, variable: Variable) -> jax.Array:
-        """The gradient in the variable's dtype and layout, without the scale of the loss."""
+        """The gradient in the variable's dtype and layout, divided by the scale of the loss."""
         gradient = placement.laid_out(jnp.asarray(gradient).astype(variable.dtype), variable._layout)
         if self.loss_scale_factor is None or variable.overwrite_with_gradient:
             return gradient
         return gradient / self.loss_scale_factor
 
     def _accumulate(self, grads: list, variables: list[Variable]) -> None:
-        """Add to the sums of gradients; every so many steps update by their mean and start again."""
+        """Add to the accumulated gradients; every so many steps, update with their mean and reset them."""
         steps = self.gradient_accumulation_steps or 1
         due = (self._iterations.value + 1) % steps == 0
         sums, means = [], []
         for gradient, variable in zip(grads, variables, strict=True):
             before = self._accumulators[variable].value
-            largest = variable.overwrite_with_gradient  # such a gradient is a new value, not a direction
+            largest = variable.overwrite_with_gradient  # such a gradient is the new value, not a direction
             sums.append(jnp.maximum(before, gradient) if largest else before + gradient)
             means.append(sums[-1] if largest else sums[-1] / steps)
         update_where(due, [*self.variables, *variables], lambda: self._update(means, variables))
@@ -419,7 +424,7 @@ class Optimizer(Explained, Configurable):
             self._accumulators[variable].assign(jnp.where(due, jnp.zeros((), total.dtype), total))
 
     def _update(self, grads: list, variables: list[Variable]) -> None:
-        """Clip, decay and step."""
+        """Apply clipping, weight decay and the step."""
         pairs = list(zip(grads, variables, strict=True))
         for gradient, variable in pairs:
             if variable.overwrite_with_gradient:
@@ -478,7 +483,7 @@ class Optimizer(Explained, Configurable):
         )
 
     def _average(self) -> None:
-        """Move the averages towards the weights, and at intervals the weights to their averages."""
+        """Update the averages with the weights, and periodically replace the weights by their averages."""
         momentum = jnp.where(self.iterations != 0, self.ema_momentum, 0.0).astype(_scalar_dtype())
         frequency = self.ema_overwrite_frequency
         for variable, average in self._averages.items():
@@ -492,14 +497,14 @@ class Optimizer(Explained, Configurable):
         """`apply` for an iterable of pairs (gradient, variable); returns the number of updates so far."""
         pairs = list(grads_and_vars)
         if not pairs:
-            raise ValueError(f"{validate.describe(self)}: apply_gradients needs at least one (gradient, variable).")
+            raise ValueError(f"{validate.describe(self)}: apply_gradients requires at least one (gradient, variable).")
         self.apply([g for g, _ in pairs], [v for _, v in pairs])
         return self.iterations
 
     def stateless_apply(
         self, optimizer_variables: Sequence, grads: Sequence, trainable_variables: Sequence
     ) -> tuple[list, list]:
-        """`apply` as a pure function of the values of the variables.
+        """`apply` as a pure function of the variables' values.
 
         Args:
             optimizer_variables: values of `optimizer.variables`.
@@ -511,7 +516,7 @@ class Optimizer(Explained, Configurable):
         """
         if not self.built:
             raise ValueError(
-                f"{validate.describe(self)}: stateless_apply needs a built optimizer. "
+                f"{validate.describe(self)}: stateless_apply requires a built optimizer. "
                 "Call build(trainable_variables) first."
             )
         own, weights = self.variables, self._trainable_variables
@@ -521,7 +526,7 @@ class Optimizer(Explained, Configurable):
         ):
             if len(values) != len(wanted):
                 raise ValueError(
-                    f"{validate.describe(self)}: {name} must have {len(wanted)} values, one a variable. "
+                    f"{validate.describe(self)}: {name} must have {len(wanted)} values, one per variable. "
                     f"Received: {len(values)}."
                 )
         _, state = functional(self.apply, [*weights, *own])([*trainable_variables, *optimizer_variables], grads)
@@ -529,7 +534,7 @@ class Optimizer(Explained, Configurable):
 
     @assigned_together()
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
-        """At the end of training: put the averages in the place of the weights, where averages are kept."""
+        """Replace the weights by their averages, if they are kept, at the end of training."""
         if self.use_ema and self.built:
             for variable in var_list:
                 if variable in self._averages:
@@ -540,7 +545,7 @@ class Optimizer(Explained, Configurable):
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
 
     def assign(self, variable: Variable, value: object) -> None:
-        """Give `variable` the value."""
+        """Assign the value to `variable`."""
         variable.assign(value)
 
     def assign_add(self, variable: Variable, value: object) -> None:
@@ -562,9 +567,9 @@ class Optimizer(Explained, Configurable):
 
     @property
     def learning_rate(self) -> Tensor:
-        """The learning rate: a Variable, or the present value of a schedule. A number may be assigned to it.
+        """The learning rate: a Variable, or the current value of a schedule. A number may be assigned to it.
 
-        A schedule counts the calls of `apply`, those that only accumulate gradients included.
+        A schedule counts the calls of `apply`, including those that only accumulate gradients.
         """
         if isinstance(self._learning_rate, LearningRateSchedule):
             return self._learning_rate(self._iterations.value)
@@ -581,8 +586,9 @@ class Optimizer(Explained, Configurable):
             old.assign(value)
         else:
             raise TypeError(
-                f"{validate.describe(self)}: the learning rate follows {type(old).__name__}, so no number can be "
-                "assigned to it. Make the optimizer with a number as learning_rate to change it while training."
+                f"{validate.describe(self)}: the learning rate follows the schedule {type(old).__name__}, so a "
+                "number cannot be assigned to it. Create the optimizer with a number as learning_rate to change it "
+                "during training."
             )
 
     def _new_learning_rate(self, value: object) -> Variable | Callable:
@@ -602,11 +608,11 @@ class Optimizer(Explained, Configurable):
     def exclude_from_weight_decay(
         self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
     ) -> None:
-        """Spare some variables from weight decay.
+        """Exclude some variables from weight decay.
 
         Args:
             var_list: variables.
-            var_names: regular expressions; a variable is spared when one is found in its name (`"bias"`).
+            var_names: regular expressions; variables whose name contains a match (`"bias"`) are excluded.
         """
         self._spared_variables = {id(v) for v in var_list or ()}
         self._spared_names = list(var_names or ())
@@ -614,7 +620,7 @@ class Optimizer(Explained, Configurable):
     # ---------------------------------------------------------------- files
 
     def get_config(self) -> ConfigDict:
-        """The constructor's arguments as plain data; a learning rate that is a number is the present one."""
+        """The constructor's arguments as plain data; for a learning rate that is a number, its current value."""
         config = super().get_config()
         if "learning_rate" in config:
             rate = self._learning_rate
@@ -623,40 +629,41 @@ class Optimizer(Explained, Configurable):
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: Any = None) -> "Optimizer":
-        """An optimizer with the settings that `get_config` gave."""
+        """An optimizer with the settings in a config."""
         return cls(**{k: deserialize_keras_object(v, custom_objects) for k, v in config.items()})
 
     def save_own_variables(self, store: dict[str, Tensor]) -> None:
-        """Write the state into `store` under "0", "1", ..."""
+        """Save the state in `store` under "0", "1", ..."""
         for i, variable in enumerate(self.variables):
             store[str(i)] = variable.numpy()
 
     def load_own_variables(self, store: Any) -> None:
-        """Read the state that `save_own_variables` wrote; one that was saved before it was built has only a start."""
+        """Load the state saved by `save_own_variables`; an optimizer saved before it was built has only its first
+        variables."""
         variables = self.variables
         unbuilt = 1 + isinstance(self._learning_rate, Variable)
         if len(store.keys()) not in (unbuilt, len(variables)):
             raise ValueError(
-                f"{validate.describe(self)}: the optimizer has {len(variables)} variables, the saved one "
-                f"{len(store.keys())}: they are of different kinds or were built for different models"
+                f"{validate.describe(self)}: the optimizer has {len(variables)} variables but the saved one has "
+                f"{len(store.keys())}: they have different types or were built for different models"
                 f"{'' if self.built else ' (this one is not built: call build(trainable_variables) first)'}."
             )
         for i in range(len(store.keys())):
             variables[i].assign(np.asarray(store[str(i)]))
 
     def set_weights(self, weights: Sequence) -> None:
-        """Give `variables` these values, in their order."""
+        """Set `variables` to these values, in order."""
         variables = self.variables
         if len(weights) != len(variables):
             raise ValueError(
-                f"{validate.describe(self)}: there must be {len(variables)} values, one a variable. "
+                f"{validate.describe(self)}: there must be {len(variables)} values, one per variable. "
                 f"Received: {len(weights)}."
             )
         assign_all(variables, weights)
 
 
 def update_where(condition: jax.Array, variables: Iterable[Variable], update: Callable[[], None]) -> None:
-    """Run `update`, but let `variables` keep their values where `condition` is false; works while tracing."""
+    """Run `update`, but keep the values of `variables` where `condition` is false; works while tracing."""
     before = [(variable, variable.value) for variable in variables]
     update()
     for variable, old in before:

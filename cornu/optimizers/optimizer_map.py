@@ -1,4 +1,4 @@
-"""Which optimizer trains which variable, by patterns on the variables' paths."""
+"""Assigns optimizers to variables, by patterns matching the variables' paths."""
 
 from collections.abc import Iterator, Mapping, MutableMapping
 
@@ -14,11 +14,12 @@ __all__ = ["OptimizerMap"]
 class OptimizerMap(Configurable, MutableMapping):
     """A dictionary from regular expressions on variable paths to optimizers, with a default.
 
-    `map[path]` is the optimizer under the key `path` itself, else under the first pattern that matches all of the path.
+    `map[path]` is the optimizer under the key `path` itself, or else under the first pattern that matches the whole
+    path.
 
     Args:
         default_optimizer: the optimizer of all other variables.
-        optimizer_map: dictionary from pattern to optimizer. None by default.
+        optimizer_map: dictionary from patterns to optimizers. None by default.
 
     Example:
 
@@ -35,7 +36,7 @@ class OptimizerMap(Configurable, MutableMapping):
             )
         if optimizer_map is not None and not isinstance(optimizer_map, Mapping):
             raise TypeError(
-                "OptimizerMap: optimizer_map must be a dictionary from pattern to optimizer. "
+                "OptimizerMap: optimizer_map must be a dictionary from patterns to optimizers. "
                 f"Received: optimizer_map={optimizer_map!r}."
             )
         self._default_optimizer = default_optimizer
@@ -60,11 +61,11 @@ class OptimizerMap(Configurable, MutableMapping):
 
     def __setitem__(self, pattern: str, optimizer: Optimizer) -> None:
         if not isinstance(pattern, str):
-            raise ValueError(f"OptimizerMap: a key must be a string, a pattern. Received: {pattern!r}.")
+            raise ValueError(f"OptimizerMap: keys must be strings, used as patterns. Received: {pattern!r}.")
         if not isinstance(optimizer, Optimizer):
             raise ValueError(f"OptimizerMap: the value of {pattern!r} must be an optimizer. Received: {optimizer!r}.")
         if pattern in self.optimizer_map:
-            raise ValueError(f"OptimizerMap: {pattern!r} is there already; delete it first to replace it.")
+            raise ValueError(f"OptimizerMap: {pattern!r} already exists; delete it first to replace it.")
         self.optimizer_map[pattern] = optimizer
 
     def __delitem__(self, pattern: str) -> None:
@@ -78,5 +79,5 @@ class OptimizerMap(Configurable, MutableMapping):
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: CustomObjects | None = None) -> "OptimizerMap":
-        """A map equal to the one whose `get_config` gave `config`."""
+        """A map equal to the one whose `get_config` returned `config`."""
         return super().from_config(config)

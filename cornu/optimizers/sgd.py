@@ -16,9 +16,9 @@ class SGD(Optimizer):
     """Gradient descent: `w -= rate * g`; with momentum `m = momentum * m - rate * g` and `w += m`.
 
     Args:
-        learning_rate: number, schedule or function. Defaults to 0.01.
-        momentum: share of the last move that is repeated, 0 to 1. Defaults to 0.0.
-        nesterov: whether to look ahead: `w += momentum * m - rate * g`. Defaults to False.
+        learning_rate: a number, a schedule or a callable. Defaults to 0.01.
+        momentum: fraction of the last update that is repeated, 0 to 1. Defaults to 0.0.
+        nesterov: whether to use Nesterov momentum: `w += momentum * m - rate * g`. Defaults to False.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
 

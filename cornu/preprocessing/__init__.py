@@ -1,4 +1,4 @@
-"""The older names of tools that `cornu.utils` has: for pictures, sequences and data sets."""
+"""Older names of `cornu.utils` functions for images, sequences and datasets."""
 
 from typing import TYPE_CHECKING
 

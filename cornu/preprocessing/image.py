@@ -1,4 +1,4 @@
-"""Pictures and arrays."""
+"""Images and arrays."""
 
 from cornu.utils.image import array_to_img, img_to_array, load_img, save_img, smart_resize
 

@@ -1,4 +1,4 @@
-"""Quantization: large weights in few bits, and what is multiplied with them."""
+"""Quantization: low-bit weights and activations."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +24,11 @@ from cornu.quantizers.quantizer import AbsMaxQuantizer, Quantizer, catalogue
 
 
 def get(identifier: object, **kwargs: object) -> Any:
-    """The quantizer that a name, a config, a class or an object stands for; None is None.
+    """Return the quantizer for a name, a config, a class or an instance; None returns None.
 
     Args:
-        identifier: what stands for it.
-        **kwargs: arguments of the constructor, where a class is given.
+        identifier: a name, config, class, instance or None.
+        **kwargs: arguments of the constructor, if a class is given.
 
     Example:
 
@@ -48,11 +48,11 @@ def serialize(initializer: Quantizer) -> ConfigDict:
 
 
 def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Any:
-    """The quantizer that a config stands for.
+    """Create a quantizer from a config.
 
     Args:
         config: what `serialize` returned.
-        custom_objects: dictionary from name to class, for names that are not built in.
+        custom_objects: dictionary from names to custom classes.
     """
     return catalogue.deserialize(config, custom_objects)
 

@@ -1,7 +1,7 @@
-"""Rounding weights by what they are multiplied with: GPTQ and AWQ.
+"""Calibrated rounding of weights: GPTQ and AWQ.
 
-Both make the error of a layer's outputs small, `sum((x @ rounded - x @ weight) ** 2)` over the inputs that were seen.
-All that they need to know of the inputs is the matrix `H = x.T @ x`, for AWQ also the mean magnitude of each input.
+Both minimize the error of a layer's outputs, `sum((x @ rounded - x @ weight) ** 2)` over the inputs that were seen.
+All they need from the inputs is the matrix `H = x.T @ x`, for AWQ also the mean magnitude of each input.
 """
 
 from typing import Any
@@ -10,14 +10,14 @@ import numpy as np
 
 from cornu.quantizers.schemes import Awq, Form, Gptq
 
-_ROWS_AT_ONCE = 128  # after which the errors reach the rows behind
+_ROWS_AT_ONCE = 128  # after which errors are propagated to later rows
 
 
 class Inputs:
-    """What was seen of a layer's inputs.
+    """Statistics of a layer's inputs.
 
     Args:
-        rows: how many numbers one input has.
+        rows: size of one input.
     """
 
     def __init__(self, rows: int):
@@ -26,7 +26,7 @@ class Inputs:
         self.count = 0
 
     def add(self, x: np.ndarray) -> None:
-        """Look at more inputs, (count, rows)."""
+        """Add more inputs, of shape (count, rows)."""
         x = x.astype("float64")
         self.products += x.T @ x
         self.magnitudes += np.abs(x).sum(0)
@@ -34,14 +34,14 @@ class Inputs:
 
 
 def fitted(weight: np.ndarray, inputs: Inputs, scheme: Gptq, form: Form, config: object) -> dict[str, Any]:
-    """What a scheme keeps of a weight, fitted to the inputs that were seen.
+    """The stored form of a weight, calibrated on the observed inputs.
 
     Args:
         weight: the layer's weight.
-        inputs: what was seen, of the rows of the scheme's matrix.
-        scheme: the scheme that is to keep the weight.
-        form: what the layer says of the weight.
-        config: a `GPTQConfig` or `AWQConfig`, as the scheme is.
+        inputs: statistics of the inputs, for the rows of the scheme's matrix.
+        scheme: the quantization scheme of the weight.
+        form: the layer's description of the weight.
+        config: a `GPTQConfig` or `AWQConfig`, matching the scheme.
     """
     matrix = scheme.matrix(weight, form).astype("float64")
     if isinstance(scheme, Awq):
@@ -50,10 +50,10 @@ def fitted(weight: np.ndarray, inputs: Inputs, scheme: Gptq, form: Form, config:
 
 
 def _compensated(matrix: np.ndarray, inputs: Inputs, scheme: Gptq, form: Form, config: Any) -> tuple:
-    """(matrix of rounded numbers, form, scales, zero points): each row makes up for the errors of those before it.
+    """(matrix of rounded numbers, form, scales, zero points): each row compensates the errors of those before it.
 
-    Cholesky's factor of the inverse of H tells how: for row i, the rows behind it change by its error times the
-    factor's row i, divided by its diagonal.
+    The Cholesky factor of the inverse of H determines how: for row i, the later rows change by its error times row i of
+    the factor, divided by its diagonal.
     """
     matrix, products = matrix.copy(), 2 * inputs.products / max(inputs.count, 1)
     unseen = np.diag(products) == 0
@@ -70,7 +70,7 @@ def _compensated(matrix: np.ndarray, inputs: Inputs, scheme: Gptq, form: Form, c
         errors = np.zeros((stop - start, matrix.shape[1]))
         for i in range(start, stop):
             group = order[i] // size
-            if not config.activation_order and i % size == 0:  # the rows as they have become
+            if not config.activation_order and i % size == 0:  # the rows with compensated errors
                 behind = _behind(work, errors, factor, start, stop, i, size)
                 scale[:, group], zero[:, group] = scheme.span(behind, config)
             rounded[order[i]] = scheme.rounded(work[i], scale[:, group], zero[:, group])
@@ -83,7 +83,7 @@ def _compensated(matrix: np.ndarray, inputs: Inputs, scheme: Gptq, form: Form, c
 def _behind(
     work: np.ndarray, errors: np.ndarray, factor: np.ndarray, start: int, stop: int, first: int, size: int
 ) -> np.ndarray:
-    """The rows of the group that begins at `first`, those whose turn has not come yet made up for what is done."""
+    """The rows of the group that starts at `first`, with the errors so far compensated in those not yet rounded."""
     group = work[first : first + size].copy()
     late = max(stop - first, 0)
     if late < len(group):
@@ -92,7 +92,7 @@ def _behind(
 
 
 def _scaled(matrix: np.ndarray, inputs: Inputs, scheme: Gptq, form: Form, config: Any) -> dict[str, Any]:
-    """Rows multiplied with a power of their inputs' mean magnitude, that which makes the error the smallest."""
+    """Rows scaled by the power of their inputs' mean magnitude that minimizes the error."""
     magnitudes = np.maximum(inputs.magnitudes / max(inputs.count, 1), 1e-8)
     best, values = np.inf, {}
     for step in range(config.num_grid_points):

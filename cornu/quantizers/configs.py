@@ -1,4 +1,4 @@
-"""Configs: what a quantization does with weights and with activations, and with what data it is fitted."""
+"""Quantization configs: the quantizers of weights and activations, and the calibration data."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -20,11 +20,11 @@ __all__ = [
 
 
 class QuantizationConfig(Configurable):
-    """Base class: how weights and activations become small numbers.
+    """Base class: how weights and activations are quantized.
 
     Args:
-        weight_quantizer: quantizer of weights; None is the mode's own.
-        activation_quantizer: quantizer of what the weights are multiplied with; None leaves that as it is.
+        weight_quantizer: quantizer of weights; None uses the mode's default.
+        activation_quantizer: quantizer of the activations; None does not quantize them.
     """
 
     _mode: ClassVar[str | None] = None
@@ -36,7 +36,7 @@ class QuantizationConfig(Configurable):
             quantizer = getattr(self, role)
             if getattr(quantizer, "output_dtype", "int8") != "int8":
                 raise ValueError(
-                    f"{type(self).__name__}: {role} must give integers of dtype 'int8'. "
+                    f"{type(self).__name__}: {role} must return integers of dtype 'int8'. "
                     f"Received: output_dtype={validate.shown(quantizer.output_dtype)}."
                 )
 
@@ -44,16 +44,18 @@ class QuantizationConfig(Configurable):
     def mode(self) -> str:
         """The name of the mode, such as `"int8"`."""
         if self._mode is None:
-            raise ValueError(f"{type(self).__name__} is for no mode of quantization: take Int8QuantizationConfig, ...")
+            raise ValueError(
+                f"{type(self).__name__} does not define a quantization mode: use Int8QuantizationConfig, ..."
+            )
         return self._mode
 
     def dtype_policy_string(self) -> str:
-        """The mode with its numbers, as a policy's name begins."""
+        """The mode with its parameters, the prefix of a policy's name."""
         return self.mode
 
     @staticmethod
     def weight_quantizer_or_default(config: "QuantizationConfig | None", default: object) -> Any:
-        """The config's quantizer of weights, else `default`."""
+        """The config's quantizer of weights, or `default`."""
         return default if config is None or config.weight_quantizer is None else config.weight_quantizer
 
     @staticmethod
@@ -66,8 +68,8 @@ class Int8QuantizationConfig(QuantizationConfig):
     """Weights and activations of 8 bits, multiplied as integers.
 
     Args:
-        weight_quantizer: quantizer of weights; None is one scale for each output.
-        activation_quantizer: quantizer of activations, `"default"` for one scale for each row; None multiplies with
+        weight_quantizer: quantizer of weights; None uses one scale per output.
+        activation_quantizer: quantizer of activations, `"default"` for one scale per row; None multiplies with
             floating-point activations.
 
     Example:
@@ -86,10 +88,10 @@ class Int4QuantizationConfig(QuantizationConfig):
     """Weights of 4 bits.
 
     Args:
-        weight_quantizer: quantizer of weights, for whole columns only; None is the mode's own.
-        activation_quantizer: quantizer of activations, for whole columns only; `"default"` is none.
-        block_size: how many rows of a column have one scale and one zero point; None or -1 is all of them, with a
-            scale alone. Defaults to 128.
+        weight_quantizer: quantizer of weights, for whole columns only; None uses the mode's default.
+        activation_quantizer: quantizer of activations, for whole columns only; `"default"` uses none.
+        block_size: number of rows of a column that share a scale and a zero point; None or -1 means all of them, with a
+            scale only. Defaults to 128.
 
     Example:
 
@@ -107,18 +109,18 @@ class Int4QuantizationConfig(QuantizationConfig):
             validate.positive_int(block_size, "block_size", self)
             if self.weight_quantizer or self.activation_quantizer:
                 raise ValueError(
-                    "Int4QuantizationConfig: with blocks, weights are made small in one way. Give block_size=-1 for "
-                    f"quantizers of your own. Received: block_size={block_size}."
+                    "Int4QuantizationConfig: with blocks, the weight quantizer is fixed. Pass block_size=-1 for "
+                    f"custom quantizers. Received: block_size={block_size}."
                 )
         self.block_size = block_size
 
     def dtype_policy_string(self) -> str:
-        """The mode with the size of blocks."""
+        """The mode with the block size."""
         return f"int4/{-1 if self.block_size is None else self.block_size}"
 
 
 class Float8QuantizationConfig(QuantizationConfig):
-    """Training and inference with products of numbers of 8 bits with a point; there is nothing to be chosen."""
+    """Training and inference with 8-bit floating-point matrix products; there are no options."""
 
     _mode = "float8"
 
@@ -126,7 +128,7 @@ class Float8QuantizationConfig(QuantizationConfig):
         super().__init__()
 
     def get_config(self) -> ConfigDict:
-        """Nothing."""
+        """An empty dictionary."""
         return {}
 
 
@@ -134,7 +136,7 @@ _IN_NO_FILE = ("dataset", "tokenizer", "quantization_layer_structure")
 
 
 class _Calibrated(QuantizationConfig):
-    """A config that has data to be fitted to; the data and the layers are in no file."""
+    """A config with calibration data; the data and the layers are not saved."""
 
     config_skip: tuple[str, ...] = _IN_NO_FILE
     group_size: int
@@ -145,33 +147,33 @@ class _Calibrated(QuantizationConfig):
             setattr(self, name, value)
         for name in ("num_samples", "sequence_length"):
             validate.positive_int(getattr(self, name), name, self)
-        policy.quantized(self.dtype_policy_string())  # refuses numbers that there are not
+        policy.quantized(self.dtype_policy_string())  # rejects invalid parameters
 
     def dtype_policy_string(self) -> str:
-        """The mode with its numbers, such as `"gptq/4/128"`."""
+        """The mode with its parameters, such as `"gptq/4/128"`."""
         return f"{self.mode}/{self.weight_bits}/{self.group_size}"
 
     def get_config(self) -> ConfigDict:
-        """The numbers; None for data and layers."""
+        """The parameters; None for data and layers."""
         return dict.fromkeys(_IN_NO_FILE) | super().get_config()
 
 
 class GPTQConfig(_Calibrated):
-    """Weights rounded one row after the other, each row making up for the errors of those before (GPTQ).
+    """Weights rounded row by row, each row compensating the errors of those before it (GPTQ).
 
     Args:
-        dataset: what the model is run on to see its activations: an iterable of token ids, (batch, time), or of texts.
-        tokenizer: function from a text to its token ids; needed for texts.
-        weight_bits: bits of a weight: 2, 3, 4 or 8. Defaults to 4.
-        num_samples: how many samples are looked at. Defaults to 128.
-        per_channel: whether each column has a scale of its own; False gives the whole matrix one.
-        sequence_length: tokens of a sample; longer texts are cut. Defaults to 512.
-        hessian_damping: what is added to the Hessian's diagonal, a share of its mean between 0 and 1.
-        group_size: how many rows of a column have one scale; -1 is all. Defaults to 128.
-        symmetric: whether the range is as far below 0 as above. Defaults to False.
+        dataset: calibration data: an iterable of token ids of shape (batch, time), or of strings.
+        tokenizer: function from a string to its token ids; required for strings.
+        weight_bits: bits per weight: 2, 3, 4 or 8. Defaults to 4.
+        num_samples: number of calibration samples. Defaults to 128.
+        per_channel: whether each column has its own scale; False uses a single one for the whole matrix.
+        sequence_length: tokens per sample; longer texts are truncated. Defaults to 512.
+        hessian_damping: value added to the Hessian's diagonal, as a fraction of its mean, from 0 to 1.
+        group_size: number of rows of a column that share a scale; -1 means all. Defaults to 128.
+        symmetric: whether the range is symmetric around 0. Defaults to False.
         activation_order: whether rows with large activations are rounded first. Defaults to False.
-        quantization_layer_structure: dictionary with `"pre_block_layers"`, layers that the input goes through first,
-            and `"sequential_blocks"`, layers whose weights are rounded, one after the other. None asks the model's
+        quantization_layer_structure: dictionary with `"pre_block_layers"`, layers applied to the input first, and
+            `"sequential_blocks"`, layers whose weights are rounded, in order. None calls the model's
             `get_quantization_layer_structure`.
 
     Frantar et al., 2022: GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers.
@@ -205,16 +207,16 @@ class GPTQConfig(_Calibrated):
 
 
 class AWQConfig(_Calibrated):
-    """Weights scaled up where activations are large, so that rounding hurts those least (AWQ).
+    """Weights scaled up where activations are large, so that rounding affects those least (AWQ).
 
     Args:
-        dataset: what the model is run on to see its activations: an iterable of token ids, (batch, time), or of texts.
-        tokenizer: function from a text to its token ids; needed for texts.
-        weight_bits: bits of a weight, 4.
-        num_samples: how many samples are looked at. Defaults to 128.
-        sequence_length: tokens of a sample; longer texts are cut. Defaults to 512.
-        group_size: how many rows of a column have one scale; -1 is all. Defaults to 128.
-        num_grid_points: how many strengths of scaling are tried. Defaults to 20.
+        dataset: calibration data: an iterable of token ids of shape (batch, time), or of strings.
+        tokenizer: function from a string to its token ids; required for strings.
+        weight_bits: bits per weight: 4.
+        num_samples: number of calibration samples. Defaults to 128.
+        sequence_length: tokens per sample; longer texts are truncated. Defaults to 512.
+        group_size: number of rows of a column that share a scale; -1 means all. Defaults to 128.
+        num_grid_points: number of scaling strengths to try. Defaults to 20.
         quantization_layer_structure: as for `GPTQConfig`.
 
     Lin et al., 2023: AWQ: Activation-aware Weight Quantization for LLM Compression and Acceleration.
@@ -257,19 +259,19 @@ _OF_MODES: dict[str, type[QuantizationConfig]] = {
 
 
 def chosen(mode: Any, config: object, owner: object) -> QuantizationConfig:
-    """The config that `mode` and `config`, one or both, stand for.
+    """The config given by `mode` and `config`, one or both.
 
     Args:
-        mode: name of a mode; None is that of the config.
-        config: a config, its plain data, or None for the mode's own.
-        owner: whose weights are to be quantized, for messages.
+        mode: name of a mode; None uses that of the config.
+        config: a config, its plain data, or None for the mode's default.
+        owner: the layer or model to be quantized, for error messages.
     """
     config = config_of(config, owner)
     if config is None:
         name = validate.one_of(mode, tuple(_OF_MODES), "mode", owner)
         if name in ("gptq", "awq"):
             raise ValueError(
-                f"{validate.describe(owner)}: mode={mode!r} needs data to be fitted to. Give "
+                f"{validate.describe(owner)}: mode={mode!r} needs calibration data. Pass "
                 f"config={_OF_MODES[name].__name__}(dataset, tokenizer, ...)."
             )
         return _OF_MODES[name]()
@@ -283,7 +285,7 @@ def chosen(mode: Any, config: object, owner: object) -> QuantizationConfig:
 
 
 def config_of(value: object, owner: object) -> QuantizationConfig | None:
-    """The config that a value stands for: itself, its plain data or None."""
+    """The config for a value: a config, its plain data or None."""
     found = deserialize_keras_object(value) if isinstance(value, dict) else value
     if found is not None and not isinstance(found, QuantizationConfig):
         raise ValueError(

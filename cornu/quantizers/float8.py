@@ -1,4 +1,4 @@
-"""Products of numbers of 8 bits with a point, whose scales follow the largest numbers seen in the steps before.
+"""8-bit floating-point matrix products, with scales that follow the largest magnitudes of previous steps.
 
 Activations and weights are rounded to `float8_e4m3fn`, gradients to `float8_e5m2`, whose range is wider. The scale and
 the history of each are variables whose "gradient" is their next value: the optimizer stores it (Micikevicius et al.,
@@ -18,13 +18,13 @@ def _largest(dtype: DTypeLike) -> float:
 
 
 def compute_float8_scale(amax: ArrayLike, scale: ArrayLike, dtype_max: float, margin: float = 0) -> jax.Array:
-    """The scale by which numbers up to `amax` fill the range of a dtype: `amax / dtype_max * 2 ** margin`.
+    """The scale that maps numbers up to `amax` to the full range of a dtype: `amax / dtype_max * 2 ** margin`.
 
     Args:
         amax: the largest magnitude.
-        scale: the scale until now, which stays where `amax` is 0 or not finite.
+        scale: the current scale, kept where `amax` is 0 or not finite.
         dtype_max: the largest number of the dtype, 448 for `float8_e4m3fn`.
-        margin: how many bits of the range are left free.
+        margin: number of bits of headroom.
 
     Example:
 
@@ -36,11 +36,11 @@ def compute_float8_scale(amax: ArrayLike, scale: ArrayLike, dtype_max: float, ma
 
 
 def compute_float8_amax_history(x: ArrayLike, amax_history: ArrayLike) -> jax.Array:
-    """The history of largest magnitudes a step later, that of `x` in front and the second one last.
+    """The updated history of largest magnitudes: that of `x` first, then the history without its oldest entry.
 
     Args:
         x: numbers of any shape.
-        amax_history: vector of the largest magnitudes of the steps before.
+        amax_history: vector of the largest magnitudes of previous steps.
 
     Example:
 
@@ -53,11 +53,11 @@ def compute_float8_amax_history(x: ArrayLike, amax_history: ArrayLike) -> jax.Ar
 def quantize_and_dequantize(
     inputs: ArrayLike, scale: ArrayLike, quantized_dtype: DTypeLike, compute_dtype: DTypeLike
 ) -> jax.Array:
-    """`inputs` as they come back from a narrow dtype: divided by the scale, cut to its range, rounded, multiplied.
+    """`inputs` after a round trip to a narrow dtype: divided by the scale, clipped to its range, rounded, multiplied.
 
     Args:
         inputs: numbers of any shape.
-        scale: number.
+        scale: the scale, a number.
         quantized_dtype: a floating-point dtype, such as `"float8_e4m3fn"`.
         compute_dtype: dtype of the result.
 
@@ -71,14 +71,14 @@ def quantize_and_dequantize(
 
 
 def _next(x: jax.Array, scale: jax.Array, history: jax.Array, dtype: str) -> tuple[jax.Array, jax.Array]:
-    """The scale for the next step, from the history until now, and the history with `x` in it."""
+    """The scale for the next step, from the current history, and the history including `x`."""
     new_scale = compute_float8_scale(jnp.max(history), scale, _largest(dtype))
     return new_scale, compute_float8_amax_history(x, history)
 
 
 @jax.custom_vjp
 def rounded(x: jax.Array, scale: jax.Array, history: jax.Array) -> jax.Array:
-    """`x` as float8 keeps it; its gradient passes, those of scale and history are their next values."""
+    """`x` rounded to float8, with a straight-through gradient; those of scale and history are their next values."""
     return quantize_and_dequantize(x, scale, FORWARD, x.dtype)
 
 
@@ -91,7 +91,7 @@ rounded.defvjp(_rounded_forward, lambda new, gradient: (gradient, *new))
 
 @jax.custom_vjp
 def with_rounded_gradient(x: jax.Array, scale: jax.Array, history: jax.Array) -> jax.Array:
-    """`x`, whose gradient is rounded to float8; those of scale and history are their next values."""
+    """`x`, with its gradient rounded to float8; those of scale and history are their next values."""
     return x
 
 

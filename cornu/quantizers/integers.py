@@ -1,10 +1,10 @@
-"""Numbers as small integers and a scale: by the largest magnitude, by smallest and largest, two of them in a byte.
+"""Numbers as low-bit integers and a scale: by largest magnitude or by range, optionally packed two to a byte.
 
     integer = round(number * scale)                    symmetric: the largest magnitude is the largest integer
     integer = round(number / scale) + zero point       asymmetric: the smallest number is the smallest integer
 
-Of the two kinds the scale is Keras's, which multiplies in the one and divides in the other. What has `to_numpy` can be
-done by NumPy on the host, where weights that a device has no room for twice can be made small.
+In both kinds the scale follows Keras, which multiplies in one and divides in the other. Functions with `to_numpy` can
+run in NumPy on the host, for weights of which the device cannot fit two copies.
 """
 
 from collections.abc import Sequence
@@ -42,12 +42,12 @@ def abs_max_quantize(
     """Integers `round(inputs * scale)` in a range, with `scale = value_range[1] / (max(abs(inputs)) + epsilon)`.
 
     Args:
-        inputs: numbers of any shape.
-        axis: axis or axes over which numbers share a scale; None is all of them.
-        value_range: smallest and largest integer.
-        dtype: dtype of the result.
-        epsilon: added to the largest magnitude, so that zeros are not divided by.
-        to_numpy: whether the host computes.
+        inputs: array of any shape.
+        axis: axis or axes over which numbers share a scale; None means all of them.
+        value_range: minimum and maximum integer. Defaults to `(-127, 127)`.
+        dtype: dtype of the result. Defaults to `"int8"`.
+        epsilon: added to the largest magnitude, to avoid division by zero.
+        to_numpy: whether to compute on the host with NumPy. Defaults to False.
 
     Returns:
         (integers of the shape of `inputs`, scale, of size 1 along `axis`).
@@ -74,18 +74,18 @@ def abs_max_quantize_grouped_with_zero_point(
     epsilon: float = 1e-7,
     to_numpy: bool = False,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Integers `round(inputs / scale) + zero_point`, with a scale and a zero point for each block of a column.
+    """Integers `round(inputs / scale) + zero_point`, with a scale and a zero point per block of a column.
 
-    The smallest number of a block becomes the smallest integer, the largest the largest, as long as the zero point is
-    within the range: a block must not be far from 0. A number comes back as `(integer - zero_point) * scale`.
+    The minimum of a block is mapped to the smallest integer and the maximum to the largest, if the zero point is within
+    the range: a block must not be far from 0. A number is recovered as `(integer - zero_point) * scale`.
 
     Args:
         inputs: matrix, (rows, columns).
-        block_size: how many rows make a block, a positive int; the last block may have fewer.
-        value_range: smallest and largest integer.
+        block_size: number of rows per block, a positive int; the last block may have fewer.
+        value_range: minimum and maximum integer.
         dtype: dtype of the integers and the zero points.
-        epsilon: added to the difference of largest and smallest number.
-        to_numpy: whether the host computes.
+        epsilon: added to the difference of the maximum and the minimum.
+        to_numpy: whether to compute on the host with NumPy.
 
     Returns:
         (integers, scale, zero point), the last two of shape (blocks, columns).
@@ -125,20 +125,20 @@ def fake_quant_with_min_max_vars(
     narrow_range: bool = False,
     axis: int | None = None,
 ) -> jax.Array:
-    """`inputs` as they would come back from integers, in floating-point numbers, for training that knows of rounding.
+    """`inputs` quantized and dequantized, as floating-point numbers, for quantization-aware training.
 
-    The range is moved a little, so that 0 is one of the steps. The gradient passes where numbers are within it; that
-    of those below goes to `min_vals`, of those above to `max_vals` (Jacob et al., 2018).
+    The range is shifted slightly, so that 0 is representable. The gradient passes where numbers are within it; that of
+    numbers below goes to `min_vals`, that of numbers above to `max_vals` (Jacob et al., 2018).
 
     Args:
-        inputs: floating-point numbers of any shape.
-        min_vals, max_vals: the range, numbers or one of each for every place along `axis`.
-        num_bits: bits of the integers. Defaults to 8.
-        narrow_range: whether the integers begin at 1 instead of 0.
-        axis: axis with a range for each place; None is one range.
+        inputs: floating-point array of any shape.
+        min_vals, max_vals: the range: numbers, or vectors with one entry per index of `axis`.
+        num_bits: number of bits of the integers. Defaults to 8.
+        narrow_range: whether the integers start at 1 instead of 0. Defaults to False.
+        axis: axis with a separate range per index; None uses a single range.
 
     Returns:
-        Numbers of the shape of `inputs`.
+        Array of the shape of `inputs`.
 
     Example:
 
@@ -152,7 +152,7 @@ def fake_quant_with_min_max_vars(
     low, high = (jnp.asarray(v, inputs.dtype).reshape(shape if axis is not None else ()) for v in (min_vals, max_vals))
     first, last = int(narrow_range), 2**num_bits - 1
     scale = (high - low) / (last - first)
-    steps = jnp.where(scale == 0, 1, scale)  # a range of one number, which is all that comes out
+    steps = jnp.where(scale == 0, 1, scale)  # a degenerate range, whose only value is the result
     zero = jnp.clip(jnp.round(first - low / steps), first, last)
     bottom, top = (first - zero) * scale, (last - zero) * scale
     rounded = jnp.round((jnp.clip(inputs, bottom, top) - bottom) / steps) * scale + bottom
@@ -161,18 +161,18 @@ def fake_quant_with_min_max_vars(
 
 
 def pack_int4(arr: ArrayLike, axis: int = 0, dtype: DTypeLike = "int8") -> tuple[jax.Array, tuple[int, ...], int]:
-    """Integers of 4 bits, two neighbours along an axis to a byte, the first one in its lower half.
+    """Pack 4-bit integers, two neighbors along an axis into a byte, the first one in the lower half.
 
     Args:
         arr: integers from -8 to 7 as int8, or from 0 to 15 as uint8.
-        axis: the axis along which two share a byte; a last one without a partner gets 0 beside it.
-        dtype: `"int8"` or `"uint8"`, that of `arr` and of the bytes.
+        axis: the axis along which two share a byte; an odd last one is paired with 0. Defaults to 0.
+        dtype: `"int8"` or `"uint8"`, the dtype of `arr` and of the bytes. Defaults to `"int8"`.
 
     Returns:
         (bytes, their shape, the length of the axis in `arr`).
 
     Raises:
-        TypeError: when `arr` is of another dtype.
+        TypeError: if `arr` has a different dtype.
 
     Example:
 
@@ -182,7 +182,7 @@ def pack_int4(arr: ArrayLike, axis: int = 0, dtype: DTypeLike = "int8") -> tuple
     dtype = _of_a_byte(dtype)
     arr = jnp.asarray(arr)
     if arr.dtype != dtype:
-        raise TypeError(f"pack_int4: arr must be of dtype {dtype!r}. Received: dtype={arr.dtype}.")
+        raise TypeError(f"pack_int4: arr must have dtype {dtype!r}. Received: dtype={arr.dtype}.")
     moved = jnp.moveaxis(arr, axis, 0)
     length = moved.shape[0]
     moved = jnp.pad(moved, [(0, length % 2)] + [(0, 0)] * (moved.ndim - 1)).astype("uint8")
@@ -192,12 +192,12 @@ def pack_int4(arr: ArrayLike, axis: int = 0, dtype: DTypeLike = "int8") -> tuple
 
 
 def unpack_int4(packed: ArrayLike, orig_len: int, axis: int = 0, dtype: DTypeLike = "int8") -> jax.Array:
-    """The integers that `pack_int4` put two to a byte.
+    """Unpack the integers packed by `pack_int4`.
 
     Args:
-        packed: bytes.
+        packed: the packed bytes.
         orig_len: the length of the axis before packing.
-        axis: the axis along which two share a byte.
+        axis: the axis along which two share a byte. Defaults to 0.
         dtype: `"int8"` for integers from -8 to 7, `"uint8"` for 0 to 15.
 
     Returns:
@@ -209,7 +209,7 @@ def unpack_int4(packed: ArrayLike, orig_len: int, axis: int = 0, dtype: DTypeLik
     """
     dtype = _of_a_byte(dtype)
     moved = jax.lax.bitcast_convert_type(jnp.moveaxis(jnp.asarray(packed), axis, 0), jnp.dtype(dtype))
-    # A shift to the right fills up with the sign, where there is one.
+    # A right shift extends the sign for signed dtypes.
     pairs = jnp.stack([moved << _NIBBLE >> _NIBBLE, moved >> _NIBBLE], 1)  # (bytes, 2, ...)
     return jnp.moveaxis(pairs.reshape(-1, *moved.shape[1:])[:orig_len], 0, axis)
 

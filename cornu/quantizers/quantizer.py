@@ -1,4 +1,4 @@
-"""Quantizers: objects that turn floating-point numbers into small integers and a scale."""
+"""Quantizers: objects that map floating-point numbers to low-bit integers and a scale."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ __all__ = ["AbsMaxQuantizer", "Quantizer"]
 
 
 class Quantizer(Configurable):
-    """Base class: subclasses write `__call__(self, x)`, which returns integers and a scale.
+    """Base class: subclasses implement `__call__(self, x)`, which returns integers and a scale.
 
     Args:
         output_dtype: dtype of the integers. Defaults to `"int8"`.
@@ -29,12 +29,12 @@ class Quantizer(Configurable):
 
 
 class AbsMaxQuantizer(Quantizer):
-    """Integers by the largest magnitude: `round(x * scale)`, `scale = value_range[1] / (max(abs(x)) + epsilon)`.
+    """Quantizes by the largest magnitude: `round(x * scale)`, `scale = value_range[1] / (max(abs(x)) + epsilon)`.
 
     Args:
-        axis: axis or axes over which numbers share a scale; None leaves it to the call.
-        value_range: smallest and largest integer. Defaults to (-127, 127).
-        epsilon: added to the largest magnitude.
+        axis: axis or axes over which numbers share a scale; None requires it in each call.
+        value_range: minimum and maximum integer. Defaults to (-127, 127).
+        epsilon: added to the largest magnitude, to avoid division by zero.
         output_dtype: dtype of the integers. Defaults to `"int8"`.
 
     Example:
@@ -56,23 +56,23 @@ class AbsMaxQuantizer(Quantizer):
         self.epsilon = epsilon
 
     def __call__(self, x: ArrayLike, axis: Axes = None, to_numpy: bool = False) -> tuple[jax.Array, jax.Array]:
-        """The integers of `x`, and their scale, over `axis` instead of the quantizer's own where it is given."""
+        """The integers of `x`, and their scale, over `axis`, if given, instead of the quantizer's own."""
         axis = self.axis if axis is None else axis
         return abs_max_quantize(x, axis, self.value_range, self.output_dtype, self.epsilon, to_numpy)
 
     def get_config(self) -> ConfigDict:
-        """The constructor's arguments; no axis where it is left to the call."""
+        """The constructor's arguments; without the axis if it is None."""
         config = {name: getattr(self, name) for name in ("value_range", "epsilon", "output_dtype")}
         return config if self.axis is None else config | {"axis": self.axis}
 
 
 def _checked_range(value_range: tuple[float, float], dtype: str) -> tuple[float, float]:
-    """The range, if numbers in it fit into the dtype."""
+    """Check that the range fits the dtype, and return it."""
     limits = {"int8": (-128, 127), "uint8": (0, 255)}.get(dtype, (float("-inf"), float("inf")))
     pair = tuple(value_range) if isinstance(value_range, Sequence) and all(map(validate.is_real, value_range)) else ()
     if len(pair) != 2 or not limits[0] <= pair[0] < pair[1] <= limits[1]:
         raise ValueError(
-            f"AbsMaxQuantizer: value_range must be two numbers that go up, and lie within {list(limits)} for "
+            f"AbsMaxQuantizer: value_range must be two increasing numbers within {list(limits)} for "
             f"output_dtype={dtype!r}. Received: value_range={value_range!r:.100}."
         )
     return pair

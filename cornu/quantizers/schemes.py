@@ -1,11 +1,11 @@
-"""How a large weight is kept in few bits, and how it is multiplied with: one scheme for each mode of quantization.
+"""Storage of and multiplication with quantized weights: one scheme per quantization mode.
 
-A layer says of each weight that it multiplies with what a `Form` holds; a scheme says what variables take the weight's
-place, which values they get, and what the product is. Nothing else differs between layers, or between modes.
+A layer describes each weight that it multiplies with as a `Form`; a scheme defines the variables that replace the
+weight, their values, and the product. Nothing else differs between layers, or between modes.
 
-Most schemes see the weight as a matrix (rows, columns), whose columns are the outputs; scales belong to columns, or to
-blocks of the rows of a column. What is kept for a part of the weight is a dictionary with a template for a key, in
-which `{}` stands for the weight's name: `{"{}": integers, "{}_scale": scales}`.
+Most schemes view the weight as a matrix (rows, columns), whose columns are the outputs; scales belong to columns, or to
+blocks of rows of a column. The stored parts of a weight are a dictionary whose keys are templates, in which `{}` is
+replaced by the weight's name: `{"{}": integers, "{}_scale": scales}`.
 """
 
 import math
@@ -32,31 +32,31 @@ Stored: TypeAlias = Mapping[str, Any]
 
 
 class Form(NamedTuple):
-    """What a layer tells of a weight that it multiplies with."""
+    """A layer's description of a weight that it multiplies with."""
 
     name: str
     shape: tuple[int, ...]
-    kept: tuple[int, ...]  # the axes that the result has, in its order; the others are summed over
-    scale_shape: tuple[int, ...]  # a scale for each of the kept axes' places, as it lies in files
+    kept: tuple[int, ...]  # the weight's axes in the result, in its order; the others are contracted
+    scale_shape: tuple[int, ...]  # one scale per index of the kept axes, in the file layout
     rows: int  # of the matrix
-    turned: bool = False  # whether the weight is the matrix with its axes exchanged
-    packed: int = -1  # the axis of the matrix, as it lies in files, along which two integers share a byte
-    summed_inputs: tuple[int, ...] = (-1,)  # axes of the inputs that are summed over
+    turned: bool = False  # whether the weight is the transposed matrix
+    packed: int = -1  # the axis of the matrix, in the file layout, along which two integers share a byte
+    summed_inputs: tuple[int, ...] = (-1,)  # axes of the inputs that are contracted
     ends: bool = True  # whether the weight's last axis is the last one of the result
 
     @property
     def columns(self) -> int:
-        """Of the matrix."""
+        """The number of columns of the matrix."""
         return math.prod(self.shape) // self.rows
 
     @property
     def summed(self) -> tuple[int, ...]:
-        """The weight's axes that the product sums over."""
+        """The contracted axes of the weight."""
         return tuple(axis for axis in range(len(self.shape)) if axis not in self.kept)
 
     @property
     def laid(self) -> tuple[int, int]:
-        """The shape of the matrix as it lies in files."""
+        """The shape of the matrix in the file layout."""
         return (self.columns, self.rows) if self.turned else (self.rows, self.columns)
 
     def matrix(self, weight: Any) -> Any:
@@ -69,40 +69,40 @@ class Form(NamedTuple):
         return (matrix.T if self.turned else matrix).reshape(self.shape)
 
     def halved(self) -> tuple[int, ...]:
-        """The shape of the matrix as it lies in files, two integers to a byte."""
+        """The shape of the matrix in the file layout, two integers to a byte."""
         shape = list(self.laid)
         shape[self.packed] = -(-shape[self.packed] // 2)
         return tuple(shape)
 
 
 class Part(NamedTuple):
-    """A variable of those that take a weight's place."""
+    """One of the variables that replace a weight."""
 
     shape: tuple[int, ...]
-    dtype: str | None  # None is the layer's own
+    dtype: str | None  # None uses the layer's dtype
     first: str = "zeros"  # initializer
-    cast: bool = False  # whether it is read in the compute dtype
-    overwritten: bool = False  # whether it is trained, and its gradient is its next value
+    cast: bool = False  # whether it is cast to the compute dtype
+    overwritten: bool = False  # whether it is trainable and its gradient is its next value
 
 
 class Scheme:
-    """Base class: what takes a weight's place in a mode of quantization.
+    """Base class: how a quantization mode stores a weight.
 
     Args:
-        policy: the layer's dtype policy, which has the mode's numbers.
+        policy: the layer's dtype policy, which contains the mode's parameters.
     """
 
     templates: ClassVar[tuple[str, ...]]
-    """All parts that there may be, in the order of files."""
-    keeps_weight = False  # whether the weight itself stays and is trained
-    one_to_a_byte = False  # whether the part "{}" is the weight's integers in its shape
-    takes_lora = True  # whether a low-rank correction can be added to what is kept
+    """All possible parts, in file order."""
+    keeps_weight = False  # whether the weight itself is kept and trainable
+    one_to_a_byte = False  # whether the part "{}" contains unpacked integers in the weight's shape
+    takes_lora = True  # whether it supports LoRA
 
     def __init__(self, policy: QuantizedDTypePolicy):
         self.policy: Any = policy
 
     def parts(self, form: Form) -> dict[str, Part]:
-        """The variables in the weight's place."""
+        """The variables that replace the weight."""
         raise TypeError(f"{type(self).__name__} must define parts(form).")
 
     def encoded(self, weight: np.ndarray, form: Form, config: QuantizationConfig | None) -> dict[str, Any]:
@@ -114,22 +114,22 @@ class Scheme:
         raise TypeError(f"{type(self).__name__} must define integers(stored, form).")
 
     def decoded(self, stored: Stored, form: Form) -> jax.Array:
-        """The weight that the variables stand for, in the dtype of their scales."""
+        """The weight represented by the variables, in the dtype of their scales."""
         raise TypeError(f"{type(self).__name__} must define decoded(stored, form).")
 
     def product(
         self, multiply: Multiply, x: jax.Array, stored: Stored, form: Form, config: QuantizationConfig | None
     ) -> jax.Array:
-        """`multiply(x, weight)`; subclasses may have a faster way than to make the weight first."""
+        """`multiply(x, weight)`; subclasses may avoid materializing the weight."""
         return multiply(x, self.decoded(stored, form).astype(x.dtype))
 
     def bias(self, bias: jax.Array) -> jax.Array:
-        """What is added to the product, as the mode has it."""
+        """The bias, in the precision of the mode."""
         return bias
 
 
 class Int8(Scheme):
-    """Integers of 8 bits, and a scale for each output; activations become integers row by row."""
+    """8-bit integers with one scale per output; activations are quantized per row."""
 
     templates: ClassVar[tuple[str, ...]] = ("{}", "{}_scale")
     one_to_a_byte = True
@@ -157,7 +157,7 @@ class Int8(Scheme):
     def product(
         self, multiply: Multiply, x: jax.Array, stored: Stored, form: Form, config: QuantizationConfig | None
     ) -> jax.Array:
-        """A product of integers, divided by the scales of both; its gradient is that of the numbers they stand for."""
+        """An integer product, divided by both scales; its gradient is that of the dequantized product."""
         quantizer = QuantizationConfig.activation_quantizer_or_default(config, AbsMaxQuantizer())
         if quantizer is None:
             return super().product(multiply, x, stored, form, config)
@@ -167,7 +167,7 @@ class Int8(Scheme):
 
     def _of_integers(self, multiply: Multiply, quantizer: Any, form: Form, x: jax.Array, stored: Stored) -> jax.Array:
         small, scale = quantizer(x, axis=form.summed_inputs)
-        scales = multiply(scale, _beside_weight(stored["{}_scale"], form).astype(x.dtype))  # of every place
+        scales = multiply(scale, _beside_weight(stored["{}_scale"], form).astype(x.dtype))  # for each element
         return multiply(small, self.integers(stored, form)).astype(x.dtype) / scales
 
     def _of_numbers(self, multiply: Multiply, form: Form, x: jax.Array, stored: Stored) -> jax.Array:
@@ -175,7 +175,7 @@ class Int8(Scheme):
 
 
 def _beside_weight(scale: jax.Array, form: Form) -> jax.Array:
-    """The scales with the axes of the weight, of size 1 where it is summed over."""
+    """The scales with the axes of the weight, of size 1 along contracted axes."""
     order = form.summed + form.kept
     sizes = [1] * len(form.summed) + [form.shape[axis] for axis in form.kept]
     return scale.reshape(sizes).transpose([order.index(axis) for axis in range(len(order))])
@@ -183,7 +183,7 @@ def _beside_weight(scale: jax.Array, form: Form) -> jax.Array:
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _integer_product(of_integers: Callable, of_numbers: Callable, x: jax.Array, stored: Stored) -> jax.Array:
-    """`of_integers(x, stored)` with the gradient of `of_numbers` with respect to `x`: rounding has none of its own."""
+    """`of_integers(x, stored)` with the gradient of `of_numbers` with respect to `x`: that of rounding is 0."""
     return of_integers(x, stored)
 
 
@@ -199,7 +199,7 @@ _integer_product.defvjp(
 
 
 class Int4(Int8):
-    """Integers of 4 bits, two to a byte, and a scale for each column; activations stay as they are by default."""
+    """4-bit integers, two to a byte, with one scale per column; activations are not quantized by default."""
 
     one_to_a_byte = False
 
@@ -225,7 +225,7 @@ class Int4(Int8):
     def product(
         self, multiply: Multiply, x: jax.Array, stored: Stored, form: Form, config: QuantizationConfig | None
     ) -> jax.Array:
-        """A product of numbers, or of integers with numbers where activations are to become integers."""
+        """A floating-point product, with quantized activations if configured."""
         if config is None or config.activation_quantizer is None:
             return Scheme.product(self, multiply, x, stored, form, config)
         return super().product(multiply, x, stored, form, config)
@@ -236,7 +236,7 @@ class Int4(Int8):
 
 
 def _packed(matrix: jax.Array, form: Form) -> jax.Array:
-    """The matrix as it lies in files, two integers to a byte."""
+    """The matrix in the file layout, two integers to a byte."""
     return pack_int4(matrix.T if form.turned else matrix, form.packed, matrix.dtype)[0]
 
 
@@ -247,12 +247,12 @@ def _unpacked(packed: jax.Array, form: Form) -> jax.Array:
 
 
 class GroupedInt4(Int4):
-    """Integers of 4 bits, with a scale and a zero point for each block of a column."""
+    """4-bit integers, with a scale and a zero point per block of a column."""
 
     templates = ("{}", "{}_scale", "{}_zero", "g_idx")
 
     def _blocks(self, form: Form) -> tuple[int, ...]:
-        """The shape of the scales, as they lie in files."""
+        """The shape of the scales, in the file layout."""
         blocks = (-(-form.rows // self._size(form)), form.columns)
         return blocks[::-1] if form.turned else blocks
 
@@ -270,7 +270,7 @@ class GroupedInt4(Int4):
         }
 
     def encoded(self, weight: np.ndarray, form: Form, config: QuantizationConfig | None) -> dict[str, Any]:
-        """Rounded between smallest and largest number of each block."""
+        """Rounded between the minimum and the maximum of each block."""
         size = self._size(form)
         integers, scale, zero = abs_max_quantize_grouped_with_zero_point(form.matrix(weight), size, to_numpy=True)
         if form.turned:
@@ -289,13 +289,13 @@ class GroupedInt4(Int4):
 
 
 class Gptq(Scheme):
-    """Integers of 2 to 8 bits without a sign, those of 4 two to a byte, with scales and zero points for groups."""
+    """Unsigned integers of 2 to 8 bits, 4-bit ones two to a byte, with scales and zero points per group."""
 
     templates: ClassVar[tuple[str, ...]] = ("quantized_{}", "{}_scale", "{}_zero", "g_idx")
     takes_lora = False
 
     def _form(self, form: Form) -> Form:
-        """The matrix as Keras lays it for these modes, which is told by the sizes of the weight alone."""
+        """The matrix in Keras's layout for these modes, which depends only on the sizes of the weight."""
         sizes = form.shape
         if len(sizes) == 3:
             rows = sizes[0] if sizes[0] == max(sizes) else sizes[0] * sizes[1]
@@ -309,7 +309,7 @@ class Gptq(Scheme):
         return leading and self._form(form).rows == form.rows
 
     def group(self, form: Form) -> int:
-        """How many rows have one scale."""
+        """The number of rows that share a scale."""
         size = self.policy.group_size
         return self._form(form).rows if size == -1 else size
 
@@ -329,7 +329,7 @@ class Gptq(Scheme):
         return self._form(form).matrix(weight)
 
     def encoded(self, weight: np.ndarray, form: Form, config: QuantizationConfig | None) -> dict[str, Any]:
-        """Each number rounded by itself; `calibration` does better."""
+        """Each number rounded independently; `calibration` is more accurate."""
         matrix = self.matrix(weight, form)
         return self.stored_matrix(matrix, form, *self.grid(matrix, form, config))
 
@@ -340,11 +340,11 @@ class Gptq(Scheme):
         return tuple(np.stack(values, 1) for values in zip(*found, strict=True))
 
     def span(self, rows: np.ndarray, config: object = None) -> tuple[np.ndarray, np.ndarray]:
-        """(scale, zero point) for each column of one group, so that 0 and all of its numbers are within the range.
+        """(scale, zero point) for each column of one group, such that the range includes 0 and all of its numbers.
 
         Args:
             rows: numbers that share a scale, (rows, columns).
-            config: a `GPTQConfig`, whose `symmetric` and `per_channel` are looked at; one without is neither.
+            config: a `GPTQConfig`, whose `symmetric` and `per_channel` are used; both default to False if missing.
         """
         symmetric = getattr(config, "symmetric", False)
         low, high = np.minimum(rows.min(0), 0), np.maximum(rows.max(0), 0)
@@ -362,11 +362,11 @@ class Gptq(Scheme):
         return np.clip(np.round(numbers / scale) + zero, 0, 2**self.policy.weight_bits - 1)
 
     def rounded(self, numbers: np.ndarray, scale: np.ndarray, zero: np.ndarray) -> np.ndarray:
-        """Numbers as they come back from integers."""
+        """Numbers after quantization and dequantization."""
         return scale * (self._levels(numbers, scale, zero) - zero)
 
     def stored_matrix(self, matrix: np.ndarray, form: Form, scale: np.ndarray, zero: np.ndarray) -> dict[str, Any]:
-        """What is kept of a matrix, for scales and zero points that are known."""
+        """The stored form of a matrix, given scales and zero points."""
         group = np.arange(len(matrix)) // self.group(form)
         integers = jnp.asarray(self._levels(matrix.T, scale[:, group], zero[:, group]).astype("uint8"))
         if self.policy.weight_bits == 4:
@@ -396,25 +396,25 @@ class Gptq(Scheme):
 
 
 class Awq(Gptq):
-    """As GPTQ keeps weights, after each row was multiplied with a number of its own."""
+    """Like GPTQ, after each row was multiplied by its own factor."""
 
     templates = ("quantized_{}", "{}_scale", "{}_zero", "awq_scales", "g_idx")
 
     def parts(self, form: Form) -> dict[str, Part]:
-        """Those of GPTQ, and the rows' numbers."""
+        """Those of GPTQ, and the factors of the rows."""
         return super().parts(form) | {"awq_scales": Part((self._form(form).rows,), None, "ones", True)}
 
     def encoded(self, weight: np.ndarray, form: Form, config: QuantizationConfig | None) -> dict[str, Any]:
-        """Each number rounded by itself, with rows as they are; `calibration` does better."""
+        """Each number rounded independently, without row factors; `calibration` is more accurate."""
         return super().encoded(weight, form, config) | {"awq_scales": np.ones(self._form(form).rows)}
 
     def decoded(self, stored: Stored, form: Form) -> jax.Array:
-        """Less the zero points, times the scales, divided by the rows' numbers."""
+        """Less the zero points, times the scales, divided by the row factors."""
         return self._form(form).weight((self._matrix(stored, form) / stored["awq_scales"]).T)
 
 
 class Float8(Scheme):
-    """The weight as it is, rounded to 8 bits for each product, as are inputs and gradients."""
+    """The unquantized weight, rounded to 8 bits for each product, as are inputs and gradients."""
 
     templates = (
         "{}", "inputs_scale", "inputs_amax_history", "{}_scale", "{}_amax_history", "outputs_grad_scale",
@@ -431,7 +431,7 @@ class Float8(Scheme):
         }
 
     def encoded(self, weight: np.ndarray, form: Form, config: QuantizationConfig | None) -> dict[str, Any]:
-        """Nothing but what they start with."""
+        """Nothing: the parts keep their initial values."""
         return {}
 
     def decoded(self, stored: Stored, form: Form) -> jax.Array:
@@ -450,7 +450,7 @@ class Float8(Scheme):
         return float8.with_rounded_gradient(result, stored["outputs_grad_scale"], stored["outputs_grad_amax_history"])
 
     def bias(self, bias: jax.Array) -> jax.Array:
-        """Rounded to 16 bits, as where a GPU adds it within the product."""
+        """Rounded to 16 bits, as if a GPU fused it with the product."""
         return bias.astype("bfloat16").astype(bias.dtype)
 
 
@@ -458,7 +458,7 @@ SCHEMES: dict[str, type[Scheme]] = {"int8": Int8, "int4": GroupedInt4, "float8":
 
 
 def scheme_of(policy: Any) -> Scheme | None:
-    """The scheme that a dtype policy asks for; None where weights stay as they are."""
+    """The scheme of a dtype policy; None if weights are not quantized."""
     if policy.quantization_mode is None:
         return None
     whole_columns = policy.quantization_mode == "int4" and getattr(policy, "block_size", -1) == -1

@@ -1,8 +1,8 @@
 """Random tensors.
 
 `seed` is an int (the same numbers at every call), a `SeedGenerator` (new numbers at every call), or None (new numbers
-from the global seed, see `set_random_seed`; not inside compiled code). Equal seeds give the numbers that Keras gives
-on JAX, save for dropout, whose bits come from a faster counter hash (see `cornu.kernels.dropout`).
+from the global seed, see `set_random_seed`; not inside compiled code). Equal seeds give the same numbers as Keras on
+JAX, except for dropout, which uses a faster counter-based hash (see `cornu.kernels.dropout`).
 """
 
 from collections.abc import Sequence
@@ -30,8 +30,8 @@ def normal(
 
     Args:
         shape: shape of the result.
-        mean: mean, a number or a tensor that broadcasts to `shape`.
-        stddev: standard deviation, likewise.
+        mean: mean, a number or a tensor that broadcasts to `shape`. Defaults to 0.0.
+        stddev: standard deviation, likewise. Defaults to 1.0.
         dtype: a float type, by default floatx.
         seed: int, `SeedGenerator` or None.
 
@@ -52,7 +52,7 @@ def truncated_normal(
     dtype: DTypeLike | None = None,
     seed: SeedLike = None,
 ) -> jax.Array:
-    """Draws from a normal distribution cut off at two standard deviations from the mean; arguments as in `normal`."""
+    """Draws from a normal distribution truncated at two standard deviations from the mean; arguments as in `normal`."""
     dtype = _float_type(dtype, "truncated_normal")
     draw = jax.random.truncated_normal(draw_key(seed), -2.0, 2.0, _sizes(shape), dtype)
     return draw * jnp.asarray(stddev, dtype) + jnp.asarray(mean, dtype)
@@ -70,8 +70,8 @@ def uniform(
 
     Args:
         shape: shape of the result.
-        minval: lower bound, a number or a tensor that broadcasts to `shape`.
-        maxval: upper bound, likewise.
+        minval: lower bound, a number or a tensor that broadcasts to `shape`. Defaults to 0.0.
+        maxval: upper bound, likewise. Defaults to 1.0.
         dtype: a float type, by default floatx; `randint` draws integers.
         seed: int, `SeedGenerator` or None.
 
@@ -87,13 +87,13 @@ def uniform(
 def randint(
     shape: int | Sequence[int], minval: Tensor, maxval: Tensor, dtype: DTypeLike = "int32", seed: SeedLike = None
 ) -> jax.Array:
-    """Draws integers from `minval` (included) to `maxval` (excluded), each as likely.
+    """Draws uniformly distributed integers from `minval` (included) to `maxval` (excluded).
 
     Args:
         shape: shape of the result.
         minval: lower bound, an integer or a tensor that broadcasts to `shape`.
         maxval: upper bound, likewise.
-        dtype: an integer type.
+        dtype: an integer type. Defaults to `"int32"`.
         seed: int, `SeedGenerator` or None.
 
     Example:
@@ -111,8 +111,8 @@ def categorical(logits: Tensor, num_samples: int, dtype: DTypeLike = "int32", se
 
     Args:
         logits: shape `(batch, classes)`.
-        num_samples: draws for each row.
-        dtype: an integer type.
+        num_samples: number of draws per row.
+        dtype: an integer type. Defaults to `"int32"`.
         seed: int, `SeedGenerator` or None.
 
     Returns:
@@ -132,7 +132,7 @@ def categorical(logits: Tensor, num_samples: int, dtype: DTypeLike = "int32", se
 
 @op
 def shuffle(x: Tensor, axis: int = 0, seed: SeedLike = None) -> jax.Array:
-    """The elements along `axis` in random order, every line along it in an order of its own.
+    """Shuffles the elements along `axis`; every line along it gets its own order.
 
     Example:
 
@@ -161,7 +161,7 @@ def gamma(
 def beta(
     shape: int | Sequence[int], alpha: Tensor, beta: Tensor, dtype: DTypeLike | None = None, seed: SeedLike = None
 ) -> jax.Array:
-    """Draws from the beta distribution, numbers from 0 to 1.
+    """Draws from the beta distribution, with values from 0 to 1.
 
     Args:
         shape: shape of the result.
@@ -182,12 +182,12 @@ def binomial(
     dtype: DTypeLike | None = None,
     seed: SeedLike = None,
 ) -> jax.Array:
-    """Draws how many of `counts` trials succeed, each with probability `probabilities`.
+    """Draws the number of successes in `counts` trials with success probability `probabilities`.
 
     Args:
         shape: shape of the result.
         counts: number of trials, or a tensor of them that broadcasts to `shape`.
-        probabilities: probability of success from 0 to 1, likewise.
+        probabilities: probability of success, from 0 to 1, likewise.
         dtype: a float type, by default floatx.
         seed: int, `SeedGenerator` or None.
     """
@@ -198,13 +198,13 @@ def binomial(
 
 @op
 def dropout(inputs: Tensor, rate: float, noise_shape: ShapeLike | None = None, seed: SeedLike = None) -> jax.Array:
-    """Zero with probability `rate`, else `inputs / (1 - rate)`, which keeps the mean (Srivastava et al., 2014).
+    """Zero with probability `rate`, else `inputs / (1 - rate)`, which preserves the mean (Srivastava et al., 2014).
 
     Args:
         inputs: any tensor.
         rate: probability of zero, from 0 to 1.
-        noise_shape: shape of the mask, which is broadcast: 1 for axes that share one decision, None for the size
-            of `inputs`.
+        noise_shape: shape of the mask, which is broadcast: 1 for axes that share a decision, None for the size in
+            `inputs`. None by default.
         seed: int, `SeedGenerator` or None.
 
     Example:

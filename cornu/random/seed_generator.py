@@ -1,13 +1,13 @@
-"""Where randomness comes from: generators whose state is a Variable, and one seed behind them all.
+"""Sources of randomness: generators whose state is a Variable, and one global seed behind them.
 
 Drawing reads a generator's state and advances it. As the state is a Variable, a draw inside `functional` is pure, and
-saving, resuming and distribution need nothing more. A raw seed is a pair of uint32, which is also a threefry key.
+saving, resuming and distribution need nothing else. A raw seed is a pair of uint32, which is also a threefry key.
 
-Seeds that nobody gave are drawn from Python's own `random`, so `set_random_seed` (or plain `random.seed`) makes a
-whole program reproducible.
+Default seeds are drawn from Python's own `random`, so `set_random_seed` (or plain `random.seed`) makes a whole program
+reproducible.
 
-A data set may make an element in any thread, ahead, or once more after it was resumed. What is drawn for it therefore
-follows from the generator's seed and the element's place alone (`Draws`), and leaves the generator as it is.
+A dataset may process an element in any thread, ahead of time, or again after it was resumed. So the random numbers for
+it depend only on the generator's seed and the element's position (`Draws`), and do not advance the generator.
 """
 
 import numbers
@@ -29,16 +29,16 @@ from cornu.core.typing import ConfigDict, Tensor
 from cornu.core.variable import Variable, assign_values, values_of
 
 _STEP = np.array([0, 1], np.uint32)
-_one_at_a_time = threading.RLock()  # between reading a state and moving it on, no other thread may read it
+_one_at_a_time = threading.RLock()  # no other thread may read a state between its read and its update
 
 
 class Draws:
-    """The states of generators within what makes one element of a data set.
+    """The states of generators while processing one element of a dataset.
 
     Args:
-        origin: gives the global seed and the number of the step among all that go by it.
+        origin: returns the global seed and the number of the step among all that use it.
         key: the numbers of the pass.
-        index: the number of the element in it.
+        index: the index of the element in it.
     """
 
     __slots__ = ("_index", "_key", "_origin", "states")
@@ -48,7 +48,7 @@ class Draws:
         self.states: dict[SeedState, jax.Array] = {}
 
     def state(self, of: "SeedState") -> jax.Array:
-        """That of a generator, which starts anew for each element."""
+        """The state of a generator, which is reset for each element."""
         if of not in self.states:
             seed, step = self._origin()
             origin = (seed, step, len(self.states)) if of.seed is None else (of.seed, step)
@@ -65,8 +65,8 @@ class SeedState(Variable):
     """The state of a generator.
 
     Args:
-        start: the first value.
-        seed: the number that it was made of; None where nobody gave one.
+        start: the initial value.
+        seed: the number it was derived from; None if none was given.
     """
 
     __slots__ = ("seed",)
@@ -77,14 +77,14 @@ class SeedState(Variable):
 
     @property
     def value(self) -> jax.Array:
-        """Two words; within what makes an element of a data set, those for this element."""
+        """Two words; while processing an element of a dataset, those for this element."""
         draws = draws_of_element.get()
         if draws is None or any(self in mapping for mapping in context.current().states):
             return super().value
         return draws.state(self)
 
     def assign(self, value: object) -> jax.Array:
-        """Give a new value; within what makes an element of a data set, for this element alone."""
+        """Assign a value; while processing an element of a dataset, only for this element."""
         draws, states = draws_of_element.get(), context.current().states
         if any(self is generator.state for generator in carried.values()):
             for mapping in states:  # the step that carries it has a mapping around those of the layers
@@ -103,7 +103,7 @@ def _trace(value: object) -> object:
 
 
 def values_for_call(variables: Sequence[Variable]) -> list:
-    """The values that a compiled call starts from."""
+    """The initial values for a compiled call."""
     if draws_of_element.get() is None:
         return values_of(variables)
     own = zip(variables, values_of(variables), strict=True)
@@ -111,7 +111,7 @@ def values_for_call(variables: Sequence[Variable]) -> list:
 
 
 def keep_after_call(variables: Sequence[Variable], values: Sequence) -> None:
-    """Give variables the values that a compiled call ended with."""
+    """Assign the final values of a compiled call to the variables."""
     pairs = list(zip(variables, values, strict=True))
     if draws_of_element.get() is not None:
         for variable, value in pairs:
@@ -126,7 +126,7 @@ class SeedGenerator(Configurable):
 
     Args:
         seed: int from 0 to 2**32 - 1; None draws one from the global seed.
-        name: name; None makes one up.
+        name: name; None derives one.
 
     Example:
 
@@ -149,7 +149,7 @@ class SeedGenerator(Configurable):
     def next(self, ordered: bool = True) -> jax.Array:
         """The next seed, an array of two uint32.
 
-        `ordered` is there for scripts that name it: seeds always come in order.
+        `ordered` is accepted for compatibility: seeds are always ordered.
         """
         with _one_at_a_time:
             seed = self.state.value
@@ -157,11 +157,11 @@ class SeedGenerator(Configurable):
         return seed
 
     def save_own_variables(self, store: dict[str, Tensor]) -> None:
-        """Put the state into `store`, a dictionary of arrays."""
+        """Save the state in `store`, a dictionary of arrays."""
         store["0"] = self.state.numpy()
 
     def load_own_variables(self, store: Mapping[str, Tensor]) -> None:
-        """Take the state from `store`."""
+        """Load the state from `store`."""
         self.state.assign(store["0"])
 
     @property
@@ -175,7 +175,7 @@ class SeedGenerator(Configurable):
 
 
 SeedLike: TypeAlias = int | SeedGenerator | None
-"""What may be given as a seed: a number, a generator, or None for one of its own."""
+"""A seed: a number, a generator, or None for a generator of its own."""
 
 
 def given_seed(seed: SeedLike, owner: object) -> SeedLike:
@@ -195,15 +195,15 @@ def generator_of(seed: SeedLike) -> SeedGenerator:
 
 
 class _GlobalSeedGenerator(SeedGenerator):
-    """The generator behind draws without a seed. No compiled function carries its state, so none may use it."""
+    """The generator for draws without a seed. No compiled function carries its state, so they cannot use it."""
 
     def next(self, ordered: bool = True) -> jax.Array:
         with context.scope(states=()):
             seed = self.state.value
             if isinstance(jnp.add(seed, _STEP), jax.core.Tracer):
                 raise ValueError(
-                    "A random draw without a seed would give the same numbers at every run of a compiled function. "
-                    "Make a SeedGenerator, keep it as an attribute of the layer or model, and pass it as seed=: "
+                    "A random draw without a seed would give the same numbers in every run of a compiled function. "
+                    "Create a SeedGenerator, store it as an attribute of the layer or model, and pass it as seed=: "
                     "self.seed_generator = cornu.random.SeedGenerator()."
                 )
             return super().next(ordered)
@@ -225,7 +225,7 @@ def carried_states() -> tuple[Variable, ...]:
 
 
 def global_seed_generator() -> SeedGenerator:
-    """The generator that serves draws without a seed."""
+    """The generator for draws without a seed."""
     with _one_at_a_time:
         if None in carried:
             return carried[None]
@@ -236,12 +236,12 @@ def global_seed_generator() -> SeedGenerator:
 
 
 def reset_global_seed() -> None:
-    """Let the next draw without a seed start afresh."""
+    """Reset the generator for draws without a seed."""
     _global.clear()
 
 
 def make_default_seed() -> int:
-    """A seed for something that was given none."""
+    """A seed for an object that was not given one."""
     return python_random.randint(1, 10**9)
 
 
@@ -249,26 +249,26 @@ _chosen: dict[str, int] = {}
 
 
 def global_seed() -> int:
-    """The number given to `set_random_seed`, else one drawn once for this process."""
+    """The number passed to `set_random_seed`, or one drawn once for this process."""
     if "seed" not in _chosen:
         _chosen["seed"] = make_default_seed()
     return _chosen["seed"]
 
 
 def go_on_with_global_seed(seed: int) -> None:
-    """Take the global seed of another process, with whose training this one goes on."""
+    """Adopt the global seed of another process, whose training run this one resumes."""
     _chosen["seed"] = seed
 
 
 def number_of_use() -> int:
-    """How many have asked for this since the global seed was set: what sets those apart who take that seed."""
+    """The number of calls since the global seed was set, which distinguishes the users of that seed."""
     _chosen["uses"] = _chosen.get("uses", -1) + 1
     return _chosen["uses"]
 
 
 @contextmanager
 def draws_undone() -> Iterator[None]:
-    """Scope after which seeds that nobody gave, and draws without a seed, go on as if none had been drawn in it."""
+    """Scope after which default seeds and draws without a seed continue as if none had been drawn in it."""
     state, chosen, generators = python_random.getstate(), dict(_chosen), dict(_global)
     values = [(one.state, one.state.value) for one in (*generators.values(), *carried.values())]
     try:
@@ -283,7 +283,7 @@ def draws_undone() -> Iterator[None]:
 
 
 def set_random_seed(seed: int) -> None:
-    """Make everything drawn from here on reproducible: in Python's `random`, in NumPy and in cornu.
+    """Make all subsequent draws reproducible: in Python's `random`, in NumPy and in cornu.
 
     Args:
         seed: int from 0 to 2**32 - 1.
@@ -317,7 +317,7 @@ def draw_seed(seed: SeedLike | jax.Array | np.ndarray) -> Any:
 
 
 def draw_key(seed: SeedLike | jax.Array | np.ndarray) -> jax.Array:
-    """A key for `jax.random` from a seed (see `draw_seed`); equal seeds give the numbers that Keras gives on JAX."""
+    """A key for `jax.random` from a seed (see `draw_seed`); equal seeds give the same numbers as Keras on JAX."""
     return jax.random.wrap_key_data(draw_seed(seed), impl="threefry2x32")
 
 

@@ -1,4 +1,4 @@
-"""Regularizers: penalties on weights, biases and activities that layers add to the loss."""
+"""Regularizers: penalties on the weights, biases and activities that layers add to the loss."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -50,7 +50,7 @@ catalogue = Catalogue(
 
 
 def get(identifier: object) -> Any:
-    """The regularizer that a name, a config, a class or a callable stands for; None is None.
+    """The regularizer for a name, a config, a class or a callable; None for None.
 
     Example:
 
@@ -65,7 +65,7 @@ def serialize(regularizer: Regularizer) -> ConfigDict:
 
 
 def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
-    """The regularizer that `serialize` wrote down as `config`."""
+    """The regularizer described by `config`, the result of `serialize`."""
     return catalogue.deserialize(config, custom_objects)
 
 

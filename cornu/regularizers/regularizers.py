@@ -1,4 +1,4 @@
-"""Penalties on weights and activities: a regularizer maps a tensor to one number that is added to the loss."""
+"""Penalties on weights and activities: a regularizer maps a tensor to a number that is added to the loss."""
 
 import math
 import numbers
@@ -17,7 +17,7 @@ __all__ = ["L1", "L1L2", "L2", "OrthogonalRegularizer", "Regularizer", "l1", "l1
 class Regularizer(Configurable):
     """Base of all regularizers: `regularizer(x)` is a scalar penalty, here 0.
 
-    Subclass it and write `__call__`; arguments kept as attributes of the same name make up the config.
+    Subclass it and implement `__call__`; arguments stored as attributes of the same name form the config.
 
     Example:
 
@@ -95,11 +95,11 @@ class L2(Regularizer):
 
 
 class OrthogonalRegularizer(Regularizer):
-    """Penalty `factor * mean(|cos|)` over all pairs of rows (or columns) of a matrix: it wants them at right angles.
+    """Penalty `factor * mean(|cos|)` over all pairs of rows (or columns) of a matrix, which makes them orthogonal.
 
     Args:
         factor: strength, 0 or more. Defaults to 0.01.
-        mode: `"rows"` or `"columns"`: which vectors are to be orthogonal.
+        mode: `"rows"` or `"columns"`: the vectors to make orthogonal. Defaults to `"rows"`.
 
     Example:
 
@@ -130,11 +130,11 @@ orthogonal_regularizer = OrthogonalRegularizer
 
 
 def _factor(value: float, name: str, owner: Regularizer) -> float:
-    """`value` as a finite float of zero or more."""
+    """`value` as a finite float of at least zero."""
     good = isinstance(value, numbers.Real) and math.isfinite(value) and float(value) >= 0
     if not good:
         raise ValueError(
-            f"{validate.describe(owner)}: {name} must be a finite number of zero or more. "
+            f"{validate.describe(owner)}: {name} must be a finite non-negative number. "
             f"Received: {name}={validate.shown(value)}."
         )
     return float(value)

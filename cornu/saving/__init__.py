@@ -1,4 +1,4 @@
-"""Files and configs: how models are written down and read back."""
+"""Saving and loading of models, weights and configs."""
 
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,7 @@
 """The `.keras` file: a zip archive of `metadata.json`, `config.json`, `model.weights.h5` and `assets/`, as in Keras 3.
 
-The same members may lie in a folder. Assets are the files of layers that keep such, a vocabulary for instance, each in
-the folder of the layer's own path below `assets/`.
+The same members may also be in a directory. Assets are the files of layers that need them, a vocabulary for instance,
+each in a directory named after the layer's path below `assets/`.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
 else:
     h5py = lazy.module("h5py")
 
-_FORMAT = "3.15.1"  # the Keras release whose form the files have
-_LINE = 150  # bytes that a line of a file takes as an entry of a table
+_FORMAT = "3.15.1"  # the Keras release whose format the files follow
+_LINE = 150  # bytes of memory that a table entry for one line of a file takes
 CONFIG, METADATA, WEIGHTS, ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets"
 
 
 def save_model(model: object, path: str, with_training: bool = True) -> None:
-    """Write the model as one zip file."""
+    """Write the model as a zip file."""
     texts = _texts(model, with_training)
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, text in texts.items():
@@ -56,7 +56,7 @@ def save_model(model: object, path: str, with_training: bool = True) -> None:
 
 
 def save_folder(model: object, path: str, with_training: bool = True) -> None:
-    """Write the members of the archive into a folder."""
+    """Write the members of the archive into a directory."""
     texts = _texts(model, with_training)
     with replacing_folder(path) as folder:
         for name, text in texts.items():
@@ -67,23 +67,23 @@ def save_folder(model: object, path: str, with_training: bool = True) -> None:
 
 
 def load_model(path: str, options: LoadOptions) -> Layer:
-    """The model of an archive."""
+    """Load the model of an archive."""
     with _Zip(path) as members:
         return _model(members, options)
 
 
 def load_folder(path: str, options: LoadOptions) -> Layer:
-    """The model of a folder."""
+    """Load the model of a directory."""
     return _model(_Folder(path), options)
 
 
 def opened(path: str) -> AbstractContextManager[_Zip | _Folder]:
-    """The members of an archive, or of a folder with the same."""
+    """The members of an archive, or of a directory with the same layout."""
     return _Folder(path) if os.path.isdir(path) else _Zip(path)
 
 
 def load_weights(model: object, path: str, skip_mismatch: bool, by_name: bool) -> list[str]:
-    """Give the model the archive's weights."""
+    """Load the archive's weights into the model."""
     weights_h5.refuse_by_name(path, by_name)
     with _Zip(path) as members, members.weights() as file:
         return weights_h5.read(model, file, skip_mismatch)
@@ -123,22 +123,22 @@ def _model(members: _Zip | _Folder, options: LoadOptions) -> Layer:
 
 
 def version(members: _Zip | _Folder) -> str | None:
-    """The release of Keras that wrote the archive, if it says so."""
+    """The Keras release that wrote the archive, if recorded."""
     try:
         return members.json(METADATA).get("keras_version")
-    except ValueError:  # no load needs it
+    except ValueError:  # not needed for loading
         return None
 
 
 def _compile_as_of_old(model: Model, training: ConfigDict, file: h5py.File) -> list[str]:
-    """Compile a model of Keras 2.12 to 2.15 as it was; a line for each change that a person should know of."""
+    """Compile a model of Keras 2.12 to 2.15 with its old settings; returns a line for each notable change."""
     arguments, lines = legacy_training.read(training, old=True)
     model.compile(**arguments)
     state = weights_h5.numbered(file, "optimizer")
     if model.optimizer is None or not model.built:
         return lines
-    if not state:  # Keras 2 left out that of its older optimizers
-        return [*lines, "The file is without the optimizer's state, so training begins with a fresh one."]
+    if not state:  # Keras 2 omitted that of its legacy optimizers
+        return [*lines, "The file lacks the optimizer state, so training starts with a fresh one."]
     model.optimizer.build(model.trainable_variables)
     stored = [legacy_arrays.stored("", data.shape, partial(plain_h5.array, data)) for data in state]
     return lines + legacy_training.resume(model.optimizer, stored, legacy_training.is_slot_by_slot(training))
@@ -148,7 +148,7 @@ def _compile_as_of_old(model: Model, training: ConfigDict, file: h5py.File) -> l
 
 
 def _write_assets(model: object, folder: Path) -> list[str]:
-    """Let each part that keeps files write them below `folder`; their names there."""
+    """Let each part with assets write them below `folder`; returns their names."""
     for path, part in parts.walk(model):
         if hasattr(part, "save_assets"):
             own = folder / ASSETS / path
@@ -158,7 +158,7 @@ def _write_assets(model: object, folder: Path) -> list[str]:
 
 
 def _read_assets(model: object, members: _Zip | _Folder) -> None:
-    """Give each part that keeps files a folder with its own ones, and nothing else."""
+    """Give each part with assets a directory that contains only its own files."""
     for path, part in parts.walk(model):
         if not hasattr(part, "load_assets"):
             continue
@@ -187,7 +187,7 @@ class _Zip:
         return self._stack.__exit__(*details)
 
     def sizes(self) -> dict[str, int]:
-        """The files by name, with the bytes that each claims to be."""
+        """The files by name, with the size in bytes that each claims to have."""
         return {member.filename: member.file_size for member in self._archive.infolist() if not member.is_dir()}
 
     def json(self, name: str) -> ConfigDict:
@@ -202,7 +202,7 @@ class _Zip:
                 yield file
 
     def files(self, folder: str) -> Iterator[tuple[str, bytes]]:
-        """(name, content) of the files that lie in `folder` itself."""
+        """(name, content) of the files directly in `folder`."""
         for member in self._by_folder.get(folder, ()):
             yield member.filename.rpartition("/")[2], plain_zip.content(self._archive, member, repr(self.path))
 
@@ -222,7 +222,7 @@ class _Zip:
 
 
 class _Folder:
-    """The members in a folder."""
+    """The members in a directory."""
 
     def __init__(self, path: str):
         self.path = path
@@ -231,10 +231,10 @@ class _Folder:
         return self
 
     def __exit__(self, *details: object) -> None:
-        """Nothing was opened."""
+        """Do nothing, since nothing was opened."""
 
     def sizes(self) -> dict[str, int]:
-        """The files of a model by name, with their bytes; links are none."""
+        """The files of a model by name, with their sizes in bytes; links are excluded."""
         files = [Path(self.path) / name for name in (CONFIG, METADATA, WEIGHTS)]
         files += sorted((Path(self.path) / ASSETS).rglob("*"))
         plain = [file for file in files if file.is_file() and not file.is_symlink()]
@@ -249,7 +249,7 @@ class _Folder:
             yield file
 
     def files(self, folder: str) -> Iterator[tuple[str, bytes]]:
-        """(name, content) of the files that lie in `folder` itself."""
+        """(name, content) of the files directly in `folder`."""
         place = Path(self.path) / folder
         for file in sorted(place.iterdir()) if place.is_dir() else ():
             yield file.name, self._content(f"{folder}/{file.name}")

@@ -1,9 +1,9 @@
-"""Files that appear whole or not at all: written beside their place, flushed to disk, then moved there.
+"""Atomic file replacement: files are written to a temporary path, flushed to disk, then moved into place.
 
-A file that is there already keeps its mode and owner, and a link to it stays one, as if it were written in its place.
+A replaced file keeps its mode and owner, and a symbolic link stays one, as if the file were written in place.
 
-What a killed writer leaves behind is named `.NAME.….part`; it hurts nobody, and a later save of the same file takes it
-away once it is old enough that nobody can still be writing it. A Ctrl-C waits until the file is there.
+What a killed writer leaves behind is named `.NAME.….part`; it does no harm, and a later save of the same file removes
+it once it is too old for anyone to be still writing it. Ctrl-C is delayed until the file is in place.
 """
 
 import ctypes
@@ -19,14 +19,14 @@ from pathlib import Path
 
 from cornu.core import interrupts
 
-_LEFT = 3600.0  # seconds without a write after which a temporary file has no writer any more
+_LEFT = 3600.0  # seconds without a write after which a temporary file counts as abandoned
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_HERE, _EXCHANGE = -100, 2  # of Linux's renameat2: paths as they are, and swap them
+_HERE, _EXCHANGE = -100, 2  # for Linux's renameat2: AT_FDCWD and RENAME_EXCHANGE
 
 
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
-    """The path of a temporary file that takes the place of `path` when the block ends without an error."""
+    """Yield the path of a temporary file that replaces `path` if the block ends without an error."""
     path = _linked(path)
     _prepare(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
@@ -46,12 +46,12 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def _linked(path: str | os.PathLike) -> Path:
-    """The path itself, or the one that it is a link to."""
+    """The path itself, or the target if it is a link."""
     return Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
 
 
 def _take_mode(new: Path, old: Path) -> None:
-    """Give a new file or folder the owner, as far as that may be, and the mode of the one whose place it takes."""
+    """Copy the owner, if permitted, and the mode of the file or directory being replaced to the new one."""
     try:
         found = old.stat()
     except FileNotFoundError:
@@ -63,7 +63,7 @@ def _take_mode(new: Path, old: Path) -> None:
 
 
 def _prepare(path: Path) -> None:
-    """Make the folder, and clear what killed writers of this file have left there."""
+    """Create the directory, and remove leftovers of killed writers of this file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     before, prefix = time.time() - _LEFT, f".{path.name}."
     for entry in os.scandir(path.parent):
@@ -82,19 +82,19 @@ def _remove(path: str) -> None:
 
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """Say of an error that there was no room which file could not be written, and that the old one is still there."""
+    """Add to a disk-full error which file could not be written, and that the old one is intact."""
     try:
         yield
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        message = f"{error.strerror}: not written, and what was there before is unchanged"
+        message = f"{error.strerror}: not written, and any previous version is unchanged"
         raise OSError(error.errno, message, str(path)) from error
 
 
 def _flush(path: Path) -> None:
-    """Have a file, or the names in a folder, written to the disk."""
-    if os.name == "nt" and path.is_dir():  # Windows cannot open a folder, and keeps its names by itself
+    """Flush a file, or the entries of a directory, to disk."""
+    if os.name == "nt" and path.is_dir():  # Windows cannot open a directory, and flushes its entries itself
         return
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -105,10 +105,10 @@ def _flush(path: Path) -> None:
 
 @contextmanager
 def replacing_folder(path: str | os.PathLike) -> Iterator[Path]:
-    """A new folder that takes the place of `path` when the block ends without an error.
+    """Yield a new directory that replaces `path` if the block ends without an error.
 
-    Linux swaps the two in one step. Elsewhere the old one steps aside for a moment before the new one is there. Never
-    is a half-written one.
+    Linux swaps the two in one step. Elsewhere the old one is moved away just before the new one is moved in. A
+    half-written one is never visible.
     """
     path = _linked(path)
     _prepare(path)
@@ -129,7 +129,7 @@ def replacing_folder(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def _swapped(a: Path, b: Path) -> bool:
-    """Swap two folders in one step, where the system can; whether it did."""
+    """Swap two directories atomically if the system supports it; returns whether it did."""
     try:
         swap = ctypes.CDLL(None, use_errno=True).renameat2
     except (AttributeError, OSError, TypeError):
@@ -150,19 +150,19 @@ def _step_aside(new: Path, path: Path, old: Path) -> None:
 
 @contextmanager
 def replacing_set(paths: Sequence[Path], gone: Sequence[Path] = ()) -> Iterator[list[Path]]:
-    """Temporary files that take the places of `paths` together when the block ends without an error.
+    """Yield temporary files that together replace `paths` if the block ends without an error.
 
-    The last path is the one that makes the others a set: it is the first to go and the last to come, so that whoever
-    finds it finds the whole set. It may be a link, which stays one. Paths in `gone` go, too.
+    The last path is the one that makes the others a set: it is removed first and written last, so that whoever finds
+    it finds the whole set. It may be a link, which stays one. Paths in `gone` are removed, too.
 
-    Several files cannot be swapped in one step: for a moment the old set has stepped aside and the new one is not there
-    yet. Where the change fails, the old set comes back.
+    Several files cannot be swapped atomically: for a moment the old set is gone and the new one is not there yet. If
+    the change fails, the old set is restored.
     """
     last = _linked(paths[-1])
     places = [*map(Path, paths[:-1]), last]
     former = list(dict.fromkeys([last, *gone, *places]))
     with interrupts.held(), ExitStack() as stack:
-        rooms = {}  # beside each place, where a rename reaches it
+        rooms = {}  # a directory next to each path, on the same file system
         for folder in dict.fromkeys(place.parent for place in former):
             _prepare(folder / last.name)
             room = tempfile.TemporaryDirectory(prefix=f".{last.name}.", suffix=".part", dir=folder)
@@ -187,7 +187,7 @@ def replacing_set(paths: Sequence[Path], gone: Sequence[Path] = ()) -> Iterator[
 
 
 def _move(pairs: Iterable[tuple[Path, Path]]) -> None:
-    """Move each file that is there to its new place."""
+    """Move each existing file to its new path."""
     for here, there in pairs:
         if here.exists():
             os.replace(here, there)

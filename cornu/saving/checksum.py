@@ -1,7 +1,7 @@
-"""The CRC-32 of a file that is written piece by piece, made while the disk takes the pieces.
+"""The CRC-32 of a file that is written piece by piece, computed while the pieces are written.
 
-The sums of two pieces make the sum of both: bits are coefficients of a polynomial, a piece behind another multiplies
-the first one's by a power of x, and all is taken modulo the polynomial of CRC-32.
+The checksums of two pieces combine into that of both: bits are coefficients of a polynomial, appending a piece
+multiplies the first checksum by a power of x, and everything is modulo the CRC-32 polynomial.
 """
 
 import functools
@@ -11,20 +11,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-_LARGE = 2**20  # bytes from which on a piece has a sum of its own
+_LARGE = 2**20  # bytes from which a piece is checksummed separately
 _BLOCK = 2**20
 _POLYNOMIAL, _ONE = 0xEDB88320, 1 << 31  # the highest bit is the coefficient of 1
 
 
 class Sums:
-    """What is known of the sums of a file's pieces."""
+    """The known checksums of a file's pieces."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[int, int]] = {}  # where a piece begins: its length and its sum
+        self._known: dict[int, tuple[int, int]] = {}  # offset of a piece: its length and its checksum
 
     @contextmanager
     def of(self, at: int, data: memoryview) -> Iterator[None]:
-        """Scope in which `data` is written at `at`; its sum is made meanwhile, where that pays."""
+        """Context in which `data` is written at `at`; its checksum is computed concurrently if worthwhile."""
         end = at + len(data)
         self._known = {s: piece for s, piece in self._known.items() if s >= end or s + piece[0] <= at}
         if len(data) < _LARGE:
@@ -36,7 +36,7 @@ class Sums:
             self._known[at] = len(data), total.result()
 
     def total(self, file: object, start: int, size: int) -> int:
-        """The sum of the `size` bytes of `file` from `start` on; only those whose sum is not known are read."""
+        """The checksum of the `size` bytes of `file` from `start`; only bytes without a known checksum are read."""
         total = at = 0
         for begin, (length, known) in (*sorted(self._known.items()), (size, (0, 0))):
             total = _read(file, start + at, begin - at, total)
@@ -54,8 +54,8 @@ def _read(file: Any, start: int, size: int, total: int) -> int:
 
 
 def joined(first: int, second: int, length: int) -> int:
-    """The sum of two pieces, of which the second has `length` bytes."""
-    power, square = _ONE, 3  # x^(2^3) stands for one byte
+    """The checksum of two concatenated pieces, the second of which has `length` bytes."""
+    power, square = _ONE, 3  # x^(2^3) shifts by one byte
     while length:
         power = _times(_power(square), power) if length & 1 else power
         length, square = length >> 1, square + 1

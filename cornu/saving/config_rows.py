@@ -1,6 +1,6 @@
-"""A model's config as rows of a report: its layers, and the classes and functions that it names.
+"""A model's config as report rows: its layers, and the classes and functions it names.
 
-Nothing is made of the config: names are looked up, values are shown.
+Nothing is instantiated: names are looked up, values are displayed.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _MOST_SHOWN = 60  # characters of one setting
 
 
 class LayerRow(NamedTuple):
-    """A layer of the config; what only a dry run tells is None without one.
+    """A layer of the config; fields that need a dry run are None without one.
 
-    `path` has the names of the models around it; `parameters` counts numbers in weights.
+    `path` includes the names of the enclosing models; `parameters` is the number of weight elements.
     """
 
     path: str
@@ -46,7 +46,7 @@ class LayerRow(NamedTuple):
 
 
 class ClassRow(NamedTuple):
-    """A class or function that the file names: `status` is "known", "custom" (the caller's own) or "refused"."""
+    """A class or function named in the file: `status` is "known", "custom" (the caller's own) or "refused"."""
 
     name: str
     module: str | None
@@ -59,7 +59,7 @@ class ClassRow(NamedTuple):
 
 
 def classes(config: object, options: LoadOptions) -> tuple[list[ClassRow], list[Finding]]:
-    """What the config names, each once, and what a load would say of those that it refuses."""
+    """The names in the config, without duplicates, and the error a load would raise for those it refuses."""
     rows: dict[tuple, ClassRow] = {}
     refused: list[Finding] = []
     for entry, layer in _named(config):
@@ -76,7 +76,7 @@ def classes(config: object, options: LoadOptions) -> tuple[list[ClassRow], list[
 
 
 def _named(config: object) -> Iterator[tuple[dict, str]]:
-    """(entry, name of the layer around it) for each class and function that the config names."""
+    """(entry, name of the enclosing layer) for each class and function that the config names."""
     waiting = [(config, "")]
     while waiting:
         value, layer = waiting.pop()
@@ -116,7 +116,7 @@ def _is_own(found: object) -> bool:
 
 
 def _holds_code(entry: dict) -> bool:
-    """Whether this is a Lambda layer with the code of a function in one of the ways of Keras 2."""
+    """Whether this is a Lambda layer with the code of a function in one of the formats of Keras 2."""
     config = entry.get("config")
     if entry["class_name"] != "Lambda" or not isinstance(config, dict):
         return False
@@ -128,7 +128,7 @@ def _code(options: LoadOptions) -> tuple[str, str]:
     if options.safe_mode is False or settings.read("unsafe_deserialization"):
         return "custom", ""
     return "refused", (
-        "The file holds the code of a Python function, which is not read. Where you trust the file as you trust a "
+        "The file contains the code of a Python function, which is not read. If you trust the file as you trust a "
         "program, load it with safe_mode=False."
     )
 
@@ -137,7 +137,7 @@ def _code(options: LoadOptions) -> tuple[str, str]:
 
 
 def layers(config: object, facts: Mapping, sizes: Mapping[str, int], path: tuple[str, ...] = ()) -> Iterator[LayerRow]:
-    """A row for each layer of a model's config, those of inner models after their model."""
+    """A row for each layer of a model's config, with those of nested models after their model."""
     for entry in _inner_layers(config):
         inner = entry.get("config")
         inner = inner if isinstance(inner, dict) else {}
@@ -161,7 +161,7 @@ def _inner_layers(config: object) -> list[dict]:
 
 
 def _shape(value: object) -> list | None:
-    """A shape that a config names, if it is one."""
+    """A shape in a config, if it is one."""
     return value if isinstance(value, list) and all(isinstance(size, int | None) for size in value) else None
 
 
@@ -174,7 +174,7 @@ def _dtype(value: object) -> str | None:
 
 
 def _settings(entry: dict, config: dict) -> str:
-    """The arguments that are not what they are by default."""
+    """The arguments that differ from their defaults."""
     usual = _defaults(entry)
     return ", ".join(
         f"{key}={_short(value)}"
@@ -184,7 +184,7 @@ def _settings(entry: dict, config: dict) -> str:
 
 
 def _defaults(entry: dict) -> ConfigDict:
-    """The arguments that a class of cornu's takes where none are given, those of its base classes included."""
+    """The default arguments of a cornu class, including those of its base classes."""
     try:
         cls = find_object(entry.get("module"), entry["class_name"])
         bases = [base for base in reversed(cls.__mro__) if "__init__" in vars(base) and base is not object]
@@ -204,7 +204,7 @@ def _is_usual(value: object, default: object) -> bool:
 
 
 def _short(value: object) -> str:
-    """A setting in a few characters."""
+    """A setting , abbreviated."""
     if isinstance(value, dict):
         text = _call(value) if "class_name" in value else "{…}"
     elif isinstance(value, list):
@@ -226,7 +226,7 @@ def _call(entry: dict) -> str:
 
 
 def compiled(config: object) -> dict[str, str]:
-    """The arguments of `compile` that say something."""
+    """The informative arguments of `compile`."""
     if not isinstance(config, dict):
         return {}
     shown = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
@@ -237,14 +237,14 @@ def compiled(config: object) -> dict[str, str]:
 
 
 def renamed(before: dict, now: dict) -> Iterator[Finding]:
-    """What the layers of an older config, and their arguments, are called in today's."""
+    """The current names of the layers of an older config and of their arguments."""
     today = dict(_by_name(now))
     for name, entry in _by_name(before):
         yield from _renamed(name, entry, today.get(name, entry))
 
 
 def _by_name(config: object) -> Iterator[tuple[str, dict]]:
-    """(name, entry) of the layers of a model's config, those of inner models too."""
+    """(name, entry) of the layers of a model's config, including nested models."""
     for entry in _inner_layers(config):
         if isinstance(entry.get("config"), dict):
             yield str(entry["config"].get("name", entry.get("name"))), entry
@@ -252,7 +252,7 @@ def _by_name(config: object) -> Iterator[tuple[str, dict]]:
 
 
 def _renamed(name: str, before: dict, now: dict) -> Iterator[Finding]:
-    """What a layer's class and arguments are called today."""
+    """The current names of a layer's class and arguments."""
     if before["class_name"] != now["class_name"]:
         yield Finding("maps", name, f"{before['class_name']} is {now['class_name']} now")
     new = {key: value for key, value in now["config"].items() if key not in before["config"]}
@@ -263,6 +263,6 @@ def _renamed(name: str, before: dict, now: dict) -> Iterator[Finding]:
 
 
 def said(error: Exception) -> str:
-    """An error in one line."""
+    """An error as a single line."""
     text = " ".join(str(error).split())
     return text if isinstance(error, ValueError) and text else f"The file is damaged ({type(error).__name__}: {text})."

@@ -1,6 +1,6 @@
-"""What lies in a file: metadata, config, arrays and assets, listed without reading a number of a weight.
+"""The contents of a file: metadata, config, arrays and assets, listed without reading any weight values.
 
-The kind of file is told by its first bytes, not by its name, so that a misnamed or damaged file can be described too.
+The file type is detected from its first bytes, not its name, so that a misnamed or damaged file can be described too.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ else:
 
 _ZIP = b"PK"
 _TRAINING = "compile_config"
-_MOST_SHAPES = 4  # in a line
-# The endings of names under which `load_weights` reads a file of weights.
+_MOST_SHAPES = 4  # per line
+# The file extensions that `load_weights` reads.
 _ENDINGS = {
     "safetensors": (".safetensors",),
     "sharded_weights": (".weights.json",),
@@ -40,10 +40,10 @@ _ENDINGS = {
 
 
 class Finding(NamedTuple):
-    """One thing to know about loading a file.
+    """One finding about loading a file.
 
-    `kind` is "maps", "changes", "ignores", "misses", "refuses" or "note"; `where` is a place in the file or the name of
-    a class; `stops` says whether the load fails for it.
+    `kind` is "maps", "changes", "ignores", "misses", "refuses" or "note"; `where` is a path in the file or the name of
+    a class; `stops` says whether it makes the load fail.
     """
 
     kind: str
@@ -53,7 +53,7 @@ class Finding(NamedTuple):
 
 
 class StoredArray(NamedTuple):
-    """An array in a file; `bytes` is what its numbers take in memory."""
+    """An array in a file; `bytes` is its size in memory."""
 
     path: str
     shape: tuple[int, ...]
@@ -63,7 +63,7 @@ class StoredArray(NamedTuple):
 
 @dataclass
 class Contents:
-    """What lies in a file. `fit(model)` compares the arrays with a model's weights."""
+    """The contents of a file. `fit(model)` compares the arrays with a model's weights."""
 
     format: str = "unknown"
     metadata: ConfigDict = field(default_factory=dict)
@@ -71,22 +71,22 @@ class Contents:
     arrays: list[StoredArray] = field(default_factory=list)
     assets: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
-    doubts: list[Finding] = field(default_factory=list)  # what only stops a load that comes upon it
-    layer_sizes: dict[str, int] = field(default_factory=dict)  # numbers stored for each layer, by its name
+    doubts: list[Finding] = field(default_factory=list)  # problems that stop a load only if it reaches them
+    layer_sizes: dict[str, int] = field(default_factory=dict)  # number of elements stored per layer, by name
     fit: Callable[[Any], list[Finding]] = lambda model: []
 
 
 @contextmanager
 def opened(path: str) -> Iterator[Contents]:
-    """The contents of a file or folder.
+    """The contents of a file or directory.
 
     Raises:
-        ValueError: when it is damaged, or is of no known kind.
+        ValueError: if it is damaged, or of unknown type.
     """
     with _kind(path)(path) as contents:
         endings = _ENDINGS.get(contents.format)
         if endings and not path.endswith(endings):
-            text = f"The name of such a file must end in {' or '.join(map(repr, endings))} for it to be read."
+            text = f"The name of such a file must end with {' or '.join(map(repr, endings))} for it to be read."
             contents.findings.append(Finding("refuses", path, text, stops=True))
         yield contents
 
@@ -104,7 +104,7 @@ def _kind(path: str) -> Callable[[str], Any]:
     if start.startswith(_ZIP):
         return _zip
     raise ValueError(
-        f"{path!r} holds no model and no weights: it starts neither like a zip archive nor like an HDF5 file."
+        f"{path!r} contains neither a model nor weights: it starts neither like a zip archive nor like an HDF5 file."
     )
 
 
@@ -130,13 +130,13 @@ def _archive(members: Any, kind: str) -> Iterator[Contents]:
     sizes = members.sizes()
     try:
         contents.metadata = members.json(archive.METADATA)
-    except ValueError as error:  # no load needs it
+    except ValueError as error:  # not needed for loading
         contents.findings.append(Finding("note", archive.METADATA, str(error)))
     prefix = f"{archive.ASSETS}/"
     contents.assets = {name: size for name, size in sizes.items() if name.startswith(prefix)}
     known = {archive.CONFIG, archive.METADATA, archive.WEIGHTS, *contents.assets}
     contents.findings += [
-        Finding("ignores", name, f"{size} bytes that belong to no part of a model")
+        Finding("ignores", name, f"{size} bytes that do not belong to any part of a model")
         for name, size in sizes.items()
         if name not in known
     ]
@@ -193,7 +193,7 @@ def _text(holder: object, attribute: str) -> str:
 
 
 def _read_arrays(file: h5py.File, contents: Contents) -> None:
-    """List the arrays, and what the loader would say of those that it refuses to read."""
+    """List the arrays, and the loader's error for those it refuses to read."""
     for path, group, name in _nodes(file):
         try:
             with context.scope(allocator=ShapesAlone()):
@@ -206,7 +206,7 @@ def _read_arrays(file: h5py.File, contents: Contents) -> None:
 
 
 def _nodes(file: h5py.File) -> Iterator[tuple[str, h5py.Group, str]]:
-    """(path, parent, name) of all that is not a group, links among it; each group is entered once."""
+    """(path, parent, name) of everything that is not a group, including links; each group is visited once."""
     waiting: list[tuple[str, h5py.Group]] = [("", file)]
     seen: set[Any] = set()
     while waiting:
@@ -218,7 +218,7 @@ def _nodes(file: h5py.File) -> Iterator[tuple[str, h5py.Group, str]]:
         inner = []
         for name in sorted(
             (name for name in group if isinstance(name, str)), key=parts.in_order
-        ):  # no load takes others
+        ):  # loading accepts no others
             where = f"{path}/{name}" if path else name
             held = isinstance(group.get(name, getlink=True), h5py.HardLink)
             if held and isinstance(group[name], h5py.Group):
@@ -229,13 +229,13 @@ def _nodes(file: h5py.File) -> Iterator[tuple[str, h5py.Group, str]]:
 
 
 def _layer_sizes(file: h5py.File) -> dict[str, int]:
-    """How many numbers the file holds for each layer directly inside the model."""
+    """The number of elements in the file for each direct sublayer of the model."""
     found: dict[str, int] = {}
     layers = plain_h5.group(file, "layers")
     if layers is None:
         return found
     for name in layers:
-        with suppress(ValueError, OSError, RuntimeError, KeyError):  # of what no load needs
+        with suppress(ValueError, OSError, RuntimeError, KeyError):  # not needed for loading
             own = plain_h5.group(layers, f"{name}/vars")
             if own is not None and "name" in own.attrs:
                 found[_text(own, "name")] = sum(_size(group[n]) for _, group, n in _nodes(layers[name]))
@@ -263,7 +263,7 @@ _BY_ENDING: dict[str, Callable[[str], Any]] = {".safetensors": _safetensors, ".w
 
 
 def _fit(model: object, files: Sequence[h5py.File], config: object) -> list[Finding]:
-    """What the parts of a model need and the files lack, and the other way round."""
+    """What the parts of a model need and the files lack, and vice versa."""
     found: list[Finding] = []
     stores = list(weights_h5.stores(model))
     groups = {path.rpartition("/")[0] for file in files for path, _, _ in _nodes(file)}
@@ -272,7 +272,7 @@ def _fit(model: object, files: Sequence[h5py.File], config: object) -> list[Find
     older = legacy_config.release_of(config) is not None
     for path, part, wanted in stores:
         unread.discard(path)
-        if older and isinstance(part, Optimizer):  # whose state is arranged anew
+        if older and isinstance(part, Optimizer):  # its state is rearranged
             continue
         own = [group for file in files if (group := plain_h5.group(file, held.get(path, path))) is not None]
         stored = {key: getattr(group[key], "shape", None) for group in own for key in group}
@@ -285,8 +285,8 @@ def _fit_layers(model: Model, file: h5py.File) -> list[Finding]:
     wanted = [layer.name for layer in model.layers if layer.weights]
     stored = _stored_layers(file)
     if len(wanted) != len(stored):
-        found = [Finding("misses", n, "a layer with weights, of the model alone") for n in wanted if n not in stored]
-        return found + [Finding("ignores", n, "a layer of the file alone") for n in stored if n not in wanted]
+        found = [Finding("misses", n, "a layer with weights, only in the model") for n in wanted if n not in stored]
+        return found + [Finding("ignores", n, "a layer only in the file") for n in stored if n not in wanted]
     pairs = zip(wanted, stored, strict=True)
     found = [Finding("maps", old, f'its weights go to the layer "{new}"') for new, old in pairs if new != old]
     return found + [Finding("misses", "", line) for line in legacy_h5.read(model, file, skip_mismatch=True)]
@@ -299,7 +299,7 @@ def _stored_layers(file: h5py.File) -> list[str]:
 
 
 def _differences(where: str, wanted: dict[str, tuple], stored: Mapping[str, tuple | None]) -> Iterator[Finding]:
-    """What one part of a model misses, and what it has no place for."""
+    """The weights that one part of a model lacks, and those it does not have."""
     lacking = [shape for key, shape in wanted.items() if key not in stored]
     left = [shape for key, shape in stored.items() if key not in wanted]
     if lacking:

@@ -1,7 +1,7 @@
-"""Weights files opened, listed, compared with a model, changed and written again.
+"""An editor of weights files: list, compare with a model, modify and save.
 
-A file has objects (layers, cells, an optimizer), each at a path such as `layers/dense` and with weights by name, mostly
-numbers: `"0"`, `"1"`. All are read when the file is opened; the file itself is never changed.
+A file contains objects (layers, cells, an optimizer), each at a path such as `layers/dense` and with weights by name,
+mostly numbers: `"0"`, `"1"`. All are read when the file is opened; the file itself is never changed.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _WEIGHTS = ".weights.h5"
 
 
 class KerasFileEditor:
-    """A weights file whose objects can be listed, renamed, removed and added.
+    """An editor of a weights file: lists, renames, removes and adds its objects.
 
     Args:
         filepath: a `.keras`, `.weights.h5` or `.weights.json` file.
 
     Raises:
-        ValueError: when there is no such file, or it is damaged.
+        ValueError: if the file does not exist or is damaged.
 
     Example:
 
@@ -57,8 +57,8 @@ class KerasFileEditor:
         self.filepath = os.fsdecode(filepath)
         self.console = rich_console.Console(highlight=False)
         self.metadata: dict[str, Any] | None = None
-        self._weights: dict[str, dict[str, np.ndarray]] = {}  # by the object's path, "" being the model
-        self._names: dict[str, str] = {}  # what objects are called, by path
+        self._weights: dict[str, dict[str, np.ndarray]] = {}  # by the object's path; "" is the model
+        self._names: dict[str, str] = {}  # names of objects, by path
         with budget.load(), of_a_file(), _opened(self.filepath) as (metadata, files):
             self.metadata = metadata
             for file in files:
@@ -71,7 +71,7 @@ class KerasFileEditor:
 
     @property
     def weights_dict(self) -> dict[str, Any]:
-        """The arrays in dictionaries, nested as the objects of the file are."""
+        """The arrays as dictionaries, nested like the objects of the file."""
         found: dict[str, Any] = {}
         for path, weights in _in_order(self._weights):
             place = found
@@ -96,14 +96,16 @@ class KerasFileEditor:
         """Compare the file with a model, and print each difference.
 
         Args:
-            reference_model: the model, built.
+            reference_model: a built model.
 
         Returns:
-            Dictionary of `status`, "success" or "error"; `error_count`, how many objects and weights differ; and
-            `match_count`, how many weights are in both with the same shape.
+            Dictionary with `status`, "success" or "error"; `error_count`, the number of objects and weights that
+            differ; and `match_count`, the number of weights that are in both with the same shape.
         """
         if not hasattr(reference_model, "save_own_variables"):
-            raise ValueError(f"KerasFileEditor.compare: takes a model. Received: {reference_model!r:.200}.")
+            raise ValueError(
+                f"KerasFileEditor.compare: reference_model must be a model. Received: {reference_model!r:.200}."
+            )
         theirs = _shapes_of_model(reference_model, self._weights)
         ours = {path: _shapes(weights) for path, weights in self._weights.items() if weights}
         errors = list(_differences(theirs, ours))
@@ -118,15 +120,15 @@ class KerasFileEditor:
     # ------------------------------------------------------------ changing
 
     def rename_object(self, object_name: str, new_name: str) -> None:
-        """Give an object, with all that is inside it, a new name in the same place.
+        """Rename an object, including everything inside it.
 
         Args:
-            object_name: its name, where only one object has it, or its path.
-            new_name: the new name, without a folder; no other object there may have it.
+            object_name: its name, if unique, or its path.
+            new_name: the new name, without a path; no sibling may have it.
         """
         path = self._find(object_name)
         if not path:
-            raise ValueError("rename_object: the model itself has no name in the file.")
+            raise ValueError("rename_object: the model itself does not have a name in the file.")
         if not isinstance(new_name, str) or not new_name or "/" in new_name or new_name in (".", "..", "vars"):
             raise ValueError(
                 f"rename_object: new_name must be a name without '/'. Received: new_name={validate.shown(new_name)}."
@@ -169,10 +171,10 @@ class KerasFileEditor:
         self._weights[path] = added
 
     def add_weights(self, object_name: str, weights: Mapping[str, object]) -> None:
-        """Add weights to an object; those that are there already are replaced.
+        """Add weights to an object; existing ones are replaced.
 
         Args:
-            object_name: the object's name, where only one has it, or its path.
+            object_name: the object's name, if unique, or its path.
             weights: arrays by name, such as `{"2": scale}`.
         """
         path = self._find(object_name)
@@ -182,7 +184,7 @@ class KerasFileEditor:
         """Remove a weight of an object.
 
         Args:
-            object_name: the object's name, where only one has it, or its path.
+            object_name: the object's name, if unique, or its path.
             weight_name: the weight's name, such as `"1"`.
         """
         path = self._find(object_name)
@@ -194,15 +196,15 @@ class KerasFileEditor:
     # ------------------------------------------------------------ writing
 
     def save(self, filepath: str | os.PathLike) -> None:
-        """Write the weights as they are now.
+        """Write the current weights.
 
         Args:
-            filepath: name ending in `.weights.h5`; a file that is there is replaced.
+            filepath: name ending in `.weights.h5`; an existing file is replaced.
         """
         path = os.fsdecode(filepath)
         if not path.endswith(_WEIGHTS):
             raise ValueError(
-                f"KerasFileEditor.save: the file's name must end in {_WEIGHTS!r}. "
+                f"KerasFileEditor.save: the file's name must end with {_WEIGHTS!r}. "
                 f"Received: filepath={validate.shown(path)}."
             )
         with replacing(path) as temporary, open(temporary, "w+b") as made, plain_h5.created(made) as file:
@@ -214,10 +216,10 @@ class KerasFileEditor:
                     weights_h5.write_array(group, name, value)
 
     def resave_weights(self, filepath: str | os.PathLike) -> None:
-        """Write the weights as they are now; the same as `save`.
+        """Write the current weights; the same as `save`.
 
         Args:
-            filepath: name ending in `.weights.h5`; a file that is there is replaced.
+            filepath: name ending in `.weights.h5`; an existing file is replaced.
         """
         self.save(filepath)
 
@@ -227,7 +229,7 @@ class KerasFileEditor:
         self.console.print(validate.plain(text), markup=False, soft_wrap=True)
 
     def _read(self, file: h5py.File) -> None:
-        """Take what one file has."""
+        """Read one file."""
         for group in weights_h5.variable_groups(file):
             path = group.rpartition("/")[0]
             found = cast(h5py.Group, plain_h5.group(file, group))
@@ -240,7 +242,7 @@ class KerasFileEditor:
                 own[name] = plain_h5.array(plain_h5.dataset(found, name))
 
     def _paths(self) -> list[str]:
-        """The objects, and what they are inside of."""
+        """The paths of all objects and of their parents."""
         found: dict[str, None] = {}
         for path in self._weights:
             names = path.split("/")
@@ -248,7 +250,7 @@ class KerasFileEditor:
         return list(found)
 
     def _find(self, name: str) -> str:
-        """The path of the object with a name or path."""
+        """The path of the object with the given name or path."""
         paths = self._paths()
         path = str(name).strip("/")
         if path in paths:
@@ -257,13 +259,13 @@ class KerasFileEditor:
         if len(found) == 1:
             return found[0]
         if found:
-            raise ValueError(f"{self.filepath!r} has several objects called {name!r}; say which: {found}.")
-        raise ValueError(f"{self.filepath!r} has no object {name!r}. Likely: {validate.closest(path, paths)}.")
+            raise ValueError(f"{self.filepath!r} has several objects called {name!r}; pass one of the paths {found}.")
+        raise ValueError(f"{self.filepath!r} has no object {name!r}. Did you mean:  {validate.closest(path, paths)}.")
 
 
 @contextmanager
 def _opened(path: str) -> Iterator[tuple[dict[str, object] | None, Sequence[h5py.File]]]:
-    """(metadata, files with weights) of a file of any format that has objects."""
+    """(metadata, files with weights) of a file of any format with objects."""
     for ending, open_it in _OPENERS.items():
         if path.endswith(ending):
             if not os.path.isfile(path):
@@ -272,7 +274,7 @@ def _opened(path: str) -> Iterator[tuple[dict[str, object] | None, Sequence[h5py
                 yield found
             return
     raise ValueError(
-        f"KerasFileEditor: the file's name must end in {', '.join(map(repr, _OPENERS))}. "
+        f"KerasFileEditor: the file's name must end with {', '.join(map(repr, _OPENERS))}. "
         f"Received: filepath={validate.shown(path)}."
     )
 
@@ -299,7 +301,7 @@ _OPENERS: dict[str, Callable] = {".keras": _of_archive, _WEIGHTS: _of_weights, "
 
 
 def _arrays(weights: object, owner: str) -> dict[str, np.ndarray]:
-    """Weights as arrays, once it is sure that they are named numbers."""
+    """Check that weights are named numeric arrays, and return them as arrays."""
     if not isinstance(weights, Mapping) or not all(isinstance(name, str) for name in weights):
         raise ValueError(
             f"{owner}: weights must be arrays by name, such as {{'0': kernel}}. Received: {weights!r:.200}."
@@ -307,7 +309,10 @@ def _arrays(weights: object, owner: str) -> dict[str, np.ndarray]:
     arrays = {name: np.asarray(value) for name, value in weights.items()}
     for name, array in arrays.items():
         if not name or "/" in name or name in (".", "..") or array.dtype.kind not in "fiubcV":
-            raise ValueError(f"{owner}: no plain array of numbers with a plain name: {name!r}: {weights[name]!r:.200}.")
+            raise ValueError(
+                f"{owner}: weights must be numeric arrays with plain names. Received:  {name!r}: "
+                f"{weights[name]!r:.200}."
+            )
     return arrays
 
 
@@ -316,12 +321,12 @@ def _is_in(path: str, folder: str) -> bool:
 
 
 def _in_order(table: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Entries by name, numbers in names by their size: 2 before 10."""
+    """Entries sorted by name, with numbers in natural order: 2 before 10."""
     return sorted(table.items(), key=lambda entry: [parts.in_order(name) for name in entry[0].split("/")])
 
 
 def _branch(branches: dict[str, Any], path: str) -> Any:
-    """The branch of the tree for an object, grown where it is not there yet."""
+    """The branch of the tree for an object, created if missing."""
     if path not in branches:
         folder, _, name = path.rpartition("/")
         branches[path] = _branch(branches, folder).add(validate.plain(name))
@@ -333,7 +338,7 @@ def _shapes(weights: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
 
 
 def _shapes_of_model(model: object, stored: Mapping[str, object]) -> dict[str, dict[str, tuple[int, ...]]]:
-    """The shapes that a file of the model's weights has; seeds count where they are stored, as in loading."""
+    """The shapes that a file of the model's weights has; seeds count if they are stored, as in loading."""
     found = {}
     for group, part, store in weights_h5.stores(model):
         path = group.rpartition("/")[0]
@@ -343,22 +348,22 @@ def _shapes_of_model(model: object, stored: Mapping[str, object]) -> dict[str, d
 
 
 def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterator[str]:
-    """What the model and the file do not share, a sentence each."""
+    """One sentence for each difference between the model and the file."""
     for path, shapes in theirs.items():
         if path not in ours:
-            yield f"Object /{path} is in the model alone, with the weights {list(shapes)}"
+            yield f"Object /{path} is only in the model, with the weights {list(shapes)}"
             continue
         for name in shapes | ours[path]:
             if name not in ours[path]:
-                yield f"Weight /{path}/{name} is in the model alone"
+                yield f"Weight /{path}/{name} is only in the model"
             elif name not in shapes:
-                yield f"Weight /{path}/{name} is in the file alone"
+                yield f"Weight /{path}/{name} is only in the file"
             elif shapes[name] != ours[path][name]:
                 yield f"Weight /{path}/{name} has shape {shapes[name]} in the model, {ours[path][name]} in the file"
     for path in ours:
         if path not in theirs:
-            yield f"Object /{path} is in the file alone, with the weights {list(ours[path])}"
+            yield f"Object /{path} is only in the file, with the weights {list(ours[path])}"
 
 
 def _verdict(errors: list[str]) -> str:
-    return "does not fit" if errors else "fits"
+    return "does not match" if errors else "matches"

@@ -1,8 +1,8 @@
-"""Models and weights as files: the ending of the name tells the format, and what holds for all formats is done here.
+"""Models and weights as files: the extension selects the format; the steps common to all formats are here.
 
 A format is a module with some of four functions: `save_model(model, path, with_training)`, `load_model(path, options)`,
 `save_weights(model, path)` and `load_weights(model, path, skip_mismatch, by_name)`, which returns a line for each part
-that it skipped. Arguments that one format alone takes are keyword-only there. Writing is atomic in all of them.
+that it skipped. Arguments specific to one format are keyword-only there. Writing is atomic in all of them.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from cornu.saving import archive, legacy_functions, legacy_model, orbax, plain_h
 from cornu.saving.options import LoadOptions
 from cornu.saving.report import inspect_file
 
-# What to do instead of arguments that Keras 2 took.
+# What to do instead of arguments that Keras 2 accepted.
 _HINTS = {
-    "save_format": "Leave save_format out: the ending of the file's name says the format, '.keras' or '.h5'.",
+    "save_format": "Omit save_format: the file extension, '.keras' or '.h5', selects the format.",
 }
-# The longest ending that fits counts.
+# The longest matching extension wins.
 _FORMATS: dict[str, ModuleType] = {
     ".weights.h5": weights_h5,
     ".weights.json": shards,
@@ -55,12 +55,13 @@ def save_model(
 
     Args:
         model: the model.
-        filepath: name ending in `.keras`, or in `.h5` for the older form, which other tools read; with `zipped=False`,
-            the name of a folder.
-        overwrite: whether a file of this name may be replaced; the old one stays until the new one is whole.
-        zipped: False writes the parts of the `.keras` file into a folder.
-        include_optimizer: whether the compile arguments and the optimizer's state are written.
-        kwargs: none is taken.
+        filepath: name ending in `.keras`, or in `.h5` for the older format, which other tools read; with
+            `zipped=False`, the name of a directory.
+        overwrite: whether an existing file may be replaced; the old one stays until the new one is complete. Defaults
+            to True.
+        zipped: False writes the members of the `.keras` file into a directory.
+        include_optimizer: whether to include the compile arguments and the optimizer state.
+        kwargs: must be empty.
 
     Example:
 
@@ -99,20 +100,20 @@ def load_model(
     safe_mode: bool = True,
     report: bool = False,
 ) -> Any:
-    """The model that `save_model` wrote.
+    """Load a model written by `save_model`.
 
     Args:
-        filepath: a `.keras` file, a folder that `save_model(zipped=False)` or `callbacks.OrbaxCheckpoint` wrote, of
-            whose checkpoints the last is taken, or a whole-model `.h5` file of any release of Keras.
-        custom_objects: dictionary from name to the classes and functions of one's own that the file names.
-        compile: whether the model is compiled as it was, with its optimizer's state.
-        safe_mode: only False itself, said here, lets the code of a `Lambda` layer be read from the file and run. Say
-            it for files that you trust as you trust a program.
-        report: whether to return what the file holds and what loading it would do instead: a report to be printed, for
-            any of the files here, those of weights too. Nothing of the file is run, and no weight takes memory.
+        filepath: a `.keras` file, a directory written by `save_model(zipped=False)` or `callbacks.OrbaxCheckpoint`,
+            whose latest checkpoint is used, or a whole-model `.h5` file of any Keras release.
+        custom_objects: dictionary from names to the custom classes and functions that the file refers to.
+        compile: whether to compile the model as it was, with its optimizer state.
+        safe_mode: only an explicit False lets the code of a `Lambda` layer be read from the file and run. Use it only
+            for files that you trust as you trust a program.
+        report: whether to return a report of what the file contains and what loading it would do, instead of a model.
+            Works for all of these files and for weights files. Nothing from the file is run, and no weight is read.
 
     Raises:
-        ValueError: when the file is not a model, names unknown classes, lacks weights, or holds code.
+        ValueError: if the file is not a model, names unknown classes, lacks weights, or contains code.
 
     Example:
 
@@ -136,7 +137,7 @@ def _load(path: str, options: LoadOptions) -> Any:
 
 
 def _is_hdf5(path: str) -> bool:
-    """Whether a file is HDF5, which Keras 2 wrote under any name, `.keras` too."""
+    """Whether a file is HDF5, which Keras 2 wrote under any name, including `.keras`."""
     with open(path, "rb") as file:
         return file.read(len(plain_h5.SIGNATURE)) == plain_h5.SIGNATURE
 
@@ -149,17 +150,16 @@ def save_weights(
     max_shard_size: float | None = None,
     **kwargs: object,
 ) -> None:
-    """Write a model's weights alone.
+    """Write only the weights of a model.
 
     Args:
         model: the model.
-        filepath: name ending in `.weights.h5`, `.weights.json` or `.safetensors`, or in `.h5` for the older form.
-        overwrite: whether a file of this name may be replaced.
-        max_shard_size: gigabytes, of 2^30 bytes of numbers, that a file may hold: the weights go into as many files as
-            that takes, and `filepath`, ending in `.weights.json`, becomes their table of contents. None writes one
-            file.
-        kwargs: for `.weights.h5`, `objects_to_skip`, a list of parts that are left out with all that is in them. For
-            `.safetensors`, `metadata`, strings by name that the file's header keeps, and `name_map`, as for
+        filepath: name ending in `.weights.h5`, `.weights.json` or `.safetensors`, or in `.h5` for the older format.
+        overwrite: whether an existing file may be replaced.
+        max_shard_size: maximum size of a file in gigabytes of 2^30 bytes. The weights are split over as many files as
+            needed, and `filepath`, ending in `.weights.json`, becomes their index. None writes a single file.
+        kwargs: for `.weights.h5`, `objects_to_skip`, a list of parts that are skipped, including everything in them.
+            For `.safetensors`, `metadata`, strings by name to store in the file header, and `name_map`, as for
             `load_weights`, from the model's names to the file's.
 
     Example:
@@ -184,12 +184,12 @@ def save_weights(
 
 
 def _has_nothing_yet(model: Any) -> bool:
-    """Whether the model's weights are still to be made."""
+    """Whether the model's weights have not been created yet."""
     return not (getattr(model, "built", True) or model.variables)
 
 
 def _one_state(model: Any) -> AbstractContextManager:
-    """Scope in which the model is as at its start, though another thread may be training it."""
+    """Context in which the model's state is frozen, even if another thread is training it."""
     return reading_one_state(_state(model))
 
 
@@ -202,9 +202,9 @@ def _state(model: Any) -> list[Variable]:
 @filtered
 @contextmanager
 def _written_once(model: Any, path: str, overwrite: bool, target: Callable[[str, bool], str]) -> Iterator[str]:
-    """Scope with the path to write to, which several processes leave together: when the file is there, or has failed.
+    """Context with the path to write to; all processes leave it together, once the file is complete or has failed.
 
-    All of them gather the weights; but for the first, each writes to a place of its own that is deleted.
+    All of them gather the weights; every process except the first writes to a temporary path that is deleted.
     """
     with placement.failing_together():
         path = target(path, overwrite) if placement.writes() else path
@@ -217,21 +217,21 @@ def _written_once(model: Any, path: str, overwrite: bool, target: Callable[[str,
 
 
 def load_weights(model: object, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: object) -> None:
-    """Give a built model the weights of a file.
+    """Load the weights of a file into a built model.
 
     Args:
-        model: the model, built.
-        filepath: a `.weights.h5`, `.weights.json`, `.safetensors`, `.keras` or older `.h5` file, or a folder of
-            `callbacks.OrbaxCheckpoint`, which also has the optimizer's state.
-        skip_mismatch: whether parts whose weights do not fit are left as they are, with a warning.
+        model: a built model.
+        filepath: a `.weights.h5`, `.weights.json`, `.safetensors`, `.keras` or older `.h5` file, or a directory of
+            `callbacks.OrbaxCheckpoint`, which also includes the optimizer state.
+        skip_mismatch: whether to skip parts whose weights do not match, with a warning.
         kwargs: for older `.h5` files, `by_name=True` matches layers by name instead of by order. For `.weights.h5`,
-            `objects_to_skip` is a list of parts that were left out of the file. For `.safetensors`, `name_map`
-            translates the file's names into the model's, such as `dense/kernel`: a dictionary, whose missing names stay
-            as they are, or a function of the name. It gives the model's name, None for what is to be left out, or a
-            pair of the name and a function of the array.
+            `objects_to_skip` is a list of parts that were skipped when saving. For `.safetensors`, `name_map` maps the
+            file's names to the model's, such as `dense/kernel`: a dictionary, whose missing names stay unchanged, or a
+            function of the name. It returns the model's name, None to ignore the array, or a pair of the name and a
+            function to apply to the array.
 
     Raises:
-        ValueError: when the file is damaged, or does not fit the model; then no weight is changed.
+        ValueError: if the file is damaged or does not match the model; then no weight is changed.
 
     Example:
 
@@ -269,7 +269,7 @@ def load_weights(model: object, filepath: str | os.PathLike, skip_mismatch: bool
 
 
 def _check_options(function: Callable, action: str, options: Iterable[str]) -> None:
-    """Refuse arguments that a format's function does not take."""
+    """Reject arguments that a format's function does not accept."""
     for name in options:
         if name not in _own_options(function):
             others = [e for e, module in _FORMATS.items() if name in _own_options(getattr(module, action, None))]
@@ -278,18 +278,18 @@ def _check_options(function: Callable, action: str, options: Iterable[str]) -> N
 
 
 def _own_options(function: Callable | None) -> set[str]:
-    """The arguments that one format alone takes."""
+    """The arguments specific to one format."""
     parameters = inspect.signature(function).parameters.values() if function else ()
     return {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
 
 
 def _format(path: str, action: str) -> ModuleType:
-    """The module of the format that the name's ending stands for, when it can do `action`."""
+    """The module of the format given by the file extension, if it supports `action`."""
     able = {ending: module for ending, module in _FORMATS.items() if hasattr(module, action)}
     for ending in sorted(able, key=len, reverse=True):
         if path.endswith(ending):
             return able[ending]
-    raise ValueError(f"{action}: the file's name must end in {_listed(able)}. Received: {validate.shown(path)}.")
+    raise ValueError(f"{action}: the file's name must end with {_listed(able)}. Received: {validate.shown(path)}.")
 
 
 def _listed(endings: Iterable[str]) -> str:
@@ -298,9 +298,9 @@ def _listed(endings: Iterable[str]) -> str:
 
 
 def _path(filepath: object, action: str) -> str:
-    """A name of a file as text."""
+    """A file name as a string."""
     if not isinstance(filepath, (str, bytes, os.PathLike)):
-        raise TypeError(f"{action}: filepath must be the name of a file. Received: filepath={filepath!r:.200}.")
+        raise TypeError(f"{action}: filepath must be a file name. Received: filepath={filepath!r:.200}.")
     return os.fsdecode(filepath)
 
 
@@ -308,20 +308,20 @@ def _existing(filepath: object, action: str) -> str:
     path = _path(filepath, action)
     if not os.path.exists(path):
         raise MissingFileError.of(path)
-    if not (os.path.isfile(path) or os.path.isdir(path)):  # opening a pipe waits for somebody to write to it
-        raise ValueError(f"{action}: {path!r} is neither a file nor a folder, but a pipe, a socket or a device.")
+    if not (os.path.isfile(path) or os.path.isdir(path)):  # opening a pipe would block until someone writes to it
+        raise ValueError(f"{action}: {path!r} is neither a file nor a directory, but a pipe, a socket or a device.")
     return path
 
 
 def _target(path: str, overwrite: bool) -> str:
-    """The path, when it may be written."""
+    """The path, if it may be written."""
     if os.path.exists(path) and not overwrite:
-        raise ValueError(f"{path!r} is there already. Pass overwrite=True to replace it.")
+        raise ValueError(f"{path!r} already exists. Pass overwrite=True to replace it.")
     return path
 
 
 def _target_file(path: str, overwrite: bool) -> str:
-    """The path, when it is not a folder either."""
+    """The path, if it is not a directory either."""
     if os.path.isdir(path):
-        raise ValueError(f"{path!r} is a folder. Give the name of a file in it, or remove it.")
+        raise ValueError(f"{path!r} is a directory. Pass the name of a file in it, or remove it.")
     return _target(path, overwrite)

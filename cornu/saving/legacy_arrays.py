@@ -1,8 +1,8 @@
-"""Arrays of older files in the layout of today's variables.
+"""Arrays of older files in the layout of the current variables.
 
-What a layer's arrays are is told by their names and shapes: Keras 1 kept the gates of LSTM and GRU apart, CuDNN's
-layers had each gate's matrix the other way round and two biases, Theano turned the kernels of convolutions by half a
-circle, and Keras 1 with `dim_ordering="th"` had the channels first in them.
+What a layer's arrays mean is inferred from their names and shapes: Keras 1 stored the gates of LSTM and GRU separately,
+CuDNN layers stored each gate's matrix transposed and two biases, Theano rotated the kernels of convolutions by 180
+degrees, and Keras 1 with `dim_ordering="th"` put their channels first.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import numpy as np
 
 from cornu.core.variable import Variable
 
-# What Keras 1 called weights.
+# Keras 1's names of weights.
 _ROLES = {
     "W": "kernel", "U": "recurrent_kernel", "alphas": "alpha", "b": "bias", "beta": "beta", "gamma": "gamma",
     "running_mean": "moving_mean", "running_std": "moving_variance",
 }  # fmt: skip
 _OLD_NAME = re.compile(rf"^(.+)_({'|'.join(_ROLES)})$")
 _GATE = re.compile(r"^(.+)_([WUb])_([icfozrh])$")
-_GATES = {"icfo": "ifco", "zrh": "zrh"}  # the gates in the order of Keras 1, and in that of today
+_GATES = {"icfo": "ifco", "zrh": "zrh"}  # the gates in the order of Keras 1, and in the current order
 _CONVOLUTIONS = (
     "Conv1D", "Conv2D", "Conv3D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose", "ConvLSTM1D", "ConvLSTM2D",
     "ConvLSTM3D", "ConvLSTMCell",
@@ -30,7 +30,7 @@ _CONVOLUTIONS = (
 
 
 class Stored(NamedTuple):
-    """An array of a file: the layer that its name says it is of, what it is there, and how to read it."""
+    """An array of a file: the layer and the role given by its name, and how to read it."""
 
     owner: str
     role: str
@@ -39,14 +39,14 @@ class Stored(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Which Keras wrote a file, as far as that changes arrays."""
+    """The Keras version that wrote a file, as far as it affects arrays."""
 
     release: int
     theano: bool
 
 
 def stored(name: str, shape: tuple[int, ...], read: Callable[[], np.ndarray]) -> Stored:
-    """An array under the name that the file has for it: `lstm/kernel:0` or, in Keras 1, `lstm_W`."""
+    """An array with its name in the file: `lstm/kernel:0` or, in Keras 1, `lstm_W`."""
     return Stored(*owner_and_role(name), shape, read)
 
 
@@ -60,18 +60,18 @@ def owner_and_role(path: str) -> tuple[str, str]:
 
 
 def is_of_keras_1(path: str) -> bool:
-    """Whether the name of an array is one that Keras 1 gave."""
+    """Whether an array's name is in the style of Keras 1."""
     last = path.partition(":")[0].rpartition("/")[2]
     return bool(_OLD_NAME.match(last) or _GATE.match(last))
 
 
 def is_trained_in_keras_1(path: str) -> bool:
-    """Whether an array of this name was trained: all but the running averages were."""
+    """Whether an array of this name is trainable: all except the moving averages are."""
     return not owner_and_role(path)[1].startswith("moving_")
 
 
 def renamed(array: Stored, name: str) -> Stored:
-    """The array under another name of a file."""
+    """The array under another name."""
     return stored(name, array.shape, array.read)
 
 
@@ -79,7 +79,7 @@ def renamed(array: Stored, name: str) -> Stored:
 
 
 def joined(arrays: Sequence[Stored]) -> list[Stored]:
-    """The arrays with the gates of Keras 1 put together, and those of CuDNN turned round."""
+    """The arrays with the gates of Keras 1 concatenated, and those of CuDNN transposed."""
     result = _with_gates_joined(arrays)
     for place in range(len(result) - 2):
         if [array.role for array in result[place : place + 3]] == ["kernel", "recurrent_kernel", "bias"]:
@@ -107,12 +107,12 @@ def _with_gates_joined(arrays: Sequence[Stored]) -> list[Stored]:
 
 
 def _gates(owner: str, matrices: dict[str, dict[str, Stored]]) -> list[Stored]:
-    """Kernel, recurrent kernel and bias of a layer whose gates lie apart."""
+    """Kernel, recurrent kernel and bias of a layer whose gates are stored separately."""
     made = []
     for matrix, parts in matrices.items():
         order = _GATES.get("".join(parts))
         if order is None:
-            raise ValueError(f'The file has the gates {"".join(parts)!r} for "{owner}", which no layer has.')
+            raise ValueError(f'The file has the gates {"".join(parts)!r} for "{owner}", which no layer uses.')
         ordered = [parts[gate] for gate in order]
         width = sum(part.shape[-1] if part.shape else 1 for part in ordered)
         made.append(Stored(owner, _ROLES[matrix], (*ordered[0].shape[:-1], width), _Joined(ordered)))
@@ -120,7 +120,7 @@ def _gates(owner: str, matrices: dict[str, dict[str, Stored]]) -> list[Stored]:
 
 
 class _Joined:
-    """Reads arrays as one, side by side."""
+    """Reads several arrays as their concatenation."""
 
     def __init__(self, parts: Sequence[Stored]):
         self.parts = parts
@@ -130,7 +130,7 @@ class _Joined:
 
 
 def _from_cudnn(arrays: list[Stored]) -> list[Stored]:
-    """The three arrays of an LSTM or GRU, which CuDNN's layers wrote with twice the bias."""
+    """The three arrays of an LSTM or GRU, which CuDNN layers wrote with two biases."""
     kernel, recurrent, bias = arrays
     if not len(kernel.shape) == len(recurrent.shape) == 2 or bias.shape != (2 * kernel.shape[1],):
         return arrays
@@ -146,7 +146,7 @@ def _from_cudnn(arrays: list[Stored]) -> list[Stored]:
 
 
 class _Turned:
-    """Reads a matrix whose gates, (inputs, units) by their shape, hold (units, inputs)."""
+    """Reads a matrix whose gates have shape (inputs, units) but contain (units, inputs)."""
 
     def __init__(self, stored: Stored, gates: int):
         self.stored, self.gates = stored, gates
@@ -165,7 +165,7 @@ def is_kernel(variable: Variable, layer: object) -> bool:
 
 
 def fitted(array: Stored, variable: Variable, layer: object, origin: Origin) -> Stored:
-    """The array in the layout of `variable`, which is of `layer`, where it is known to have had another one."""
+    """The array in the layout of `variable`, which belongs to `layer`, if it is known to have had another one."""
     if not is_kernel(variable, layer):
         return array
     spatial = tuple(range(len(variable.shape) - 2))
@@ -177,7 +177,7 @@ def fitted(array: Stored, variable: Variable, layer: object, origin: Origin) -> 
 
 
 def _kernel_of_keras_1(array: Stored, variable: Variable, layer: Any) -> Stored:
-    """Kernels with the channels first where the layer has them first; Conv1D's had a second axis of size 1."""
+    """Kernels are channels first if the layer is; Conv1D's had a second axis of size 1."""
     shape, read = array.shape, array.read
     if len(shape) == 4 and len(variable.shape) == 3 and shape[1] == 1:
         return array._replace(shape=(shape[0], *shape[2:]), read=lambda: read()[:, 0])
@@ -191,11 +191,11 @@ def _kernel_of_keras_1(array: Stored, variable: Variable, layer: Any) -> Stored:
 
 
 def matched(arrays: Sequence[Stored], orders: Iterable[Sequence[Variable]]) -> list[Variable]:
-    """The variables in the order of the arrays: by their names, else as in that of `orders` that fits best.
+    """The variables in the order of the arrays: by name, otherwise in the best-matching order of `orders`.
 
     Args:
         arrays: the arrays of a layer.
-        orders: its variables, in all orders that a file might have; the usual one first.
+        orders: its variables, in all orders that a file may use; the usual one first.
     """
     known = [list(order) for order in orders]
     by_name: dict[tuple[str, str], Variable] = {owner_and_role(variable.path): variable for variable in known[0]}
@@ -206,7 +206,7 @@ def matched(arrays: Sequence[Stored], orders: Iterable[Sequence[Variable]]) -> l
 
 
 def _likeness(arrays: Sequence[Stored], variables: Sequence[Variable]) -> int:
-    """How many arrays are like their variables by shape and by the end of their names."""
+    """The number of arrays that match their variables in shape and name suffix."""
     pairs = list(zip(arrays, variables, strict=False))
     shapes = sum(tuple(array.shape) == tuple(variable.shape) for array, variable in pairs)
     return shapes * (len(pairs) + 1) + sum(array.role == owner_and_role(v.path)[1] for array, v in pairs)

@@ -56,7 +56,7 @@ _MERGES = {
     "dot": "Dot",
 }  # fmt: skip
 
-# Arguments by the names that they have lost; where the class has the old name too, it means what it says.
+# Arguments by their old names; if the class still has the old name, it is not renamed.
 _ARGUMENTS = {
     "W_constraint": "kernel_constraint",
     "W_regularizer": "kernel_regularizer",
@@ -90,7 +90,7 @@ _ARGUMENTS = {
     "subsample_length": "strides",
     "theta": "threshold",
 }
-# The same, where a class has names of its own.
+# The same, for names specific to a class.
 _ARGUMENTS_OF = {
     "Embedding": {
         "init": "embeddings_initializer", "W_regularizer": "embeddings_regularizer",
@@ -99,7 +99,7 @@ _ARGUMENTS_OF = {
     "PReLU": {"init": "alpha_initializer"},
     "SeparableConv2D": {"init": "depthwise_initializer"},
 }  # fmt: skip
-# Sizes that Keras 1 gave one by one.
+# Sizes that Keras 1 passed separately.
 _SIZES = (("nb_row", "nb_col"), ("kernel_dim1", "kernel_dim2", "kernel_dim3"))
 
 _VALUES: dict[str, ConfigDict] = {
@@ -116,7 +116,7 @@ def _nothing(value: object) -> bool:
     return value in (None, False, 0, 0.0, "", [], {})
 
 
-# Arguments that are gone: which values of them can be left out with no change to what the layer computes.
+# Removed arguments: the values that can be dropped without changing what the layer computes.
 _DROPPED: dict[str, Callable[[object], bool]] = {
     "activity_regularizer": _nothing,
     "batch_input_shape": _any,
@@ -151,7 +151,7 @@ _DROPPED: dict[str, Callable[[object], bool]] = {
     "virtual_batch_size": _nothing,
 }  # fmt: skip
 
-# By the end of an argument's name: the namespace of the objects that it holds.
+# By suffix of an argument's name: the namespace of its objects.
 _HELD = {
     "_initializer": "keras.initializers",
     "_regularizer": "keras.regularizers",
@@ -167,14 +167,14 @@ _OLD_HARD_SIGMOID = {
 
 
 def upgrade(config: Config, version: str | None = None) -> tuple[ConfigDict, list[str]]:
-    """The config of a model or layer in the form of Keras 3, and a line for each change that a person should know of.
+    """The config of a model or layer in the Keras 3 format, and a line for each notable change.
 
     Args:
-        config: `{"class_name": ..., "config": ...}` as any release of Keras wrote it; it is not changed.
-        version: the release, where it is known; by default it is told from the config itself.
+        config: `{"class_name": ..., "config": ...}` as written by any Keras release; it is not modified.
+        version: the release, if known; inferred from the config by default.
 
     Raises:
-        ValueError: when there is no equal today, or when it is damaged.
+        ValueError: if there is no current equivalent, or it is damaged.
     """
     given = version or config.get("keras_version")
     old = is_old(given) if given else _looks_old(config)
@@ -183,7 +183,7 @@ def upgrade(config: Config, version: str | None = None) -> tuple[ConfigDict, lis
 
 
 def of_today(config: dict[str, object]) -> Any:
-    """A config that may be of any release in the form of today; with a warning of what a person should know of."""
+    """A config of any release in the current format, with a warning about notable changes."""
     release = release_of(config) if context.current().shared is None else None
     if release is None:
         return config
@@ -194,11 +194,11 @@ def of_today(config: dict[str, object]) -> Any:
 
 
 def release_of(config: object, version: str | None = None) -> str | None:
-    """The release of Keras 1 or 2 that wrote a config, as far as that is known; None for a config of today.
+    """The release of Keras 1 or 2 that wrote a config, if known; None for a current config.
 
     Args:
-        config: of a model or layer.
-        version: what the file says; the config may say it as well.
+        config: the config of a model or layer.
+        version: the version in the file; the config may contain it as well.
     """
     given = version or (config.get("keras_version") if isinstance(config, Mapping) else None)
     if given is not None and str(given)[:1].isdecimal():
@@ -210,12 +210,12 @@ def is_old(version: str) -> bool:
     """Whether a release is one of Keras 1 or 2."""
     first = str(version).split(".", maxsplit=1)[0]
     if not first.isdecimal():
-        raise DamagedFileError(f"The file names a release of Keras that there is not: {str(version)[:40]!r}.")
+        raise DamagedFileError(f"The file names a Keras release that does not exist:  {str(version)[:40]!r}.")
     return int(first) < 3
 
 
 def _looks_old(config: object) -> bool:
-    """Whether Keras 1 or 2 wrote the config: it has names, or calls in a form, that Keras 3 has not."""
+    """Whether Keras 1 or 2 wrote the config: it has names, or calls in a format, that Keras 3 does not use."""
     if not isinstance(config, Mapping):
         return isinstance(config, (list, tuple)) and any(map(_looks_old, config))
     kind, calls = config.get("class_name"), config.get("inbound_nodes")
@@ -229,7 +229,7 @@ def _looks_old(config: object) -> bool:
 
 
 def _only_data_format(config: object) -> str | None:
-    """The order of dimensions that all layers have that name one: some layers of Keras 1 left out the common one."""
+    """The data format of the layers that name one, if they agree: some layers of Keras 1 omitted it."""
     found = set(_dim_orderings(config))
     return _VALUES["data_format"].get(found.pop()) if len(found) == 1 else None
 
@@ -243,7 +243,7 @@ def _dim_orderings(config: object) -> Iterator[str]:
 
 
 class _Upgrader:
-    """Rewrites entries, `{"class_name": ..., "config": ...}`, and notes what a person should know."""
+    """Rewrites entries, `{"class_name": ..., "config": ...}`, and collects notable changes."""
 
     def __init__(self, old: bool, data_format: str | None):
         self.old = old
@@ -253,7 +253,7 @@ class _Upgrader:
     def entry(self, entry: object) -> ConfigDict:
         """A model or layer."""
         if not isinstance(entry, Mapping) or not isinstance(entry.get("class_name"), str) or "config" not in entry:
-            raise DamagedFileError(f"The config is damaged: it has no layer here, but {str(entry)[:80]!r}.")
+            raise DamagedFileError(f"The config is damaged: expected a layer, found  {str(entry)[:80]!r}.")
         config = entry["config"]
         if isinstance(config, list):
             return self._sequential(entry, {"layers": config, "name": entry.get("name")})
@@ -299,7 +299,7 @@ class _Upgrader:
         return _built({**entry, "class_name": kind}, {**rest, "layers": upgraded, **ends}, "keras")
 
     def _node(self, layer: Config) -> ConfigDict:
-        """A layer of a graph, under the name that the graph has for it."""
+        """A layer of a graph, under its name in the graph."""
         return {**self.entry(layer), "name": layer["name"]}
 
     # ------------------------------------------------------------ layers
@@ -312,7 +312,7 @@ class _Upgrader:
             return {**entry, "module": module, "config": config}
         if kind in _GONE:
             raise ValueError(
-                f'The layer {kind} "{config.get("name")}" has no equal in Keras 3, so it cannot be loaded.'
+                f'The layer {kind} "{config.get("name")}" has no equivalent in Keras 3, so it cannot be loaded.'
             )
         known = _known_class(_CLASSES.get(kind, kind))
         if kind == "Merge" and known is None:
@@ -326,7 +326,7 @@ class _Upgrader:
         return _built({"class_name": kind}, self._fitting(kind, known, self._renamed(kind, known, config)), _LAYERS)
 
     def _renamed(self, kind: str, known: type, config: ConfigDict) -> ConfigDict:
-        """Arguments under their names and with their values of today."""
+        """Arguments with their current names and values."""
         parameters = constructor_parameters(known)
         renames = _ARGUMENTS | _ARGUMENTS_OF.get(kind, {})
         result: ConfigDict = {}
@@ -344,7 +344,7 @@ class _Upgrader:
             return _dtype(value)
         if key.endswith("activation") and value == "hard_sigmoid":
             self._note(
-                "hard_sigmoid is the function of Keras 1 and 2, clip(0.2 x + 0.5, 0, 1); a file written anew calls it "
+                "hard_sigmoid is that of Keras 1 and 2, clip(0.2 x + 0.5, 0, 1); a newly saved file calls it "
                 f"{_OLD_HARD_SIGMOID['config']!r}."
             )
             return dict(_OLD_HARD_SIGMOID)
@@ -355,7 +355,7 @@ class _Upgrader:
         return self._held(key, value)
 
     def _held(self, key: str, value: object) -> Any:
-        """What an argument holds: layers, or objects of a namespace that its name tells."""
+        """The value of an argument: layers, or objects of the namespace given by its name."""
         if isinstance(value, (list, tuple)):
             return [self._held(key, item) for item in value]
         if not (isinstance(value, Mapping) and "class_name" in value and "config" in value):
@@ -367,13 +367,13 @@ class _Upgrader:
         return self.entry(value) if is_layer or value["class_name"] in _GONE else dict(value)
 
     def _fitting(self, kind: str, known: type, config: ConfigDict) -> ConfigDict:
-        """The arguments that the class of today has; those that it lacks must mean nothing."""
+        """The arguments that the current class has; those that it lacks must have no effect."""
         parameters = constructor_parameters(known)
         for key, value in config.items():
             means_nothing = value is None or (key in _DROPPED and _DROPPED[key](value))
             if key not in parameters and not means_nothing and kind != "Lambda":
                 raise ValueError(
-                    f'{kind} "{config.get("name")}": the file sets {key}={value!r}, which Keras 3 has no equal for.'
+                    f'{kind} "{config.get("name")}": the file sets {key}={value!r}, which has no equivalent in Keras 3.'
                 )
         return {key: value for key, value in config.items() if key in parameters or kind == "Lambda"}
 
@@ -382,7 +382,7 @@ class _Upgrader:
             self.lines.append(line)
 
 
-# ---------------------------------------------------------------- classes with rules of their own
+# ---------------------------------------------------------------- classes with special rules
 
 
 def _batch_normalization(config: ConfigDict) -> ConfigDict:
@@ -432,11 +432,11 @@ _SPECIAL: dict[str, Callable[[ConfigDict], ConfigDict]] = {
 
 
 def _merge(config: Config) -> tuple[str, ConfigDict]:
-    """(class, config) of today for Keras 1's `Merge` layer."""
+    """The current (class, config) for Keras 1's `Merge` layer."""
     mode, name = config.get("mode"), config.get("name")
     if mode not in _MERGES or config.get("mode_type", "raw") != "raw" or "layers" in config:
         raise ValueError(
-            f'The layer Merge "{name}" with mode={mode!r} has no equal in Keras 3, so it cannot be loaded.'
+            f'The layer Merge "{name}" with mode={mode!r} has no equivalent in Keras 3, so it cannot be loaded.'
         )
     extra = {"concat": {"axis": config.get("concat_axis", -1)}, "dot": {"axes": config.get("dot_axes", -1)}}
     return _MERGES[mode], {"name": name, **extra.get(mode, {})}
@@ -458,7 +458,7 @@ _KEPT = ("build_config", "shared_object_id")
 
 
 def _built(entry: Config, config: object, module: str | None) -> ConfigDict:
-    """An entry in the form of today."""
+    """An entry in the current format."""
     known = module is not None and registry.find_builtin(module, entry["class_name"]) is not None
     return {key: entry[key] for key in _KEPT if key in entry} | {
         "module": module if known else None, "class_name": entry["class_name"], "config": config,
@@ -477,7 +477,7 @@ _WITHOUT_SETTINGS = ("InputLayer", "Pipeline")  # layers whose configs have neit
 
 
 def _module_of(kind: str, config: Config) -> str | None:
-    """The module that an entry of Keras 3 leaves out: of operations, which have no settings of layers, or of layers."""
+    """The module that a Keras 3 entry omits: that of operations, which lack layer settings, or that of layers."""
     if registry.get_registered_object(kind) is not None:
         return None
     is_layer = (
@@ -489,7 +489,7 @@ def _module_of(kind: str, config: Config) -> str | None:
 
 
 def _input_for(layer: Config, shape: object) -> ConfigDict:
-    """The input that the first layer of an old Sequential model stands for."""
+    """The input that the first layer of an old Sequential model implies."""
     config = layer["config"]
     dtype = "int32" if layer["class_name"] == "Embedding" else None
     name = f"{config['name']}_input" if config.get("name") else None

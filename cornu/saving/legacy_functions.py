@@ -1,4 +1,4 @@
-"""Functions that older releases of Keras had under names that mean something else now."""
+"""Functions of older Keras releases whose names mean something else now."""
 
 import warnings
 from typing import Any
@@ -17,11 +17,11 @@ def hard_sigmoid(x: Tensor) -> jax.Array:
 
 
 def warn_of_use(model: Any) -> None:
-    """Say of a model that is saved with such a function what real Keras needs to open the file."""
+    """Warn that Keras needs `custom_objects` to open a model saved with such a function."""
     if any(value is hard_sigmoid for layer in model._flatten_layers() for value in vars(layer).values()):
         warnings.warn(
-            "The model has the hard_sigmoid of Keras 1 and 2, which Keras 3 has not; the file calls it "
-            "'keras2>hard_sigmoid'. cornu opens the file as it is; Keras 3 with custom_objects={'keras2>hard_sigmoid': "
-            "lambda x: keras.ops.clip(0.2 * x + 0.5, 0, 1)} given to load_model.",
+            "The model uses the hard_sigmoid of Keras 1 and 2, which Keras 3 lacks; the file calls it "
+            "'keras2>hard_sigmoid'. cornu can open the file; Keras 3 needs custom_objects={'keras2>hard_sigmoid': "
+            "lambda x: keras.ops.clip(0.2 * x + 0.5, 0, 1)} in load_model.",
             stacklevel=4,
         )

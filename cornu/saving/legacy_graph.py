@@ -1,8 +1,8 @@
-"""Graphs as Keras 1 and 2 wrote them, in the form of Keras 3.
+"""Conversion of Keras 1 and 2 graphs to the Keras 3 format.
 
 A tensor was a list, `[layer, call, output, keyword arguments]`, and a call the list of its tensors. TensorFlow's own
-operations were layers: `TFOpLambda`, `SlicingOpLambda` and `TensorFlowOpLayer`. Those with an equal in `cornu.ops` are
-mapped by table; all others are refused by name.
+operations were layers: `TFOpLambda`, `SlicingOpLambda` and `TensorFlowOpLayer`. Those with an equivalent in `cornu.ops`
+are mapped by table; all others are refused by name.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any
 from cornu.core.typing import Config, ConfigDict
 from cornu.errors import DamagedFileError
 
-OPERATIONS = "keras.src.ops.numpy"  # what marks an entry as an operation
+OPERATIONS = "keras.src.ops.numpy"  # marks an entry as an operation
 
 _CONSTANT = "_CONSTANT_VALUE"
 
 
 class Graph:
-    """The layers of one model, and where tensors come from.
+    """The layers of one model, and the origins of tensors.
 
     Args:
         layers: their entries, each with a name and `inbound_nodes`.
@@ -33,7 +33,7 @@ class Graph:
         self._first = self._first_calls(layers, ends)
 
     def _first_calls(self, layers: list[Config], ends: object) -> dict[str, int]:
-        """The number that each model inside gives its first call: it counted the call that made it, too."""
+        """The number of the first call of each nested model: the call that created it was counted, too."""
         models = {layer["name"] for layer in layers if _is_model(layer["config"])}
         used: dict[str, int] = {}
         for origin in self._origins([ends, *(layer["inbound_nodes"] for layer in layers)]):
@@ -66,8 +66,8 @@ class Graph:
         """The calls of a layer: positional and keyword arguments each.
 
         Args:
-            layer: its entry.
-            recurrent: whether tensors beside the first are initial states.
+            layer: the entry of the layer.
+            recurrent: whether tensors other than the first are initial states.
         """
         return [self._call(node, layer["name"], recurrent) for node in layer["inbound_nodes"]]
 
@@ -110,7 +110,7 @@ class Graph:
         return {"class_name": "__keras_tensor__", "config": {"keras_history": self._origin(tensor)}}
 
     def ends(self, ends: Any) -> Any:
-        """The inputs or outputs of the model; a list of one stood for the one alone."""
+        """The inputs or outputs of the model; a list of one meant a single tensor."""
         if self._is_tensor(ends):
             name, call, output = self._origin(ends)
             return [name, call + (name in self._functional), output]  # of these, Keras 3 counts the calls from 1
@@ -175,7 +175,7 @@ _FUNCTIONS: dict[str, tuple[str, ConfigDict]] = {
     **{f"nn.{name}": (op, {"axis": "axis", "alpha": "negative_slope"}) for name, op in _ACTIVATIONS.items()},
     **_FORMS,
 }
-# What may be set so and changes nothing.
+# Settings with these values have no effect.
 _IDLE: dict[str, tuple | None] = {
     "name": None, "conjugate": (False,), "transpose_a": (False,), "transpose_b": (False,), "adjoint_a": (False,),
     "adjoint_b": (False,), "a_is_sparse": (False,), "b_is_sparse": (False,), "output_type": (None,),
@@ -190,16 +190,16 @@ _NODES = {
 
 
 def operation(layer: Config, calls: list[ConfigDict]) -> ConfigDict | None:
-    """The entry of the operation that a layer of TensorFlow's stands for; None for any other layer.
+    """The entry of the operation that a TensorFlow layer represents; None for any other layer.
 
     Raises:
-        ValueError: when the operation has no certain equal.
+        ValueError: if the operation has no known equivalent.
     """
     read = _READERS.get(layer["class_name"])
     if read is None:
         return None
     if len(calls) != 1:
-        raise DamagedFileError(f'The operation "{layer["name"]}" is called {len(calls)} times, where once is possible.')
+        raise DamagedFileError(f'The operation "{layer["name"]}" has {len(calls)} calls, but may have only one.')
     function, settings, args = read(layer, calls[0])
     return {
         "module": OPERATIONS, "class_name": function.replace("_", ""), "name": layer["name"],
@@ -264,7 +264,7 @@ def _node(layer: Config, call: ConfigDict) -> tuple[str, ConfigDict, list]:
 
 
 def _node_name(definition: object) -> str | None:
-    """What the definition of a node, plain data or text, says that it does."""
+    """The operation of a node, from its definition as plain data or text."""
     if isinstance(definition, Mapping):
         return str(definition.get("op"))
     found = re.search(r'"?op"?:\s*"(\w+)"', str(definition))
@@ -273,7 +273,7 @@ def _node_name(definition: object) -> str | None:
 
 def _unknown(name: object, layer: Config) -> ValueError:
     return ValueError(
-        f'The layer "{layer["name"]}" is the TensorFlow operation {name}, which has no certain equal here, so the '
+        f'The layer "{layer["name"]}" is the TensorFlow operation {name}, which has no known equivalent here, so the '
         "model cannot be loaded."
     )
 

@@ -1,4 +1,4 @@
-"""Weights in HDF5 as Keras laid them out before version 3, the form of all published weights of `applications`.
+"""Weights in the HDF5 layout of Keras before version 3, the format of all published weights of `applications`.
 
 The file lists its layers by name in the order of the model, each a group that lists its arrays. Weights go to layers by
 their place in that order, or by name. Whole-model files have the same below `model_weights`. Only plain arrays are
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 else:
     h5py = lazy.module("h5py")
 
-WEIGHTS = "model_weights"  # the group of a whole-model file that has them
+WEIGHTS = "model_weights"  # the group of the weights in a whole-model file
 VERSION, BACKEND = "keras_version", "backend"
-KERAS = "3.15.1"  # the release whose form the files have
-_OF_THE_MODEL = "top_level_model_weights"  # the group with weights that no layer has
+KERAS = "3.15.1"  # the release whose format the files follow
+_OF_THE_MODEL = "top_level_model_weights"  # the group of weights that do not belong to a layer
 _TURNED = (
-    "Theano had turned the kernels of convolutions by half a circle: they are turned back, so that the model computes "
-    "what it did there."
+    "Theano rotated the kernels of convolutions by 180 degrees: they are rotated back, so that the model computes "
+    "the same results."
 )
-_MOST_OF_AN_ATTRIBUTE = 64000  # bytes that HDF5 takes in one attribute
+_MOST_OF_AN_ATTRIBUTE = 64000  # bytes that fit in one HDF5 attribute
 
 
 class Entry(NamedTuple):
@@ -68,7 +68,7 @@ class Pair(NamedTuple):
 
 
 def save_weights(model: object, path: str) -> None:
-    """Write the weights as a file of their own."""
+    """Write the weights as a weights file."""
     with replacing(path) as temporary, open(temporary, "w+b") as place, plain_h5.created(place) as file:
         write(model, file)
 
@@ -78,9 +78,7 @@ def write(model: Any, group: h5py.Group) -> None:
     layers = [(layer.name, _in_order(layer)) for layer in model.layers]
     names = [name for name, _ in layers]
     if len(set(names)) < len(names):
-        raise ValueError(
-            f"{validate.describe(model)}: in an .h5 file all layers must have names of their own: {names}."
-        )
+        raise ValueError(f"{validate.describe(model)}: in an .h5 file all layer names must be unique: {names}.")
     write_names(group, "layer_names", names)
     group.attrs[BACKEND] = "jax"
     group.attrs[VERSION] = KERAS
@@ -89,7 +87,7 @@ def write(model: Any, group: h5py.Group) -> None:
 
 
 def write_arrays(group: h5py.Group, variables: Sequence[Variable]) -> None:
-    """Write values under their variables' paths, and the list of these names."""
+    """Write values under the paths of their variables, and the list of these names."""
     names: list[str] = []
     for variable in variables:
         name = _free(variable.path, names)
@@ -99,7 +97,7 @@ def write_arrays(group: h5py.Group, variables: Sequence[Variable]) -> None:
 
 
 def _free(name: str, taken: Sequence[str]) -> str:
-    """A name that is none of `taken`, and not a part of one of them."""
+    """A name that is not in `taken`, nor a part of one of them."""
     used = {path[:end] for path in taken for end in [*_slashes(path), len(path)]}
     number, free = 0, name
     while free in used or any(free[:end] in taken for end in _slashes(free)):
@@ -127,7 +125,7 @@ def write_names(group: h5py.Group, attribute: str, names: Sequence[str]) -> None
 
 
 def load_weights(model: object, path: str, skip_mismatch: bool, by_name: bool) -> list[str]:
-    """Give the model the weights of a file; one whose name says no more than `.h5` may also be of the newer form."""
+    """Load the weights of a file into the model; an `.h5` file may also have the newer layout."""
     with plain_h5.opened(path, repr(path)) as file:
         if is_legacy(file):
             return read(model, file, skip_mismatch, by_name)
@@ -136,28 +134,28 @@ def load_weights(model: object, path: str, skip_mismatch: bool, by_name: bool) -
 
 
 def is_legacy(file: h5py.File) -> bool:
-    """Whether the file is of this form."""
+    """Whether the file has this layout."""
     return any(_has(group, "layer_names") for group in (file, plain_h5.group(file, WEIGHTS)) if group is not None)
 
 
 def read(
     model: Any, file: h5py.File, skip_mismatch: bool = False, by_name: bool = False, heard: list[str] | None = None
 ) -> list[str]:
-    """Give `model` the weights of the file; returns a line for each layer that was skipped.
+    """Load the weights of the file into `model`; returns a line for each layer that was skipped.
 
-    Where it fails, all weights keep their values.
+    On failure, all weights keep their values.
 
     Args:
-        model: the model, built.
+        model: a built model.
         file: the open file.
-        skip_mismatch: whether layers whose weights do not fit are left as they are.
-        by_name: whether layers are matched by name, and those that the file or the model lacks are left out.
-        heard: takes a line for each change that a person should know of; None warns of them.
+        skip_mismatch: whether to skip layers whose weights do not match.
+        by_name: whether to match layers by name, skipping those that the file or the model lacks.
+        heard: called with a line for each notable change; None warns instead.
     """
-    plain_h5.listing(file)  # which refuses files that claim too much
+    plain_h5.listing(file)  # rejects files that claim too much memory
     root = file if _has(file, "layer_names") else plain_h5.group(file, WEIGHTS)
     if root is None:
-        raise WeightsMismatchError(f"{file.filename!r} has no weights: it has no group {WEIGHTS!r}.")
+        raise WeightsMismatchError(f"{file.filename!r} has no weights: it does not have a group {WEIGHTS!r}.")
     stored = [Entry(name, arrays(root, name)) for name in names(root, "layer_names")]
     origin = origin_of(file, root)
     stored = [Entry(entry.name, legacy_arrays.joined(entry.arrays)) for entry in stored if entry.arrays]
@@ -172,7 +170,7 @@ def read(
     if problems and not skip_mismatch:
         raise WeightsMismatchError(
             f"{validate.describe(model)}: {next(iter(problems.values()))} Nothing was changed. "
-            "Pass skip_mismatch=True to leave such layers as they are."
+            "Pass skip_mismatch=True to skip such layers."
         )
     if origin.theano and any(map(_has_kernels, pairs)):
         if heard is None:
@@ -186,14 +184,14 @@ def read(
 def state_of_keras_1(
     model: Model, file: h5py.File, state: Sequence[Stored]
 ) -> list[list[tuple[Variable, Stored]]] | None:
-    """The optimizer's slots, each with the trained variables and their arrays; None where there are other arrays.
+    """The optimizer's slots, each with the trainable variables and their arrays; None if the arrays do not match.
 
-    Keras 1 listed each slot for all arrays of the file that were trained, in the order of their names.
+    Keras 1 listed each slot for all trainable arrays of the file, sorted by name.
 
     Args:
-        model: the model, its weights read from the same file.
+        model: the model, with its weights loaded from the same file.
         file: the open file.
-        state: the arrays, the counter of steps left out.
+        state: the arrays, without the step counter.
     """
     root = plain_h5.group(file, WEIGHTS)
     origin = origin_of(file, root)
@@ -221,12 +219,12 @@ def _trained(target: Target) -> Target:
 
 def _target(layer: Any) -> Target:
     owners = {variable: part for part in layer._flatten_layers() for variable in part._own_variables()}
-    first_made = sorted(layer.weights, key=lambda variable: not variable.made_trainable)  # freezing moves none
+    first_made = sorted(layer.weights, key=lambda variable: not variable.made_trainable)  # unaffected by freezing
     return Target(layer.name, [_in_order(layer), first_made, layer.weights], owners)
 
 
 def _in_order(layer: Layer) -> list[Variable]:
-    """A layer's variables as Keras writes them: those that are trained first."""
+    """A layer's variables in Keras's order: trainable ones first."""
     return [*layer.trainable_weights, *layer.non_trainable_weights]
 
 
@@ -234,7 +232,7 @@ def _by_place(model: object, wanted: list[Target], stored: list[Entry]) -> list[
     if len(wanted) != len(stored):
         raise WeightsMismatchError(
             f"{validate.describe(model)}: it has {len(wanted)} layers with weights, the file has {len(stored)}. Is it "
-            "a file of another model, or of one with or without its classifier?"
+            "a file of a different model, or of one with or without its classifier?"
         )
     return list(zip(wanted, stored, strict=True))
 
@@ -258,7 +256,7 @@ def _has_kernels(pair: Pair) -> bool:
 
 
 def _problem(pair: Pair) -> str | None:
-    """What keeps a layer from taking the arrays of a layer of the file, or None."""
+    """Why the arrays of a layer of the file do not match a layer, or None."""
     if len(pair.variables) != len(pair.entry.arrays):
         return (
             f'the layer "{pair.target.name}" has {len(pair.variables)} weights, '
@@ -280,7 +278,7 @@ def _assign(pairs: Sequence[Pair]) -> None:
                 variable.assign(array.read())
 
 
-# ---------------------------------------------------------------- what is in the file
+# ---------------------------------------------------------------- contents of the file
 
 
 def _has(group: h5py.Group, attribute: str) -> bool:
@@ -288,7 +286,7 @@ def _has(group: h5py.Group, attribute: str) -> bool:
 
 
 def names(group: h5py.Group, attribute: str) -> list[str]:
-    """A list of names, which a long list has in numbered parts."""
+    """A list of names; a long list is stored in numbered parts."""
     if attribute in group.attrs:
         parts = [plain_h5.attribute(group, attribute)]
     else:
@@ -305,12 +303,12 @@ def _text(name: object, attribute: str) -> str:
     except UnicodeDecodeError:
         text = None
     if not isinstance(text, str):
-        raise DamagedFileError(f"The file is damaged: {attribute} holds {str(name)[:40]!r}, which is not a name.")
+        raise DamagedFileError(f"The file is damaged: {attribute} contains {str(name)[:40]!r}, which is not a name.")
     return text
 
 
 def text_of(file: h5py.File, attribute: str) -> str | None:
-    """The attribute of the file that is one text, or None."""
+    """The attribute of the file as a string, or None."""
     value = plain_h5.attribute(file, attribute)
     return None if value is None else _text(value, attribute)
 
@@ -319,7 +317,7 @@ def arrays(root: h5py.Group, layer: str) -> list[Stored]:
     """The arrays of one layer of the file, in its order."""
     group = plain_h5.group(root, layer)
     if group is None:
-        raise DamagedFileError(f"{root.file.filename!r} lists the layer {layer!r}, but has no such group.")
+        raise DamagedFileError(f"{root.file.filename!r} lists the layer {layer!r}, but does not contain its group.")
     listed = names(group, "weight_names")
     if len(set(listed)) < len(listed):
         raise DamagedFileError(f"{root.file.filename!r} lists an array of the layer {layer!r} twice.")
@@ -329,15 +327,17 @@ def arrays(root: h5py.Group, layer: str) -> list[Stored]:
 def _stored(group: h5py.Group, name: str) -> Stored:
     data = plain_h5.dataset(group, name)
     if data.dtype.kind not in "fiubV":
-        raise DamagedFileError(f"{group.file.filename!r} has no plain array of numbers at {group.name}/{name}.")
+        raise DamagedFileError(
+            f"{group.file.filename!r} does not contain a plain numeric array at  {group.name}/{name}."
+        )
     return legacy_arrays.stored(name, tuple(data.shape), partial(plain_h5.array, data))
 
 
 def origin_of(file: h5py.File, root: h5py.Group) -> Origin:
-    """Which Keras wrote the file.
+    """The Keras version that wrote the file.
 
-    Keras 1 noted no backend and not always itself. But its names of arrays were its own, and TensorFlow ended them in
-    its own way.
+    Keras 1 did not record the backend, and not always its version. But its array names were distinctive, and TensorFlow
+    gave them its own suffix.
     """
     version = text_of(file, VERSION) or text_of(root, VERSION)
     backend = text_of(file, BACKEND) or text_of(root, BACKEND)

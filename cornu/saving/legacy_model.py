@@ -32,7 +32,7 @@ else:
     h5py = lazy.module("h5py")
 
 _MODEL, _TRAINING, _STATE = "model_config", "training_config", "optimizer_weights"
-_SEEDS = "random_state"  # a group that Keras passes over
+_SEEDS = "random_state"  # a group that Keras ignores
 
 
 def save_model(model: Any, path: str, with_training: bool = True) -> None:
@@ -50,7 +50,7 @@ def save_model(model: Any, path: str, with_training: bool = True) -> None:
 
 
 def _write_seeds(model: object, file: h5py.File) -> None:
-    """Write where the random numbers of each layer are, which Keras's files of this form do not tell."""
+    """Write the seed state of each layer, which Keras does not store in this format."""
     for path, part in parts.walk(model):
         if isinstance(part, SeedGenerator):
             weights_h5.write_array(file.require_group(_SEEDS), path, np.asarray(part.state))
@@ -70,8 +70,8 @@ def _read_seeds(model: object, file: h5py.File) -> None:
 def _attributes(model: Model) -> dict[str, str]:
     if getattr(model, "_graph", None) is None and type(model).__name__ != "Sequential":
         raise ValueError(
-            f"{validate.describe(model)}: an .h5 file holds Sequential and functional models. Save a model of a class "
-            "of your own, or one that is not built, with the ending .keras, or its weights with save_weights()."
+            f"{validate.describe(model)}: .h5 files support Sequential and functional models. Save a custom "
+            "subclass, or a model that is not built, as .keras, or save its weights with save_weights()."
         )
     entry = serialize_keras_object(model)
     kind = entry["registered_name"] if entry["module"] is None else entry["class_name"]
@@ -86,16 +86,17 @@ def _attributes(model: Model) -> dict[str, str]:
 
 
 def load_model(path: str, options: LoadOptions) -> Layer:
-    """The model of a file.
+    """Load the model of a file.
 
     Raises:
-        ValueError: when the file is damaged, holds no model, or one that has no equal today.
+        ValueError: if the file is damaged, does not contain a model, or the model has no current equivalent.
     """
     with plain_h5.opened(path, repr(path)) as file:
         config = _json(file, _MODEL)
         if config is None:
             raise ValueError(
-                f"{path!r} holds no model: it has no {_MODEL}. If it holds weights alone, make the model and call "
+                f"{path!r} does not contain a model: it has no {_MODEL}. If it contains only weights, create the model "
+                "and call "
                 "model.load_weights()."
             )
         version = legacy_h5.text_of(file, legacy_h5.VERSION) or "1"
@@ -103,7 +104,9 @@ def load_model(path: str, options: LoadOptions) -> Layer:
             with registry.custom_objects(options.custom_objects):
                 model, lines = _model(file, config, version, options)
         except (AttributeError, IndexError, KeyError, RecursionError, TypeError) as error:
-            raise DamagedFileError(f"{path!r} is damaged: its config is none of a model ({_said(error)}).") from error
+            raise DamagedFileError(
+                f"{path!r} is damaged: its config is not that of a model ({_said(error)})."
+            ) from error
     if lines:
         told = validate.plain(f"was written by Keras {version}. " + " ".join(lines))
         warnings.warn(f"load_model: {path!r} {told}", stacklevel=4)
@@ -118,9 +121,11 @@ def _model(file: h5py.File, config: ConfigDict, version: str, options: LoadOptio
     upgraded, lines = legacy_config.upgrade(config, version)
     model = deserialize_keras_object(upgraded, options.custom_objects, safe_mode=options.safe_mode)
     if not hasattr(model, "get_compile_config"):
-        raise DamagedFileError(f"{file.filename!r} holds a {type(model).__name__}, which is not a model.")
+        raise DamagedFileError(f"{file.filename!r} contains a {type(model).__name__}, which is not a model.")
     if not model.built and plain_h5.group(file, legacy_h5.WEIGHTS) is not None:
-        lines.append("It does not say the shape of its input: build the model, then load_weights() from the same file.")
+        lines.append(
+            "It does not contain the input shape: build the model, then call load_weights() with the same file."
+        )
     else:
         legacy_h5.read(model, file, heard=lines)
         _read_seeds(model, file)
@@ -146,7 +151,7 @@ def _compile(model: Model, file: h5py.File, training: ConfigDict, old: bool) -> 
 
 
 def _state(model: Any, file: h5py.File, training: ConfigDict, old: bool) -> list | None:
-    """Variables of the optimizer with their arrays, or None where the arrays are not those of this optimizer."""
+    """Variables of the optimizer with their arrays, or None if the arrays do not belong to this optimizer."""
     stored = legacy_h5.arrays(file, _STATE)
     if (legacy_h5.text_of(file, legacy_h5.VERSION) or "1").startswith("1"):
         count = bool(stored) and not stored[0].shape

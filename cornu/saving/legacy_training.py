@@ -24,23 +24,23 @@ _KEPT = (
     "auto_scale_loss",
 )  # fmt: skip
 _OPTIMIZER = "optimizer_config"
-_NEW_OPTIMIZERS = "Custom>"  # what Keras 2.11 to 2.15 put before the name of an optimizer of the kind of today
+_NEW_OPTIMIZERS = "Custom>"  # the prefix of new-style optimizers in Keras 2.11 to 2.15
 _ARGUMENTS = {"lr": "learning_rate"}
 _DROPPED = ("jit_compile", "is_legacy_optimizer", "decay", "name")
 _SCHEDULES = "keras.optimizers.schedules"
-# The names of old, and those short ones that metrics lack today.
+# Old names, and short names of metrics that no longer exist.
 _FUNCTIONS = losses.OLD_NAMES | {short: losses.SHORT[short].__name__ for short in ("KLD", "kld")}
-FRESH = "The optimizer's state has another form, so training begins with a fresh one."
-_NO_SLOT = (1,)  # the shape of what stands in a file for a slot that is not used
+FRESH = "The optimizer state has a different format, so training starts with a fresh one."
+_NO_SLOT = (1,)  # the shape of the placeholder of an unused slot
 _PRODUCT = "u_product"
 _MOST_STEPS = 10_000  # after so many steps a product of momenta is 0
-# Optimizers whose steps of today are not quite those of old, and in what.
+# Optimizers whose update rule has changed, and how.
 _CHANGED = {
-    "Adagrad": "epsilon is added in another place",
-    "Adamax": "epsilon is added in another place",
-    "Nadam": "its momentum follows another schedule",
-    "RMSprop": "epsilon is added in another place",
-    "Adadelta": "epsilon is added in another place",
+    "Adagrad": "epsilon is added at a different place",
+    "Adamax": "epsilon is added at a different place",
+    "Nadam": "its momentum follows a different schedule",
+    "RMSprop": "epsilon is added at a different place",
+    "Adadelta": "epsilon is added at a different place",
 }
 
 
@@ -56,7 +56,7 @@ def write(model: Any) -> ConfigDict:
 
 
 def _named(value: object) -> Any:
-    """Losses and metrics, each by its class, or by its name alone if it is a function."""
+    """Losses and metrics, each as its class, or just its name if it is a function."""
     if isinstance(value, (list, tuple)):
         return [_named(item) for item in value]
     if not isinstance(value, Mapping):
@@ -67,7 +67,7 @@ def _named(value: object) -> Any:
 
 
 def _in_full(loss: object) -> Any:
-    """Losses with the whole names of functions: Keras takes no short ones from these files."""
+    """Losses with the full names of functions: Keras does not accept short names in these files."""
     if isinstance(loss, list):
         return [_in_full(item) for item in loss]
     if isinstance(loss, Mapping) and "class_name" not in loss:
@@ -77,7 +77,7 @@ def _in_full(loss: object) -> Any:
 
 
 def _bare(entry: Config) -> ConfigDict:
-    """An entry with no more than a class, under its registered name, and its arguments."""
+    """An entry with only the registered class name and the arguments."""
     return {"class_name": entry.get("registered_name") or entry["class_name"], "config": entry["config"]}
 
 
@@ -85,10 +85,10 @@ def _bare(entry: Config) -> ConfigDict:
 
 
 def read(config: Config, old: bool) -> tuple[ConfigDict, list[str]]:
-    """(arguments of `compile`, a line for each change that a person should know of).
+    """(arguments of `compile`, a line for each notable change).
 
     Args:
-        config: what the file says.
+        config: the training config in the file.
         old: whether Keras 1 or 2 wrote it.
     """
     lines: list[str] = []
@@ -103,7 +103,7 @@ def read(config: Config, old: bool) -> tuple[ConfigDict, list[str]]:
             arguments[key] = _alone(arguments[key])
     if config.get("sample_weight_mode"):
         lines.append(
-            f"sample_weight_mode={config['sample_weight_mode']!r} is left out: weights of any shape are taken."
+            f"sample_weight_mode={config['sample_weight_mode']!r} is ignored: weights of any shape are accepted."
         )
     optimizer = _entry(config)
     if optimizer is not None:
@@ -112,10 +112,10 @@ def read(config: Config, old: bool) -> tuple[ConfigDict, list[str]]:
 
 
 def _entry(config: Config) -> Any:
-    """The optimizer's entry, its class under the name that `.h5` files of Keras 2.11 to 2.15 have for it."""
+    """The optimizer's entry, with the class name used in `.h5` files of Keras 2.11 to 2.15."""
     if config.get(_OPTIMIZER) is not None:
         return config[_OPTIMIZER]
-    entry = config.get("optimizer")  # so in .keras files
+    entry = config.get("optimizer")  # as in .keras files
     inner = entry.get("config") if isinstance(entry, Mapping) else None
     if isinstance(entry, Mapping) and isinstance(inner, Mapping) and not inner.get("is_legacy_optimizer"):
         return {**entry, "class_name": f"{_NEW_OPTIMIZERS}{str(entry.get('class_name')).removeprefix(_NEW_OPTIMIZERS)}"}
@@ -135,7 +135,7 @@ def _is_empty(value: object) -> bool:
 
 
 def _alone(value: object) -> object:
-    """The metrics of the one output, which Keras 2 put into a list of outputs."""
+    """The metrics of the one output, which Keras 2 wrapped in a list of outputs."""
     return value[0] if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list) else value
 
 
@@ -171,15 +171,16 @@ def _one(value: Config, namespace: Any) -> Any:
 
 
 def _fitting(found: type, config: Config, dropped: Sequence[str], name: str) -> ConfigDict:
-    """The arguments that a class has; others must be among those that may be left out."""
+    """The arguments that a class accepts; others must be among those that may be dropped."""
     if not registry.is_builtin(found):
         return dict(config)
     known = constructor_parameters(found)
     strange = [key for key in config if key not in known and key not in dropped]
     if strange:
         raise ValueError(
-            f"{name}: the file sets {', '.join(strange)}, which has no equal in Keras 3. Pass compile=False to load "
-            "the model alone."
+            f"{name}: the file sets {', '.join(strange)}, which has no equivalent in Keras 3. Pass compile=False to "
+            "load "
+            "only the model."
         )
     return {key: value for key, value in config.items() if key in known}
 
@@ -197,7 +198,7 @@ def _optimizer(entry: object, old: bool, lines: list[str]) -> Any:
     if found is None or registry.get_registered_object(entry["class_name"]) is not None:
         return optimizers.deserialize(dict(entry))
     if kind in _CHANGED and (entry["class_name"] == kind or kind == "Nadam"):
-        lines.append(f"training goes on a little differently: {kind} has changed, {_CHANGED[kind]}.")
+        lines.append(f"training continues slightly differently: {kind} has changed, {_CHANGED[kind]}.")
     return found(**_optimizer_arguments(found, entry["config"], lines))
 
 
@@ -224,7 +225,7 @@ def _optimizer_arguments(found: type, config: Config, lines: list[str]) -> Confi
 
 
 def resume(optimizer: object, arrays: Sequence[Stored], slot_by_slot: bool) -> list[str]:
-    """Give the optimizer its state where it fits; else a line that says so."""
+    """Restore the optimizer state if it matches; otherwise return a line that says so."""
     pairs = arranged(arrays, optimizer, slot_by_slot)
     if pairs is None:
         return [FRESH]
@@ -233,7 +234,7 @@ def resume(optimizer: object, arrays: Sequence[Stored], slot_by_slot: bool) -> l
 
 
 def arranged(arrays: Sequence[Stored], optimizer: Any, slot_by_slot: bool) -> list[tuple[Variable, Stored]] | None:
-    """Variables of the optimizer with their arrays, or None where the arrays are not those of this optimizer.
+    """Variables of the optimizer with their arrays, or None if the arrays do not belong to this optimizer.
 
     Args:
         arrays: the arrays in the order of the file.
@@ -245,9 +246,9 @@ def arranged(arrays: Sequence[Stored], optimizer: Any, slot_by_slot: bool) -> li
     counter = list(arrays[:1]) if arrays and not arrays[0].shape else []
     slots = _slot_by_slot(optimizer) if slot_by_slot else [v for v in optimizer.variables if _is_slot(v)]
     rest = [array for array in arrays[len(counter) :] if array.role != "learning_rate"]
-    if not rest:  # the optimizer had made no step
+    if not rest:  # the optimizer had not made any steps
         slots = []
-    has_none = not slots and optimizer._trainable_variables  # of a frozen model nothing can be told
+    has_none = not slots and optimizer._trainable_variables  # undecidable if all weights are frozen
     if has_none or all(array.shape == _NO_SLOT for array in rest[len(slots) :]):
         rest = rest[: len(slots)]
     if not _fit(slots, rest):
@@ -259,10 +260,10 @@ def arranged(arrays: Sequence[Stored], optimizer: Any, slot_by_slot: bool) -> li
 def arranged_in_keras_1(
     counter: Sequence[Stored], slots: Sequence[Sequence[tuple[Variable, Stored]]], optimizer: Optimizer
 ) -> list[tuple[Variable, Stored]] | None:
-    """Variables of the optimizer with their arrays, or None where there are more slots or fewer.
+    """Variables of the optimizer with their arrays, or None if the number of slots differs.
 
     Args:
-        counter: the array that counts steps, if there is one.
+        counter: the step counter, if present.
         slots: for each slot, weights with their arrays.
         optimizer: the optimizer, built.
     """
@@ -294,7 +295,7 @@ def _slot_by_slot(optimizer: Optimizer) -> list[Variable]:
 
 
 def restore(pairs: Sequence[tuple[Variable, Stored]], optimizer: Any) -> None:
-    """Give the optimizer its state."""
+    """Restore the optimizer state."""
     for variable, array in pairs:
         variable.assign(np.asarray(array.read()))
     if not allocation.current().has_values:
@@ -305,6 +306,6 @@ def restore(pairs: Sequence[tuple[Variable, Stored]], optimizer: Any) -> None:
 
 
 def _nadam_product(optimizer: Any) -> np.ndarray:
-    """The product of the momenta of all steps so far, which Nadam keeps now and old files do not have."""
+    """The product of the momenta of all steps so far, which Nadam now stores and old files lack."""
     steps = np.arange(1, min(int(optimizer.iterations.numpy()), _MOST_STEPS) + 1)
     return np.prod(optimizer.beta_1 * (1 - 0.5 * 0.96**steps))

@@ -1,11 +1,11 @@
-"""What the caller of `load_model` asks for, as all formats are told it."""
+"""The options of `load_model`, as passed to all formats."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 
 class LoadOptions(NamedTuple):
-    """The arguments of `load_model` beside the path."""
+    """The arguments of `load_model` other than the path."""
 
     custom_objects: Mapping[str, Any]
     compile: bool

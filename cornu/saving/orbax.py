@@ -1,12 +1,12 @@
-"""Checkpoints of Orbax: a folder with a folder for each step, in the form in which Keras writes them.
+"""Orbax checkpoints: a directory with a subdirectory for each step, in Keras's layout.
 
-A step holds `pytree`, the values of the variables as `Model.get_state_tree` nests them, and `model_config`, the model's
-config as JSON, unless it was written with the weights alone. What is written and how files lie is Orbax's own matter;
-here is what goes in, and to which variable what comes out belongs.
+A step contains `pytree`, the values of the variables nested as in `Model.get_state_tree`, and `model_config`, the
+model's config as JSON, unless only the weights were saved. The file layout is Orbax's own; this module determines what
+is stored and which variable each value belongs to.
 
-Paths of variables hold names that depend on how many layers a process had made before, and, for a `Sequential`, on
-whether it was built when its layers were. So paths are matched with the name of the model at their front left out on
-either side, and with numbers counted anew; whatever then has no partner is refused.
+Paths of variables contain names that depend on how many layers a process had created before, and, for a `Sequential`,
+on whether it was built when its layers were. So paths are matched without the model's name at the front, and with
+numbers renumbered; anything left unmatched is an error.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ VALUES, CONFIG = "pytree", "model_config"
 _WEIGHTS = ("trainable_variables", "non_trainable_variables")
 _OPTIMIZER = "optimizer_variables"
 _SEEDS = "seed_generator"
-_WIDEST = 8  # bytes of a stored number, at most
+_WIDEST = 8  # bytes of a stored element, at most
 
 
 def package() -> ModuleType:
-    """Orbax, or the error that says what to install."""
+    """Import Orbax, or raise an error that says what to install."""
     return validate.optional_import("orbax.checkpoint", purpose="A checkpoint of Orbax", extra="orbax")
 
 
 def steps(folder: str | os.PathLike) -> list[int]:
-    """The numbers of the whole checkpoints in a folder, in their order."""
+    """The numbers of the complete checkpoints in a directory, in order."""
     place = Path(folder)
     if not place.is_dir():
         return []
@@ -63,22 +63,22 @@ def _is_step(path: Path) -> bool:
 
 
 def is_checkpoint(path: str | os.PathLike) -> bool:
-    """Whether a folder is a checkpoint, or has some."""
+    """Whether a directory is a checkpoint or contains checkpoints."""
     return _is_step(Path(path)) or bool(steps(path))
 
 
 def content(model: Trainer, weights_only: bool) -> dict[str, Any]:
-    """What a checkpoint of a model holds, by name.
+    """The contents of a checkpoint of a model, by name.
 
     Raises:
-        ValueError: when two variables have one path, or a part keeps files, for which a checkpoint has no place.
+        ValueError: if two variables have the same path, or a part has asset files, which a checkpoint cannot store.
     """
     paths = [variable.path for variable in model.variables]
     if len(set(paths)) < len(paths):
         twice = next(path for path in paths if paths.count(path) > 1)
         raise ValueError(
-            f"{validate.describe(model)}: two variables are called {twice!r}, of which a checkpoint has room for one. "
-            "Give the layers names of their own."
+            f"{validate.describe(model)}: two variables are named {twice!r}, but paths in a checkpoint must be unique. "
+            "Give the layers unique names."
         )
     values = model.get_state_tree()
     if weights_only:
@@ -86,31 +86,32 @@ def content(model: Trainer, weights_only: bool) -> dict[str, Any]:
     keeper = next((path for path, part in parts.walk(model) if hasattr(part, "save_assets")), None)
     if keeper is not None:
         raise ValueError(
-            f"{validate.describe(model)}: {keeper} keeps a vocabulary in a file, for which a checkpoint has no place. "
-            "Take ModelCheckpoint, or save_weights_only=True."
+            f"{validate.describe(model)}: {keeper} stores a vocabulary in a file, which a checkpoint cannot contain. "
+            "Use ModelCheckpoint, or save_weights_only=True."
         )
     return {VALUES: values, CONFIG: {"config": json.dumps(serialize_keras_object(model))}}
 
 
 def load_folder(path: str, options: LoadOptions) -> Model:
-    """The model of a checkpoint: of the last one, where the folder has several."""
+    """Load the model of a checkpoint: the latest one if the directory has several."""
     step = _opened(_last(path))
     if not (step / CONFIG).is_dir():
         raise ValueError(
-            f"load_model: {path!r} is a checkpoint of weights alone. Make the model and call model.load_weights(path)."
+            f"load_model: {path!r} is a checkpoint with only weights. Create the model and call "
+            "model.load_weights(path)."
         )
     config = _config(step, options)
     model = deserialize_keras_object(config, options.custom_objects, safe_mode=options.safe_mode)
     if not hasattr(model, "get_compile_config"):
-        raise DamagedFileError(f"{_shown(step)} holds a {type(model).__name__}, which is not a model.")
+        raise DamagedFileError(f"{_shown(step)} contains a {type(model).__name__}, which is not a model.")
     _read(model, step, skip_mismatch=False)
     return model
 
 
 def load_weights(model: object, path: str, skip_mismatch: bool, by_name: bool) -> list[str]:
-    """Give the model, and its optimizer where it has one that is built, the values of a checkpoint."""
+    """Load the values of a checkpoint into the model, and into its optimizer if that is built."""
     if by_name:
-        raise ValueError("load_weights: by_name is for older .h5 files; those of Orbax always go by names.")
+        raise ValueError("load_weights: by_name is for older .h5 files; Orbax checkpoints are always matched by name.")
     return _read(model, _opened(_last(path)), skip_mismatch)
 
 
@@ -120,12 +121,12 @@ def _last(path: str) -> Path:
 
 
 def _opened(step: Path) -> Path:
-    """A step, whose size is what the load around may answer for. It has plain files alone: nothing lies elsewhere."""
+    """Open a step, whose size sets the memory budget of the load. It must contain only regular files: no links."""
     size = 0
     for place in step.rglob("*"):
         if place.is_symlink() or not (place.is_dir() or place.is_file()):
             name = validate.plain(str(place.relative_to(step)))
-            raise DamagedFileError(f"{_shown(step)} has {name!r}, a link or no plain file, which is refused.")
+            raise DamagedFileError(f"{_shown(step)} has {name!r}, a link or a special file, which is not allowed.")
         size += place.stat().st_size if place.is_file() else 0
     budget.opened(size)
     return step
@@ -137,15 +138,15 @@ Place: TypeAlias = tuple[str, ...]  # of a value in a checkpoint: its kind, and 
 
 
 def _read(model: Any, step: Path, skip_mismatch: bool) -> list[str]:
-    """Give a model the values of a step; a line for each variable that is left as it is."""
+    """Load the values of a step into a model; returns a line for each variable that is unchanged."""
     shapes = _shapes(step)
     places = _places(model, [place for place in shapes if place[0] in _WEIGHTS], step, skip_mismatch)
-    lines = [f"{v.path}: {step.name} has nothing for it." for v in model.variables if v.path not in places]
+    lines = [f"{v.path}: {step.name} has no value for it." for v in model.variables if v.path not in places]
     pairs = [(v, places[v.path]) for v in model.variables if v.path in places]
     if not skip_mismatch:
         pairs += _of_optimizer(model, places, shapes, step)
     odd = [
-        f"{variable.path} has the shape {tuple(variable.shape)}, and there {shapes[place]}."
+        f"{variable.path} has shape {tuple(variable.shape)}, but in the checkpoint {shapes[place]}."
         for variable, place in pairs
         if shapes[place] != tuple(variable.shape)
     ]
@@ -166,18 +167,19 @@ def _places(model: Model, stored: list[Place], step: Path, skip_mismatch: bool) 
     ways = [(there[a], here[b]) for a, b in ((False, False), (True, False), (False, True), (True, True))]
     places, names = next(((a, b) for a, b in ways if a.keys() == b.keys()), ways[0])
     if len(names) < len(own) or len(places) < len(stored):
-        raise WeightsMismatchError(f"{_shown(step)}: two variables have one path. Give the layers names of their own.")
+        raise WeightsMismatchError(f"{_shown(step)}: two variables have the same path. Give the layers unique names.")
     odd = sorted("/".join(name) for name in places.keys() ^ names.keys())
     if odd and not skip_mismatch:
         raise WeightsMismatchError(
-            f"{_shown(step)} is of another model than {validate.describe(model)}: {len(odd)} variables are in one of "
-            f"them alone, such as {validate.plain(odd[0])!r}."
+            f"{_shown(step)} belongs to a different model than {validate.describe(model)}: {len(odd)} variables are in "
+            "only one of "
+            f"them, such as  {validate.plain(odd[0])!r}."
         )
     return {path: places[name] for name, path in names.items() if name in places}
 
 
 def _by_name(paths: Iterable[tuple[Any, Place]], cut: bool) -> dict[Place, Any]:
-    """What has a path, by its path without numbers that layers were given, and without the model's name if `cut`."""
+    """Items with a path, by the path without layer numbers, and without the model's name if `cut`."""
     paths = list(paths)
     first = {path[0] for _, path in paths if not path[0].startswith(_SEEDS)}
     shorter = cut and len(first) == 1
@@ -205,9 +207,9 @@ def _numbered(part: str) -> tuple[str, int]:
 def _of_optimizer(
     model: object, places: Mapping[str, Place], shapes: Mapping[Place, tuple], step: Path
 ) -> list[tuple[Variable, Place]]:
-    """The variables of a model's optimizer, where it is built and the checkpoint has its state, and their places.
+    """The variables of a model's optimizer, if it is built and the checkpoint has its state, and their places.
 
-    They are called after the weights that they belong to.
+    They are named after the weights that they belong to.
     """
     stored = {place[2:]: place for place in shapes if place[0] == _OPTIMIZER and len(place) > 2}
     optimizer = getattr(model, "optimizer", None)
@@ -239,7 +241,7 @@ def _shapes(step: Path) -> dict[Place, tuple]:
 
 
 def _values(step: Path, places: Iterable[Place]) -> dict[Place, np.ndarray]:
-    """Some values of a step, whose shapes are known to be those of variables."""
+    """Some values of a step, whose shapes are known to match the variables."""
     orbax = package()
     wanted: dict[str, Any] = {}
     for *folders, leaf in places:
@@ -253,7 +255,7 @@ def _values(step: Path, places: Iterable[Place]) -> dict[Place, np.ndarray]:
 
 
 def _restored(step: Path, part: str, wanted: dict[str, Any], **arguments: object) -> Any:
-    """What a part of a step has in the places of `wanted`, and nothing else of it."""
+    """The values of a part of a step at the places in `wanted`, and nothing else."""
     orbax = package()
     restore = orbax.args.PyTreeRestore(item=wanted, partial_restore=True, **arguments)
     with _damage_told(step):
@@ -274,10 +276,10 @@ def _config(step: Path, options: LoadOptions) -> ConfigDict:
 
 @contextmanager
 def _damage_told(step: Path) -> Iterator[None]:
-    """Scope in which what Orbax cannot read is damage."""
+    """Context in which errors of Orbax are reported as damage."""
     try:
         yield
-    except Exception as error:  # of a library that has many
+    except Exception as error:  # the library raises many types
         raise DamagedFileError(f"{_shown(step)} is damaged, or is not a checkpoint: {validate.plain(error)}") from error
 
 

@@ -1,7 +1,7 @@
-"""Pictures drawn by matplotlib without what it shares in a process: no window, no backend, no current figure.
+"""Figures drawn by matplotlib without its global state: no window, no backend, no current figure.
 
-A picture is a `matplotlib.figure.Figure`. A notebook shows one that is the value of a cell; to have it as a file, name
-the file where it is drawn, or call its `savefig`.
+A figure is a `matplotlib.figure.Figure`. A notebook displays one that is the value of a cell; to save it, pass a file
+name where it is drawn, or call its `savefig`.
 """
 
 import functools
@@ -24,16 +24,16 @@ _DOTS = 110  # per inch
 
 
 def new_figure(width: float, height: float, purpose: str) -> Figure:
-    """An empty figure, which notebooks show by themselves.
+    """An empty figure that notebooks display automatically.
 
     Args:
         width, height: size in inches.
-        purpose: what needs matplotlib, for the message where it is not installed.
+        purpose: what needs matplotlib, for the error message if it is not installed.
     """
     figure = validate.optional_import("matplotlib.figure", purpose=purpose, extra="plot").Figure(
         figsize=(width, height), layout="constrained"
     )
-    figure._repr_png_ = functools.partial(as_png, figure)  # a notebook knows figures only once pyplot is loaded
+    figure._repr_png_ = functools.partial(as_png, figure)  # notebooks display figures only once pyplot is loaded
     return figure
 
 
@@ -45,32 +45,32 @@ def as_png(figure: Figure) -> bytes:
 
 
 def write(figure: Figure, path: str | os.PathLike | None, dots: float = _DOTS, transparent: bool = False) -> None:
-    """Write a figure to a file, of the kind that the name's ending says; a PNG where it has none.
+    """Write a figure to a file, in the format given by the extension; PNG without one.
 
     Args:
-        figure: what is written.
-        path: where to; None for nowhere.
-        dots: how many there are per inch.
-        transparent: whether there is no ground behind what is drawn.
+        figure: the figure.
+        path: the path; None writes nothing.
+        dots: the resolution in dots per inch.
+        transparent: whether the background is transparent.
     """
     if path is None:
         return
     target = Path(path)
     target = target if target.suffix else target.with_name(target.name + ".png")
     kinds = figure.canvas.get_supported_filetypes()
-    validate.one_of(target.suffix[1:].lower(), sorted(kinds), "the ending of path", "A picture")
+    validate.one_of(target.suffix[1:].lower(), sorted(kinds), "the extension of path", "A picture")
     with replacing(target) as temporary:
         figure.savefig(temporary, format=target.suffix[1:].lower(), dpi=dots, transparent=transparent)
 
 
 def label(axes: Axes, title: str, x: str, y: str) -> None:
-    """Label axes with plain text: signs of formulas in it are shown as they are."""
+    """Label axes with plain text: math markup in it is shown literally."""
     for text in (axes.set_title(title), axes.set_xlabel(x), axes.set_ylabel(y)):
         text.set_parse_math(False)
 
 
 def in_gray(figure: Figure) -> None:
-    """Draw lines and letters in a gray that can be read on a light page and on a dark one, on no ground at all."""
+    """Use a gray for lines and text that is legible on light and dark pages, with a transparent background."""
     figure.patch.set_alpha(0)
     for axes in figure.axes:
         axes.patch.set_alpha(0)

@@ -1,9 +1,9 @@
-"""HDF5 read as data alone: what a file holds in itself, and no more than its own bytes account for.
+"""Safe reading of HDF5: only data that the file itself contains, and no more than its size accounts for.
 
-HDF5 can point elsewhere: soft and external links, data in other files, virtual data. It can hold one thing under many
-names, claim any size, and name filters to be loaded from libraries. Nothing of that is followed.
+HDF5 can refer to other files: soft and external links, external and virtual datasets. It can have one object under many
+names, claim any size, and name filters to be loaded from libraries. None of that is followed.
 
-Writing goes through a Python file, so that an HDF5 file can lie within another one, and a full disk is told plainly.
+Writing goes through a Python file, so that an HDF5 file can be embedded in another one, and a full disk is reported.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ if TYPE_CHECKING:
 else:
     h5py = lazy.module("h5py")
 
-SIGNATURE = b"\x89HDF\r\n\x1a\n"  # how files begin
-MOST_PACKED = 1100  # how many bytes one compressed byte can stand for
+SIGNATURE = b"\x89HDF\r\n\x1a\n"  # the start of files
+MOST_PACKED = 1100  # the maximum compression ratio
 _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 _HEAP = b"GCOL\1"
 _BLOCK = 2**22  # bytes
 _MOST_TEXTS = 2**20
-_ENTRY = 200  # bytes that Python takes for one object of a file, its name aside
+_ENTRY = 200  # bytes that Python needs for one object of a file, without its name
 _streams: dict[int, Any] = {}  # the bytes of open files, by the file's id
-_unchecked: set[int] = set()  # those of them whose heaps were not looked at
+_unchecked: set[int] = set()  # those whose heaps have not been checked
 _NUMBERS = "biufc"  # kinds of dtype
-_ALIGNED = 64  # bytes; JAX takes over an array of such a place without a copy
+_ALIGNED = 64  # bytes; JAX uses arrays with this alignment without a copy
 
 
 class Part(io.RawIOBase):
-    """The bytes of an open file from `start` on, as a file of its own; `size` is None where it may grow.
+    """The bytes of an open file from `start` on, as a file object; `size` is None if it may grow.
 
-    After a write has failed, the others do nothing and `error` says why: HDF5 cannot close a file that it cannot write.
+    After a failed write, later ones do nothing and `error` is the cause: HDF5 cannot close a file that it cannot write.
     """
 
     def __init__(self, file: Any, start: int = 0, size: int | None = None, sums: Sums | None = None):
@@ -70,7 +70,7 @@ class Part(io.RawIOBase):
         return self._at
 
     def end(self) -> int:
-        """How many bytes there are."""
+        """The size in bytes."""
         return self._file.seek(0, io.SEEK_END) - self._start if self._size is None else self._size
 
     def readinto(self, buffer: Any) -> int:
@@ -104,15 +104,15 @@ class Part(io.RawIOBase):
 
 @contextmanager
 def created(file: object, start: int = 0, sums: Sums | None = None) -> Iterator[h5py.File]:
-    """A new HDF5 file that takes the bytes of an open file from `start` on.
+    """A new HDF5 file, written to an open file from offset `start`.
 
     Args:
         file: a file open for reading and writing.
         start: the offset.
-        sums: where the checksum of what is written is kept.
+        sums: accumulates the checksum of what is written.
 
     Raises:
-        OSError: when it cannot be written.
+        OSError: if it cannot be written.
     """
     part = Part(file, start, sums=sums)
     try:
@@ -125,10 +125,10 @@ def created(file: object, start: int = 0, sums: Sums | None = None) -> Iterator[
 
 @contextmanager
 def opened(source: Any, name: str) -> Iterator[h5py.File]:
-    """The file at a path or in an open stream, for reading; `name` is what messages call it.
+    """The file at a path or in an open stream, for reading; `name` is its name in error messages.
 
     Raises:
-        ValueError: when it is damaged, which may show while it is being read.
+        ValueError: if it is damaged, which may be noticed only during reading.
     """
     with ExitStack() as stack:
         try:
@@ -146,32 +146,32 @@ def opened(source: Any, name: str) -> Iterator[h5py.File]:
             raise DamagedFileError(f"{name} is damaged, or is not an HDF5 file: {error}") from error
 
 
-# ---------------------------------------------------------------- what lies where
+# ---------------------------------------------------------------- locating objects
 
 
 def node(parent: h5py.Group, path: str) -> Any:
-    """What lies at `path` in the file itself, or None.
+    """The object at `path` in the file itself, or None.
 
     Raises:
-        ValueError: when there is a link on the way, or something that the file has under several names.
+        ValueError: if there is a link on the way, or an object with several names.
     """
     if not isinstance(path, str):
-        raise DamagedFileError(f"The weights file is damaged: it has the name {path!r}, which is not text.")
+        raise DamagedFileError(f"The weights file is damaged: the name {path!r} is not valid text.")
     found: Any = parent.id
     for name in (part.encode() for part in path.split("/") if part):
         if name == b".." or not isinstance(found, h5py.h5g.GroupID) or not found.links.exists(name):
             return None
         if found.links.get_info(name).type != h5py.h5l.TYPE_HARD:
             raise DamagedFileError(
-                f"The weights file has a link at {path!r}, which is refused: a file holds its own data."
+                f"The weights file has a link at {path!r}, which is not allowed: a file must contain its own data."
             )
         found = h5py.h5o.open(found, name)
         if h5py.h5o.get_info(found).rc > 1:
-            raise DamagedFileError(f"The weights file has {path!r} under several names, which is refused.")
+            raise DamagedFileError(f"The weights file has {path!r} under several names, which is not allowed.")
     return _KINDS.get(type(found).__name__, lambda found: found)(found)
 
 
-# What h5py makes of what it opened; its own look-up opens the file anew each time.
+# The h5py classes of opened objects; h5py's own lookup would reopen the file each time.
 _KINDS: dict[str, Callable[[Any], Any]] = {
     "GroupID": lambda found: h5py.Group(found),  # noqa: PLW0108 - h5py is loaded when it is used
     "DatasetID": lambda found: h5py.Dataset(found, readonly=True),
@@ -185,49 +185,49 @@ def group(parent: h5py.Group, path: str) -> h5py.Group | None:
 
 
 def dataset(parent: h5py.Group, path: str) -> h5py.Dataset:
-    """The data set at `path`.
+    """The dataset at  `path`.
 
     Raises:
-        ValueError: when there is none, or it is not an array of numbers, or its numbers are elsewhere.
+        ValueError: if there is none, it is not a numeric array, or its data is stored elsewhere.
     """
     found = node(parent, path)
     if not isinstance(found, h5py.Dataset):
-        raise DamagedFileError(f"The weights file has no plain array at {parent.name}/{path}.")
+        raise DamagedFileError(f"The weights file does not contain a plain array at  {parent.name}/{path}.")
     if found.external or found.is_virtual:
-        raise DamagedFileError(f"The array {found.name} lies outside the weights file, which is refused.")
+        raise DamagedFileError(f"The array {found.name} is stored outside the weights file, which is not allowed.")
     if found.shape is None or (_kind(found) not in _NUMBERS and not _is_bfloat16(found)):
-        raise DamagedFileError(f"The weights file has no plain array of numbers at {found.name}.")
+        raise DamagedFileError(f"The weights file does not contain a plain numeric array at  {found.name}.")
     return found
 
 
 def _kind(found: h5py.Dataset) -> str:
     try:
         return found.dtype.kind
-    except (TypeError, ValueError):  # a type that NumPy does not have
+    except (TypeError, ValueError):  # a type that NumPy lacks
         return "?"
 
 
 def _is_bfloat16(found: h5py.Dataset) -> bool:
-    """Whether these are the bits of bfloat16 numbers, for which HDF5 has no type."""
+    """Whether these are bfloat16 bit patterns, for which HDF5 has no type."""
     bits = _kind(found) in "Vu" and found.dtype in (np.dtype("V2"), np.dtype(np.uint16))
     return bits and attribute(found, "dtype") == "bfloat16"
 
 
 def attribute(holder: h5py.Group, name: str) -> Any:
-    """The value of an attribute, or None where there is none.
+    """The value of an attribute, or None if missing.
 
     Raises:
-        ValueError: when it claims more than its file holds, or is neither text nor numbers.
+        ValueError: if it claims more data than the file contains, or is neither text nor numeric.
     """
     if name not in holder.attrs:
         return None
     found = holder.attrs.get_id(name)
     plain = h5py.h5t.TypeStringID, h5py.h5t.TypeIntegerID, h5py.h5t.TypeFloatID
     if not isinstance(found.get_type(), plain):  # HDF5 crashes on damaged values of some other types
-        raise DamagedFileError(f"The attribute {name!r} of {holder.name} is neither text nor numbers.")
+        raise DamagedFileError(f"The attribute {name!r} of {holder.name} is neither text nor numeric.")
     if found.shape and math.prod(found.shape) * found.dtype.itemsize > holder.file.id.get_filesize():
         raise DamagedFileError(
-            f"The attribute {name!r} of {holder.name} claims {found.shape} values, which the file lacks."
+            f"The attribute {name!r} of {holder.name} claims {found.shape} values, more than the file contains."
         )
     budget.take("objects", math.prod(found.shape or ()) * (_ENTRY + found.dtype.itemsize), f"The attribute {name!r}")
     if found.dtype.kind == "O":
@@ -237,7 +237,7 @@ def attribute(holder: h5py.Group, name: str) -> Any:
 
 
 def _check_texts(holder: h5py.Group, name: str, count: int) -> None:
-    """Refuse an attribute whose texts claim to be longer than the file."""
+    """Reject an attribute whose strings claim to be longer than the file."""
     file = holder.file
     stream = _streams.get(file.id.id)
     if stream is None:
@@ -246,18 +246,18 @@ def _check_texts(holder: h5py.Group, name: str, count: int) -> None:
     claimed = sum(h5_headers.text_lengths(stream, file.userblock_size, address, name, count))
     if claimed > file.id.get_filesize():
         raise DamagedFileError(
-            f"The attribute {name!r} of {holder.name} claims {claimed} bytes of text, which the file lacks."
+            f"The attribute {name!r} of {holder.name} claims {claimed} bytes of text, more than the file contains."
         )
     budget.take("objects", claimed, f"The attribute {name!r} of {holder.name}")
 
 
 def _check_heaps(file: h5py.File) -> None:
-    """Refuse heaps of texts in which HDF5 would go round in a circle: an object that takes no room has no next one."""
+    """Reject string heaps in which HDF5 would loop forever: an object of size zero has no successor."""
     if file.id.id not in _unchecked:
         return
     stream = _streams[file.id.id]
     if file.id.get_create_plist().get_sizes() != (8, 8):
-        raise DamagedFileError("The HDF5 file counts in words of an unusual size, which is refused.")
+        raise DamagedFileError("The HDF5 file uses an unusual word size, which is not supported.")
     seen: set[int] = set()
     for start, size in _heaps(stream):
         at = start + 16
@@ -265,18 +265,18 @@ def _check_heaps(file: h5py.File) -> None:
             seen.add(at)
             budget.take("objects", _ENTRY, "The HDF5 file")
             if len(seen) > _MOST_TEXTS:
-                raise DamagedFileError("The HDF5 file holds more texts than any model has.")
+                raise DamagedFileError("The HDF5 file contains more strings than any model has.")
             stream.seek(at)
             index, length = struct.unpack("<H6xQ", stream.read(16).ljust(16, b"\xff"))
             room = (length if index == 0 else 16 + (length + 7) // 8 * 8) % 2**64
             if room == 0:
-                raise DamagedFileError("The HDF5 file is damaged: an object in a heap takes no room.")
+                raise DamagedFileError("The HDF5 file is damaged: an object in a heap has size zero.")
             at += room
-    _unchecked.discard(file.id.id)  # only now: whoever passes over the error and asks again gets it again
+    _unchecked.discard(file.id.id)  # only now, so that the error is raised again if ignored
 
 
 def _heaps(stream: Any) -> Iterator[tuple[int, int]]:
-    """(start, size) of what may be heaps, by the mark that they begin with."""
+    """(start, size) of possible heaps, found by their signature."""
     found, at, rest, end = [], 0, b"", stream.seek(0, io.SEEK_END)
     stream.seek(0)
     while block := stream.read(_BLOCK):
@@ -296,11 +296,11 @@ def _heaps(stream: Any) -> Iterator[tuple[int, int]]:
 
 
 def listing(file: h5py.File) -> dict[str | bytes, type]:
-    """What is in the file, each `h5py.Group` or `h5py.Dataset` by its path, which is bytes where it is not text.
+    """The contents of the file: each `h5py.Group` or `h5py.Dataset` by its path, bytes if it is not valid text.
 
     Raises:
-        ValueError: when arrays share bytes, for together they may not be larger than the file, or when the file has
-            more objects than the load has a budget for.
+        ValueError: if arrays share bytes, since together they may not exceed the file size, or if the file has more
+            objects than the load has a budget for.
     """
     found: dict[str | bytes, type] = {}
     sizes = []
@@ -316,7 +316,7 @@ def listing(file: h5py.File) -> dict[str | bytes, type]:
     h5py.h5o.visit(file.id, note, info=True)
     held = file.id.get_filesize()
     if sum(sizes) > held:
-        raise DamagedFileError(f"The arrays of the weights file claim {sum(sizes)} bytes of it, but it has {held}.")
+        raise DamagedFileError(f"The arrays of the weights file claim {sum(sizes)} bytes, but the file has {held}.")
     return found
 
 
@@ -328,7 +328,7 @@ def _text(name: bytes) -> str | bytes:
 
 
 def array(data: h5py.Dataset) -> np.ndarray:
-    """The numbers, once it is sure that the file has as many as it claims; a placeholder where none are wanted."""
+    """The data, after checking that the file contains as much as it claims; a placeholder if values are not needed."""
     _check_size(data)
     chunk = math.prod(data.chunks) * data.dtype.itemsize if data.chunks else 0
     budget.take("numbers", max(data.nbytes, chunk), f"The array {data.name}")
@@ -347,13 +347,13 @@ def _check_size(data: h5py.Dataset) -> None:
     packed = 1 if data.chunks is None else MOST_PACKED
     chunk = math.prod(data.chunks or ()) * data.dtype.itemsize if data.chunks else 0
     if data.size and max(data.nbytes, chunk) > stored * packed:
-        raise DamagedFileError(f"The array {data.name} claims {data.nbytes} bytes, but the file holds {stored}.")
+        raise DamagedFileError(f"The array {data.name} claims {data.nbytes} bytes, but the file contains {stored}.")
     properties = data.id.get_create_plist()
     filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
     if len(set(filters)) < len(filters) or not set(filters) <= _FILTERS.keys():
         raise DamagedFileError(
-            f"The array {data.name} is packed in a way that is refused. Only {', '.join(_FILTERS.values())} are read, "
-            "each once."
+            f"The array {data.name} uses an unsupported filter. Only {', '.join(_FILTERS.values())} are supported, "
+            "each at most once."
         )
 
 
@@ -362,12 +362,12 @@ def _read(data: h5py.Dataset) -> np.ndarray:
         return np.asarray(data[()])
     room, value = _aligned(data.shape, data.dtype)
     data.read_direct(value)
-    room.flags.writeable = value.flags.writeable = False  # so that a variable may take it over
+    room.flags.writeable = value.flags.writeable = False  # so that a variable may use it without a copy
     return value
 
 
 def _aligned(shape: tuple[int, ...], dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-    """(memory, array in it) for numbers to come, at a place where JAX takes the array over as it is."""
+    """(memory, array in it) to read into, aligned so that JAX can use it without a copy."""
     size = math.prod(shape) * dtype.itemsize
     room = np.empty(size + _ALIGNED, np.uint8)
     first = -room.ctypes.data % _ALIGNED

@@ -1,4 +1,4 @@
-"""JSON read as data alone: an object whose names are each there once, and no deeper than a reader can go."""
+"""Safe reading of JSON: an object with unique names and limited depth."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from cornu.errors import DamagedFileError
 
 
 def parsed(text: bytes, name: str) -> ConfigDict:
-    """The object that `text` holds; `name` is what messages call it.
+    """The object in `text`; `name` is its name in error messages.
 
     Raises:
-        ValueError: when the text is not JSON, is not an object, names something twice, or stands for more objects than
+        ValueError: if the text is not JSON, is not an object, has duplicate names, or contains more objects than
             the load has a budget for.
     """
     budget.described(len(text))
@@ -23,7 +23,7 @@ def parsed(text: bytes, name: str) -> ConfigDict:
     except (ValueError, RecursionError) as error:
         raise DamagedFileError(f"{name} is damaged: {error}") from error
     if not isinstance(value, dict):
-        raise DamagedFileError(f"{name} is damaged: it holds no JSON object, but a {type(value).__name__}.")
+        raise DamagedFileError(f"{name} is damaged: expected a JSON object, found a  {type(value).__name__}.")
     return value
 
 

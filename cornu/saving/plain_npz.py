@@ -1,6 +1,6 @@
-"""NumPy's files, `.npy` and `.npz`, read as data alone: arrays that their own bytes fill exactly.
+"""Safe reading of NumPy's `.npy` and `.npz` files: arrays whose data has exactly the declared size.
 
-Arrays of objects, which NumPy pickles, are read where the caller expects them, and hold plain data only
+Arrays of objects, which NumPy pickles, are read only if the caller expects them, and may contain only plain data
 (`plain_pickle`). The format is described in NumPy's module `numpy.lib.format`.
 """
 
@@ -24,10 +24,10 @@ def load(path: str | os.PathLike, objects: bool = False) -> dict[str, np.ndarray
 
     Args:
         path: the file.
-        objects: whether it may hold arrays of lists, texts and the like.
+        objects: whether it may contain object arrays, of lists or strings for example.
 
     Raises:
-        ValueError: when it is damaged, or asks for more memory than its bytes account for.
+        ValueError: if it is damaged, or claims more memory than its size accounts for.
     """
     name = Path(path).name
     with budget.load(), plain_zip.opened(path, str(path)) as archive:
@@ -43,28 +43,28 @@ def array(content: bytes, name: str, objects: bool = False) -> np.ndarray:
 
     Args:
         content: the file's bytes.
-        name: what messages call it.
-        objects: whether it may be one of objects, which are then plain data.
+        name: its name in error messages.
+        objects: whether it may be an object array of plain data.
 
     Raises:
-        ValueError: when it is damaged or not one of numbers.
+        ValueError: if it is damaged or not numeric.
     """
     file = io.BytesIO(content)
     try:
         shape, by_columns, dtype = _HEADERS[np.lib.format.read_magic(file)](file)
-    except Exception as error:  # NumPy evaluates the header as a literal, and raises what comes of that
+    except Exception as error:  # NumPy evaluates the header as a literal, which may raise any error
         raise DamagedFileError(f"{name} is not an array: {error}") from error
     start = file.tell()
     if objects and dtype.kind == "O":
         return _of_objects(content[start:], name, shape)
     fills = dtype.kind in "biufc" and math.prod(shape) * dtype.itemsize == len(content) - start
     if not fills or any(length < 0 for length in shape):
-        raise DamagedFileError(f"{name} does not have the bytes that it claims, or is not an array of numbers.")
+        raise DamagedFileError(f"{name} does not have the declared size, or is not a numeric array.")
     return np.frombuffer(content, dtype, offset=start).reshape(shape, order="F" if by_columns else "C")
 
 
 def _of_objects(content: bytes, name: str, shape: tuple[int, ...]) -> np.ndarray:
     value = plain_pickle.load(content, name)
     if not isinstance(value, np.ndarray) or value.dtype.kind != "O" or value.shape != shape:
-        raise DamagedFileError(f"{name} does not hold the array of objects that it claims.")
+        raise DamagedFileError(f"{name} does not contain the declared object array.")
     return value

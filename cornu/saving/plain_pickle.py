@@ -1,9 +1,9 @@
-"""Pickles read as data alone: numbers, texts, bytes, lists, tuples, dictionaries and NumPy arrays.
+"""Safe reading of pickles: numbers, strings, bytes, lists, tuples, dictionaries and NumPy arrays.
 
-A pickle is a program for a small machine that calls whatever it names. Here it is first gone through without being
-run: each of its steps must be one that makes plain data, and no size or place that it tells may lie outside of its own
-bytes. Then Python's machine runs it, with stand-ins for the few names of which NumPy's arrays are made; every other
-name is refused. The format is described in Python's module `pickletools`.
+A pickle is a program for a small virtual machine that calls whatever it names. Here it is first scanned without being
+run: each opcode must be one that creates plain data, and no size or offset in it may be outside its own bytes. Then
+Python's unpickler runs it, with stand-ins for the few names that NumPy's arrays consist of; every other name is
+rejected. The format is described in Python's module `pickletools`.
 """
 
 import io
@@ -19,30 +19,31 @@ from cornu.core import budget
 from cornu.core.typing import Tensor
 from cornu.errors import DamagedFileError
 
-# Steps without a length of their own: whole numbers, floats, empty containers, marks, calls of names, the table of what
-# was met before. First those that long lists of numbers are made of.
+# Opcodes without an argument: integers, floats, empty containers, marks, calls, the memo. Those of long lists of
+# numbers
+# come first.
 _STEPS = re.compile(
     rb"(?:K.|M..|[(NRbae}\])tsu\x85-\x89\x93\x94]|[hq\x80].|[Jj]....|[G\x95].{8})*+", re.DOTALL
 )  # fmt: skip
-# Texts, bytes and whole numbers of any size: how many bytes tell their length.
+# Strings, bytes and integers of any size: the number of bytes of their length field.
 _LENGTHS = {b"U": 1, b"T": 4, b"X": 4, b"\x8c": 1, b"\x8d": 8, b"B": 4, b"C": 1, b"\x8e": 8, b"\x96": 8, b"\x8a": 1}
 _NUMBER, _KEEP, _NAME, _END = b"\x8a", b"r", b"c", b"."
 _LONGEST_NUMBER = 8  # bytes
-_STEP, _CONTAINER = 16, 72  # bytes that Python takes at most for one of a pickle's, and for a list or dictionary
+_STEP, _CONTAINER = 16, 72  # bytes that Python needs at most for one opcode, and for a list or dictionary
 _KINDS = re.compile("b1|[iu][1248]|f[248]|c(8|16)|O[48]?")
 _ORDERS = "<>|="
 
 
 def load(content: bytes, name: str, encoding: str = "ASCII") -> Any:
-    """What a pickle holds.
+    """The contents of a pickle.
 
     Args:
         content: the pickle, of protocol 2 or later.
-        name: what messages call it.
-        encoding: how texts of Python 2 are read; "bytes" leaves them bytes.
+        name: its name in error messages.
+        encoding: encoding of Python 2 strings; "bytes" returns them as bytes.
 
     Raises:
-        ValueError: when it is damaged, makes anything but plain data, or asks for more memory than the load has a
+        ValueError: if it is damaged, creates anything other than plain data, or claims more memory than the load has a
             budget for.
 
     Example:
@@ -54,8 +55,8 @@ def load(content: bytes, name: str, encoding: str = "ASCII") -> Any:
     _check(content, name)
     try:
         value = _Machine(io.BytesIO(content), encoding=encoding).load()
-    except Exception as error:  # the machine raises errors of many kinds over what does not go together
-        raise DamagedFileError(f"{name} is damaged, or holds more than plain data: {error}") from error
+    except Exception as error:  # the unpickler raises many types on inconsistent data
+        raise DamagedFileError(f"{name} is damaged, or contains more than plain data: {error}") from error
     return {key: _plain(item) for key, item in value.items()} if isinstance(value, dict) else _plain(value)
 
 
@@ -63,11 +64,11 @@ def _plain(value: object) -> object:
     return value.view(np.ndarray) if isinstance(value, _Array) else value
 
 
-# ---------------------------------------------------------------- before it is run
+# ---------------------------------------------------------------- scanning
 
 
 def _check(content: bytes, name: str) -> None:
-    """Go through a pickle's steps, and refuse those that plain data have not."""
+    """Scan the opcodes of a pickle, and reject those that plain data does not need."""
     at = 0
     while True:
         at = _STEPS.match(content, at).end()  # type: ignore[union-attr]  # it matches nothing, too
@@ -76,17 +77,17 @@ def _check(content: bytes, name: str) -> None:
             return
         after = _after(content, at, step)
         if after is None or after > len(content):
-            raise DamagedFileError(f"{name} is damaged, or holds more than plain data: byte {at} is {step!r}.")
+            raise DamagedFileError(f"{name} is damaged, or contains more than plain data: byte {at} is {step!r}.")
         at = after
 
 
 def _after(content: bytes, at: int, step: bytes) -> int | None:
-    """Where the step after the one at `at` begins; None for one that is refused."""
+    """The offset of the opcode after the one at `at`; None if it is not allowed."""
     if step in _LENGTHS:
         start = at + 1 + _LENGTHS[step]
         length = int.from_bytes(content[at + 1 : start], "little")
         return None if step == _NUMBER and length > _LONGEST_NUMBER else start + length
-    if step == _KEEP:  # the machine makes room for all places up to this one
+    if step == _KEEP:  # the unpickler allocates the memo up to this index
         return at + 5 if int.from_bytes(content[at + 1 : at + 5], "little") < at else None
     if step == _NAME:
         end = content.find(b"\n", content.find(b"\n", at) + 1)
@@ -94,22 +95,22 @@ def _after(content: bytes, at: int, step: bytes) -> int | None:
     return None
 
 
-# ---------------------------------------------------------------- while it is run
+# ---------------------------------------------------------------- execution
 
 
 class _Machine(pickle.Unpickler):
-    """Python's machine, to which only the names in a table are known."""
+    """Python's unpickler, restricted to the names in a table."""
 
     def find_class(self, module: str, name: str) -> "_Callable":
-        """The stand-in for a name, one of its own for each file: a file can change what it was given."""
+        """The stand-in for a name, a separate one for each file since a file can modify it."""
         function = _NAMES.get((module.replace("numpy.core", "numpy._core"), name))
         if function is None:
-            raise pickle.UnpicklingError(f"it names {module}.{name}, which is refused")
+            raise pickle.UnpicklingError(f"it names {module}.{name}, which is not allowed")
         return _Callable(function)
 
 
 class _Callable:
-    """A function without anything about it that a pickle could set."""
+    """A function without attributes that a pickle could set."""
 
     __slots__ = ("_function",)
 
@@ -121,14 +122,14 @@ class _Callable:
 
 
 class _Kind:
-    """A dtype of NumPy's, which a pickle makes without its byte order first."""
+    """A dtype of NumPy's, which a pickle first creates without its byte order."""
 
     __slots__ = ("dtype",)
 
     def __init__(self, text: str, *flags: object):
         text = text.decode("ascii") if isinstance(text, bytes) else text
         if not _KINDS.fullmatch(text):
-            raise ValueError(f"it has an array of dtype {text!r}, which is not one of numbers")
+            raise ValueError(f"it has an array of dtype {text!r}, which is not numeric")
         self.dtype = np.dtype("O" if text.startswith("O") else text)
 
     def __setstate__(self, state: tuple) -> None:
@@ -140,7 +141,7 @@ class _Kind:
 
 
 class _Array(np.ndarray):
-    """An array that a pickle makes empty first, and then gives its shape, dtype and values."""
+    """An array that a pickle creates empty, and whose shape, dtype and values it sets later."""
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, kind, by_columns, values = state
@@ -149,7 +150,7 @@ class _Array(np.ndarray):
 
 
 def _check_values(shape: tuple[int, ...], kind: object, values: Tensor) -> None:
-    """Refuse values that do not fill an array exactly."""
+    """Reject values that do not fill an array exactly."""
     if not isinstance(kind, _Kind) or not isinstance(values, list if kind.dtype.kind == "O" else (bytes, bytearray)):
         raise ValueError("it has an array whose values are not of its dtype")
     size = 1 if kind.dtype.kind == "O" else kind.dtype.itemsize
@@ -172,9 +173,9 @@ def _filled(values: bytes, kind: _Kind, shape: tuple[int, ...], order: str) -> _
 
 
 def _encoded(text: str, encoding: str) -> bytes:
-    """Bytes, which Python 3 writes as a text where the protocol is one of Python 2."""
+    """Bytes, which Python 3 writes as a string in protocol 2."""
     if encoding != "latin1":
-        raise ValueError(f"it has bytes as a text in {encoding!r}")
+        raise ValueError(f"it has bytes as a string in  {encoding!r}")
     return text.encode("latin1")
 
 

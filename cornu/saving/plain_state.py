@@ -1,9 +1,9 @@
-"""Plain data with arrays in it (dictionaries, lists, tuples, numbers, texts, bytes, None) as an `.npz` file, and back.
+"""Saving and loading of plain data with arrays (dictionaries, lists, tuples, numbers, strings, bytes, None) as `.npz`.
 
-The arrays are members of the file; everything else is JSON, which says where each array belongs. Floats that NumPy has
-no name for (bfloat16, float8) are stored as the integers of their bits. What JSON does not know is a dictionary of one
-key: a tuple is `{"__tuple__": [...]}`, a dictionary with other keys than texts is `{"__items__": [[key, value]]}`, and
-a tensor of PyTorch, of which the states of its loaders are made, `{"__torch__": array}`.
+The arrays are members of the file; everything else is JSON, which records where each array belongs. Floats without a
+NumPy dtype (bfloat16, float8) are stored as the integers of their bits. Types that JSON lacks become a dictionary with
+one key: a tuple is `{"__tuple__": [...]}`, a dictionary with non-string keys is `{"__items__": [[key, value]]}`, and a
+PyTorch tensor, which the states of its loaders contain, is `{"__torch__": array}`.
 """
 
 import json
@@ -26,11 +26,11 @@ _ARRAY, _TUPLE, _BYTES, _ITEMS, _TORCH = _TAGS = "__array__", "__tuple__", "__by
 
 
 class Packed(NamedTuple):
-    """A state as it was at one moment, ready to be written.
+    """A snapshot of a state, ready to be written.
 
     Attributes:
         text: its structure, as JSON.
-        arrays: its arrays: those of JAX, which do not change, and copies of NumPy's.
+        arrays: its arrays: JAX arrays, which are immutable, and copies of NumPy arrays.
     """
 
     text: str
@@ -38,27 +38,27 @@ class Packed(NamedTuple):
 
 
 def packed(state: object) -> Packed:
-    """A state, whatever becomes afterwards of the objects in it.
+    """A snapshot of a state, unaffected by later changes to the objects in it.
 
     Raises:
-        TypeError: when something in it is not plain data.
+        TypeError: if it contains anything other than plain data.
     """
     arrays: list[np.ndarray | jax.Array] = []
     return Packed(json.dumps(_flat(state, arrays, "state")), arrays)
 
 
 def save(path: str | os.PathLike, state: Packed) -> None:
-    """Write a state to a file, which appears whole or not at all."""
+    """Write a state to a file atomically."""
     members = {str(index): _bits(np.asarray(array)) for index, array in enumerate(state.arrays)}
     with atomic.replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, allow_pickle=False, **{_STRUCTURE: np.frombuffer(state.text.encode(), np.uint8)}, **members)
 
 
 def load(path: str | os.PathLike) -> Any:
-    """The state in a file.
+    """Load the state in a file.
 
     Raises:
-        DamagedFileError: when the file is not one that `save` wrote, or not whole.
+        DamagedFileError: if the file was not written by `save`, or is incomplete.
     """
     name = Path(path).name
     members = plain_npz.load(path)
@@ -69,7 +69,7 @@ def load(path: str | os.PathLike) -> Any:
 
 
 def _flat(value: object, arrays: list[np.ndarray | jax.Array], where: str) -> float | str | dict | list | None:
-    """`value` as JSON takes it, its arrays in `arrays`."""
+    """`value` as JSON-serializable data; its arrays are added to `arrays`."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, Mapping):

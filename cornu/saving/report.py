@@ -1,8 +1,8 @@
-"""What a file holds and what loading it would do, without running or allocating any of it.
+"""Reports of what a file contains and what loading it would do, without running or allocating any of it.
 
-The list of contents comes from `contents`; what a load would say comes from the loader itself, run dry: its model has
-weights with shapes and no values, its arrays have no numbers. The dry run is for files that name cornu's own classes
-alone, for a class of the user's could do anything when it is made.
+The contents come from `contents`; what loading would do comes from a dry run of the loader itself: its model has
+weights with shapes but no values, its arrays contain no data. The dry run is only for files that name nothing but
+cornu's own classes, since a custom class can do anything in its constructor.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ from cornu.saving.options import LoadOptions
 
 _OPTIMIZER = ("optimizer/", "optimizer_weights/")
 _COMPILE = "compile_config"
-_NOT_SAID = "1"  # the release of Keras that did not write which it was
+_NOT_SAID = "1"  # the Keras release that did not record its version
 
-Facts = dict[tuple[str, ...], dict[str, Any]]  # by the path of a layer
+Facts = dict[tuple[str, ...], dict[str, Any]]  # by path of the layer
 
 
 @dataclass(repr=False)
 class FileReport:
-    """What a file holds and what loading it would do; `print(report)` shows it as tables.
+    """What a file contains and what loading it would do; `print(report)` shows it as tables.
 
     Attributes:
         path: the file.
-        format: "keras", "keras_folder", "model_h5", or, for weights alone, "weights_h5", "weights_of_layers_h5",
+        format: "keras", "keras_folder", "model_h5", or, for weights only, "weights_h5", "weights_of_layers_h5",
             "sharded_weights", "safetensors", or "unknown".
-        bytes: size of the file.
-        loads: whether a load would succeed; for a file of weights, whether they can be read.
-        written_by: `keras_version`, `cornu_version`, `backend` and `date_saved`, as far as the file says them.
-        model: `class_name`, `name`, `parameters`, `trainable_parameters`; None in a file of weights.
-        layers: a `LayerRow` each.
-        classes: the classes and functions that the file names, a `ClassRow` each.
-        compiled: the arguments of `compile` as text, by name; empty where there are none.
-        optimizer_state: `arrays` and `bytes` of the optimizer's state; None where there is none.
-        weights: the arrays of the model, a `StoredArray` each; the optimizer's are left out.
+        bytes: size of the file in bytes.
+        loads: whether a load would succeed; for a weights file, whether it can be read.
+        written_by: `keras_version`, `cornu_version`, `backend` and `date_saved`, if recorded.
+        model: `class_name`, `name`, `parameters`, `trainable_parameters`; None for a weights file.
+        layers: a `LayerRow` per layer.
+        classes: a `ClassRow` for each class and function that the file refers to.
+        compiled: the arguments of `compile` as strings, by name; empty if there are none.
+        optimizer_state: `arrays` and `bytes` of the optimizer state; None if there is none.
+        weights: the arrays of the model, a `StoredArray` each; without those of the optimizer.
         assets: sizes of the assets by name.
         findings: what a load would map, change, ignore, miss or refuse, a `Finding` each.
     """
@@ -76,7 +76,7 @@ class FileReport:
 
     @property
     def refused(self) -> list[str]:
-        """Why a load would fail, a line each."""
+        """The reasons why a load would fail, one line each."""
         return [finding.what for finding in self.findings if finding.stops]
 
     def __str__(self) -> str:
@@ -90,16 +90,16 @@ def inspect_file(path: str, options: LoadOptions, load: Callable[[], object]) ->
     """The report of a file.
 
     Args:
-        path: the file or folder.
-        options: what the caller would load it with.
-        load: loads the model.
+        path: the file or directory.
+        options: the options to load it with.
+        load: function that loads the model.
     """
     report = FileReport(path, bytes=_size(path))
     try:
         with budget.load(), _no_trace(report), contents.opened(path) as found:
             _describe(found, options, load, report)
     except RecursionError:
-        report.findings.append(Finding("refuses", path, "The file is damaged: it is nested too deep.", stops=True))
+        report.findings.append(Finding("refuses", path, "The file is damaged: it is nested too deeply.", stops=True))
     except Exception as error:
         report.findings.append(Finding("refuses", path, said(error), stops=True))
     report.loads = not report.refused
@@ -108,7 +108,7 @@ def inspect_file(path: str, options: LoadOptions, load: Callable[[], object]) ->
 
 @contextmanager
 def _no_trace(report: FileReport) -> Iterator[None]:
-    """Leave names, seeds and settings as they are, and note warnings instead of showing them."""
+    """Restore names, seeds and settings afterwards, and record warnings instead of showing them."""
     seed, wide = random.getstate(), getattr(jax.config, "jax_enable_x64")  # noqa: B009 - JAX types do not know it
     try:
         with context.uids_kept(), warnings.catch_warnings(record=True) as heard:
@@ -142,7 +142,7 @@ def _describe(found: Contents, options: LoadOptions, load: Callable, report: Fil
 def _facts_of(
     found: Contents, options: LoadOptions, load: Callable, changes: list[Finding], report: FileReport
 ) -> Facts:
-    """What only a dry run tells, as far as one can be made; findings on what stops a load."""
+    """The facts that need a dry run, if one is possible; findings about what would stop a load."""
     if any(change.stops for change in changes):
         report.findings += changes
         return {}
@@ -151,7 +151,7 @@ def _facts_of(
     own = ", ".join(row.name for row in report.classes if row.status == "custom")
     if not own:
         return _dry_run(found, options, load, doubts, report)
-    text = "not made here, so shapes and weights are not worked out"
+    text = "not created here, so shapes and weights are unknown"
     report.findings += [*changes, *doubts, *([] if refused else [Finding("note", own, text)])]
     return {}
 
@@ -161,7 +161,7 @@ def _config(found: Contents) -> ConfigDict:
 
 
 def _upgrade(found: Contents) -> list[Finding]:
-    """Put an older config into today's form; what a load says of that."""
+    """Convert an older config to the current format; returns the messages of a load about it."""
     release = found.metadata.get("keras_version")
     if found.format == "model_h5":
         release = release or _NOT_SAID
@@ -182,7 +182,7 @@ def _upgrade(found: Contents) -> list[Finding]:
 
 
 def _dry_run(found: Contents, options: LoadOptions, load: Callable, doubts: list[Finding], report: FileReport) -> Facts:
-    """What the model would be, by the path of its layers; whether it loads is for the loader to say."""
+    """The facts of the model, by path of its layers; whether it loads is determined by the loader."""
 
     def run() -> tuple[dict, list[Finding], Exception | None]:
         try:
@@ -203,7 +203,7 @@ def _dry_run(found: Contents, options: LoadOptions, load: Callable, doubts: list
     if error is None:
         report.findings += [doubt._replace(kind="ignores", stops=False) for doubt in doubts]
     elif isinstance(error, jax.errors.JAXTypeError):
-        text = f"shapes cannot be worked out without values: {said(error)}"
+        text = f"shapes cannot be computed without values:  {said(error)}"
         report.findings += [*doubts, Finding("note", "", text)]
     else:
         report.findings += doubts or [Finding("refuses", "", said(error), stops=True)]
@@ -211,7 +211,7 @@ def _dry_run(found: Contents, options: LoadOptions, load: Callable, doubts: list
 
 
 def _without_weights(found: Contents, options: LoadOptions) -> Any:
-    """The model of the config, or None where it cannot be made either."""
+    """The model of the config, or None if it cannot be created either."""
     config = {key: value for key, value in _config(found).items() if options.compile or key != _COMPILE}
     try:
         return deserialize_keras_object(config)
@@ -220,7 +220,7 @@ def _without_weights(found: Contents, options: LoadOptions) -> Any:
 
 
 def _facts(model: object, path: tuple[str, ...] = ()) -> Facts:
-    """What is known of a model and of its layers, by path."""
+    """The facts of a model and of its layers, by path."""
     found = {path: _fact(model)}
     layers: Iterable[Any] = getattr(model, "operations", ()) or getattr(model, "layers", ())
     for layer in layers:
@@ -257,7 +257,7 @@ def _model(config: dict, fact: Config) -> ConfigDict:
 
 
 def _size(path: str) -> int:
-    """Bytes of a file, or of the plain files directly in a folder."""
+    """Size in bytes of a file, or of the regular files directly in a directory."""
     if not os.path.isdir(path):
         return os.path.getsize(path)
     with os.scandir(path) as entries:

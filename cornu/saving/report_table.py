@@ -1,6 +1,6 @@
 """A file's report as tables for a terminal.
 
-Whatever comes from the file is shown letter by letter: nothing in it can colour, move or hide what else is printed.
+Text from the file is escaped: it cannot color, move or hide other output.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ else:
 
 _FORMATS = {
     "keras": "Keras 3 archive (.keras)",
-    "keras_folder": "Keras 3 archive, as a folder",
+    "keras_folder": "Keras 3 archive, as a directory",
     "model_h5": "whole model in HDF5 (.h5)",
     "safetensors": "weights in safetensors (.safetensors)",
     "sharded_weights": "Keras 3 weights in several files (.weights.json)",
@@ -39,9 +39,9 @@ _WRITTEN = {"backend": "on {}", "date_saved": "at {}"}
 _STYLES = {"misses": "yellow", "changes": "yellow", "maps": "cyan"}
 _STATUS = {"known": "green", "custom": "cyan", "refused": "bold red"}
 _RIGHT = ("Parameters", "Size", "Used")  # columns
-_MOST_ROWS = 2000  # of one table; the JSON has all
+_MOST_ROWS = 2000  # per table; the JSON has all
 _MOST_REASONS = 20
-_LONGEST = 600  # letters of one cell
+_LONGEST = 600  # characters per cell
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 
 
@@ -78,10 +78,10 @@ def _overview(report: FileReport) -> rich_table.Table:
 
 
 def _writer(facts: dict[str, str]) -> Iterable[str]:
-    """`Keras 3.15.1`, or `cornu 0.1.0, in the form of Keras 3.15.1`."""
+    """`Keras 3.15.1`, or `cornu 0.1.0, in the format of Keras 3.15.1`."""
     form = f"Keras {facts['keras_version']}" if "keras_version" in facts else "Keras"
     if "cornu_version" in facts:
-        yield f"cornu {facts['cornu_version']}, in the form of {form},"
+        yield f"cornu {facts['cornu_version']}, in the format of {form},"
     elif "keras_version" in facts:
         yield form
 
@@ -101,7 +101,7 @@ def _overview_rows(report: FileReport) -> Iterable[tuple[str, str]]:
     for name, value in report.compiled.items():
         yield name.replace("_", " ").capitalize(), value
     if state is not None:
-        yield "Training", f"the optimizer's state, {state['arrays']} arrays, {size(state['bytes'])}"
+        yield "Training", f"optimizer state,  {state['arrays']} arrays, {size(state['bytes'])}"
     if report.weights:
         yield "Weights", f"{len(report.weights)} arrays, {size(sum(array.bytes for array in report.weights))}"
     if report.assets:
@@ -111,7 +111,7 @@ def _overview_rows(report: FileReport) -> Iterable[tuple[str, str]]:
 def _parameters(model: dict[str, object]) -> str:
     if model["parameters"] is None:
         return "parameters not counted"
-    return f"{model['parameters']:,} parameters, {model['trainable_parameters']:,} of them trained"
+    return f"{model['parameters']:,} parameters, {model['trainable_parameters']:,} of them trainable"
 
 
 def _one_type(report: FileReport) -> str:
@@ -160,7 +160,7 @@ def _classes(report: FileReport) -> rich_table.Table | None:
 
 
 def _weights(report: FileReport) -> rich_table.Table | None:
-    """The arrays, those that lie together in one row."""
+    """The arrays, with those of one part in a single row."""
     older = report.format in ("model_h5", "weights_of_layers_h5")
     rows = []
     for place, together in groupby(report.weights, _older_place if older else _place):
@@ -197,7 +197,7 @@ def _findings(report: FileReport) -> rich_table.Table | None:
 
 _TABLES: dict[str, Callable[[FileReport], object]] = {
     "Layers": _layers,
-    "Classes and functions that are not cornu's own": _classes,
+    "Classes and functions that do not belong to cornu": _classes,
     "Weights in the file": _weights,
     "Assets": _assets,
     "What a load would map, change, ignore or miss": _findings,
@@ -207,7 +207,7 @@ _TABLES: dict[str, Callable[[FileReport], object]] = {
 def _verdict(report: FileReport) -> rich_console.Group:
     if report.loads:
         model = report.model is not None
-        how = "load_model(path)" if model else "model.load_weights(path), by a model that they fit"
+        how = "load_model(path)" if model else "model.load_weights(path), with a matching model"
         return rich_console.Group(rich_text.Text(f"Loads with {how}.", "bold green"))
     lines = [plain(f"{f.where}: {f.what}" if f.where else f.what) for f in report.findings if f.stops]
     more = [f"… and {len(lines) - _MOST_REASONS:,} more reasons"] if len(lines) > _MOST_REASONS else []
@@ -236,7 +236,7 @@ def _coloured(word: str, styles: dict[str, str]) -> rich_text.Text:
 
 
 def plain(value: object) -> rich_text.Text:
-    """Text to be shown as it is: no markup, and what is not a printable letter as its code."""
+    """Text to be shown literally: without markup, and with nonprintable characters escaped."""
     if isinstance(value, rich_text.Text):
         return value
     letters = "" if value is None else str(value)
@@ -245,7 +245,7 @@ def plain(value: object) -> rich_text.Text:
 
 
 def size(count: float) -> str:
-    """A number of bytes as people read it."""
+    """A human-readable number of bytes."""
     power = 0
     while count >= 1024 and power < len(_UNITS) - 1:
         count, power = count / 1024, power + 1

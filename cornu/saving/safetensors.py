@@ -1,11 +1,10 @@
-"""Weights in the safetensors format: the length of a header, the header in JSON, and the plain numbers.
+"""Weights in the safetensors format: the length of a header, the header in JSON, and the raw data.
 
-The header names each tensor with its dtype, shape and place; the places cover the rest of the file once, without gaps.
-A file says nothing about layers, so the names carry the meaning: `dense/kernel` is what the layer `dense` calls
-`kernel`, and a nested layer's name comes before its parts. `name_map` translates the names of others.
+The header lists each tensor with its dtype, shape and offsets; the offsets cover the rest of the file once, without
+gaps. A file contains no information about layers, so the names carry the meaning: `dense/kernel` is the weight `kernel`
+of the layer `dense`, and a nested layer's name precedes its parts. `name_map` translates other naming schemes.
 
-The numbers are read where they lie, in a file that is mapped into memory, and copied one tensor at a time.
-Format: https://huggingface.co/docs/safetensors
+The file is memory-mapped, and the data is copied one tensor at a time. Format: https://huggingface.co/docs/safetensors
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from cornu.errors import DamagedFileError, WeightsMismatchError
 from cornu.saving import plain_json, weights_h5
 from cornu.saving.atomic import replacing
 
-Translation = str | None | tuple[str, Callable[[Any], Any]]  # a name, none, or a name and what happens to the array
+Translation = str | None | tuple[str, Callable[[Any], Any]]  # a name, none, or a name and a function of the array
 NameMap = Mapping[str, Translation] | Callable[[str], Translation]
 
 _DTYPES = {
@@ -45,7 +44,7 @@ _MOST_HEADER = 100_000_000  # bytes
 _MOST_DIMENSIONS = 32
 _MOST_VALUES = 2**59
 _MOST_LISTED = 40  # names in a message
-_ALIGNMENT = 8  # bytes: where the numbers begin is a multiple of this
+_ALIGNMENT = 8  # bytes: the data offset is a multiple of this
 _METADATA = "__metadata__"
 
 
@@ -60,8 +59,8 @@ def save_weights(
     Args:
         model: the model.
         path: the file.
-        metadata: strings by name, kept in the file's header.
-        name_map: from the model's names to the file's, as for `load_weights`, the other way round.
+        metadata: strings by name, stored in the file header.
+        name_map: from the model's names to the file's, the inverse of that of `load_weights`.
     """
     named = _translated(_named_weights(model), name_map, "save_weights")
     write(path, named, {"format": "cornu", **(metadata or {})})
@@ -70,18 +69,18 @@ def save_weights(
 def load_weights(
     model: object, path: str, skip_mismatch: bool, by_name: bool, *, name_map: NameMap | None = None
 ) -> list[str]:
-    """Give a model the weights of a file; returns a line for each that was skipped.
+    """Load the weights of a file into a model; returns a line for each that was skipped.
 
-    All is checked before the first weight changes.
+    Everything is checked before the first weight changes.
 
     Args:
-        model: the model, built.
+        model: a built model.
         path: the file.
-        skip_mismatch: whether weights that do not fit, or are in the file or the model alone, are left as they are.
-        by_name: must be False: names always count here.
-        name_map: from the file's names to the model's: a dictionary, whose missing names stay as they are, or a
-            function of the name. It gives the name in the model, None for what is to be left out, or a pair of the
-            name and a function of the array.
+        skip_mismatch: whether to skip weights that do not match, or are only in the file or only in the model.
+        by_name: must be False: weights are always matched by name here.
+        name_map: from the file's names to the model's: a dictionary, whose missing names stay unchanged, or a function
+            of the name. It returns the name in the model, None to ignore the array, or a pair of the name and a
+            function to apply to the array.
     """
     weights_h5.refuse_by_name(path, by_name)
     stored = _translated(read(path), name_map, "load_weights")
@@ -92,16 +91,16 @@ def load_weights(
     if problems and not skip_mismatch:
         raise WeightsMismatchError(
             f"{validate.describe(model)}: {' '.join(problems)} Nothing was changed. Translate names with name_map, or "
-            "pass skip_mismatch=True to leave such weights as they are."
+            "pass skip_mismatch=True to skip such weights."
         )
     for name, variable in wanted.items():
         if name in stored and not _problem(name, wanted, stored):
-            variable.assign(np.array(stored[name]))  # a copy: what JAX is given it may keep, and the file may change
+            variable.assign(np.array(stored[name]))  # a copy, since JAX may keep the buffer, and the file may change
     return problems
 
 
 def _translated(named: Config, name_map: NameMap | None, owner: str) -> ConfigDict:
-    """What is named, under the names that `name_map` gives."""
+    """The arrays under the names given by `name_map`."""
     if name_map is None:
         return dict(named)
     translate = (lambda name: name_map.get(name, name)) if isinstance(name_map, Mapping) else name_map
@@ -113,22 +112,22 @@ def _translated(named: Config, name_map: NameMap | None, owner: str) -> ConfigDi
         new, function = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
         if not isinstance(new, str) or (function is not None and not callable(function)):
             raise ValueError(
-                f"{owner}: name_map must give a name, None, or a pair of a name and a function. "
+                f"{owner}: name_map must return a name, None, or a pair of a name and a function. "
                 f"Received: {validate.shown(given)} for {validate.shown(old)}."
             )
         if new in found:
-            raise ValueError(f"{owner}: name_map gives the name {new!r} twice, the second time for {old!r}.")
+            raise ValueError(f"{owner}: name_map returned the name {new!r} twice, the second time for {old!r}.")
         found[new] = value if function is None else np.asarray(function(border.fetched(value)))
     return found
 
 
 def _problem(name: str, wanted: Mapping[str, Variable], stored: Mapping[str, np.ndarray]) -> str | None:
-    """What keeps a weight from taking an array, or None."""
+    """Why an array does not match a weight, or None."""
     variable, array = wanted[name], stored[name]
     if tuple(array.shape) != tuple(variable.shape):
-        return f"the weight {name!r} has shape {tuple(variable.shape)}, in the file {tuple(array.shape)}."
+        return f"the weight {name!r} has shape {tuple(variable.shape)}, but in the file {tuple(array.shape)}."
     if _kind(array.dtype) != _kind(jnp.dtype(variable.dtype)):
-        return f"the weight {name!r} is {variable.dtype}, in the file {array.dtype.name}."
+        return f"the weight {name!r} has dtype {variable.dtype}, but in the file {array.dtype.name}."
     return None
 
 
@@ -138,17 +137,17 @@ def _kind(dtype: np.dtype) -> str:
 
 
 def _differing(model: object, wanted: Iterable[str], stored: Iterable[str]) -> str:
-    """Which names the file or the model has alone."""
+    """The names that only the file or only the model has."""
     alone = [name for name in stored if name not in wanted], [name for name in wanted if name not in stored]
     in_file, in_model = alone
-    texts = [f"The file alone has {_listed(in_file, in_model)}."] if in_file else []
-    texts += [f"The model alone has {_listed(in_model, ())}."] if in_model else []
+    texts = [f"Only the file has  {_listed(in_file, in_model)}."] if in_file else []
+    texts += [f"Only the model has  {_listed(in_model, ())}."] if in_model else []
     texts += [] if getattr(model, "built", True) else ["The model is not built yet: call it on data first."]
     return " ".join(texts)
 
 
 def _listed(names: list[str], others: Iterable[str]) -> str:
-    """Names, each with the likeliest of the others; of very many, the first."""
+    """Names, each with the closest match among the others; only the first if there are many."""
     shown = [repr(name) + _hint(name, others) for name in names[:_MOST_LISTED]]
     return ", ".join(shown) + (f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else "")
 
@@ -162,7 +161,7 @@ def _hint(name: str, names: Iterable[str]) -> str:
 
 
 def _named_weights(model: Any) -> dict[str, Variable]:
-    """The weights of a model, each under one name, which does not depend on how many layers were made before."""
+    """The weights of a model, each under one name, which does not depend on how many layers were created before."""
     weights = {id(variable): variable for variable in model.weights}
     found: dict[str, Variable] = {}
     for path, part in parts.walk(model, _NAMING):
@@ -187,7 +186,7 @@ def _has_weights(value: object) -> bool:
 
 
 def _attributes(part: object) -> parts.Named:
-    """What is in the attributes of a part; a model's layers come last, and under their own names."""
+    """The attributes of a part; a model's layers come last, under their own names."""
     if not hasattr(part, "_graph"):
         return parts.attributes(part)
     attributes = dict(parts.attributes(part))
@@ -196,7 +195,7 @@ def _attributes(part: object) -> parts.Named:
 
 
 def _items(container: object) -> parts.Named:
-    """What is in a list or dictionary, under its key, or its own name, or, where it was given none, its kind's."""
+    """The items of a list or dictionary, named by key, by their own name, or, if unnamed, by class."""
     if isinstance(container, dict):
         return [(str(key), item) for key, item in container.items()]
     used: dict[str, int] = {}
@@ -218,7 +217,7 @@ _NAMING = parts.Naming(_has_weights, _attributes, _items)
 
 
 class Place(NamedTuple):
-    """Where a tensor lies in a file, from `begin` up to `end` after the header."""
+    """The location of a tensor in a file, from `begin` to `end` relative to the end of the header."""
 
     name: str
     dtype: np.dtype
@@ -228,7 +227,7 @@ class Place(NamedTuple):
 
 
 def write(path: str, arrays: Config, metadata: Mapping[str, str]) -> None:
-    """Write arrays, one at a time, those with the widest numbers first.
+    """Write arrays, one at a time, those with the widest dtype first.
 
     Args:
         path: the file.
@@ -266,18 +265,18 @@ def _header(arrays: Config, metadata: Mapping[str, str]) -> bytes:
 def _dtype(name: str, array: Tensor) -> np.dtype:
     found = jnp.dtype(array.dtype).name
     if found not in _CODES:
-        raise ValueError(f"save_weights: safetensors has no {found}, which {name!r} is.")
+        raise ValueError(f"save_weights: safetensors does not support {found}, the dtype of {name!r}.")
     return _DTYPES[_CODES[found]]
 
 
 def read(path: str) -> dict[str, np.ndarray]:
-    """The arrays of a file by name: views of the file, which read it when they are used.
+    """The arrays of a file by name: lazily read views of the file.
 
     Raises:
-        ValueError: when the file breaks a rule of the format.
+        ValueError: if the file violates the format.
     """
     if not os.path.isfile(path) or os.path.getsize(path) < 8:
-        raise DamagedFileError(f"{path!r} is not a safetensors file: it is cut short.")
+        raise DamagedFileError(f"{path!r} is not a safetensors file: it is truncated.")
     content = np.memmap(path, np.uint8, "r")
     budget.opened(len(content))
     length = int.from_bytes(content[:8].tobytes(), "little")
@@ -294,26 +293,28 @@ def read(path: str) -> dict[str, np.ndarray]:
 
 def _check_metadata(metadata: object, path: str) -> None:
     if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
-        raise DamagedFileError(f"The header of {path!r} is damaged: its metadata are not strings by name.")
+        raise DamagedFileError(f"The header of {path!r} is damaged: its metadata must be strings by name.")
 
 
 def _place(name: str, entry: object, path: str) -> Place:
-    """One entry of the header, when it agrees with itself."""
+    """Parse and check one entry of the header."""
     damaged = f"The header of {path!r} is damaged: the tensor {name!r}"
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise DamagedFileError(f"{damaged} must have a dtype, a shape and data_offsets, and nothing else.")
     code, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(code, str) or code not in _DTYPES:
-        raise DamagedFileError(f"{damaged} has the dtype {code!r}; known are {', '.join(_DTYPES)}.")
+        raise DamagedFileError(f"{damaged} has the unknown dtype {code!r}; known are  {', '.join(_DTYPES)}.")
     if not _are_counts(shape) or len(shape) > _MOST_DIMENSIONS or not _are_counts(offsets) or len(offsets) != 2:
         raise DamagedFileError(
-            f"{damaged} has no plain shape of up to {_MOST_DIMENSIONS} dimensions, or no plain data_offsets."
+            f"{damaged} does not have a valid shape of up to {_MOST_DIMENSIONS} dimensions, or valid data_offsets."
         )
     if math.prod(max(size, 1) for size in shape) >= _MOST_VALUES:
-        raise DamagedFileError(f"{damaged} has the shape {shape}, which no array has.")
+        raise DamagedFileError(f"{damaged} has the impossible shape {shape}.")
     begin, end = offsets
     if end - begin != _DTYPES[code].itemsize * math.prod(shape):
-        raise DamagedFileError(f"{damaged} of shape {shape} and dtype {code} does not fill its data_offsets {offsets}.")
+        raise DamagedFileError(
+            f"{damaged} of shape {shape} and dtype {code} does not match its data_offsets {offsets}."
+        )
     return Place(name, _DTYPES[code], tuple(shape), begin, end)
 
 
@@ -327,11 +328,13 @@ def _check_cover(places: list[Place], size: int, path: str) -> None:
     for place in places:
         if place.begin != end:
             raise DamagedFileError(
-                f"{path!r} is damaged: the tensor {place.name!r} begins at {place.begin}, not at {end}."
+                f"{path!r} is damaged: the tensor {place.name!r} starts at {place.begin}, not at {end}."
             )
         end = place.end
     if end != size:
-        raise DamagedFileError(f"{path!r} is damaged: its tensors take {end} bytes, the file has {size} for them.")
+        raise DamagedFileError(
+            f"{path!r} is damaged: its tensors take {end} bytes, but the file has {size} bytes of data."
+        )
 
 
 def _view(content: np.ndarray, place: Place) -> np.ndarray:

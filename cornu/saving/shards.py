@@ -1,10 +1,11 @@
-"""Weights in several files of limited size, with a table of contents in JSON, as Keras 3 lays them out.
+"""Weights in several files of limited size, with an index in JSON, in the layout of Keras 3.
 
-`model.weights.json` tells which of `model_00000.weights.h5`, `model_00001.weights.h5`, … beside it hold the arrays of
-each part of the model; an array is never split. Each of those files is laid out as one that holds all weights.
+`model.weights.json` records which of `model_00000.weights.h5`, `model_00001.weights.h5`, … next to it contain the
+arrays of each part of the model; an array is never split. Each of those files is laid out like a single file with all
+weights.
 
-The files of a set are made out of sight and take their places together, the table last: a reader finds the old set, the
-new one, or, for the moment of the change, none.
+The files of a set are written to a temporary directory and moved into place together, the index last: a reader finds
+the old set, the new one, or, during the change, none.
 """
 
 from __future__ import annotations
@@ -38,20 +39,20 @@ else:
 
 _TABLE, _SHARD = ".weights.json", ".weights.h5"
 _GIGABYTE = 2**30
-_MOST_TABLE = 256 * 2**20  # bytes of JSON that a reader takes
+_MOST_TABLE = 256 * 2**20  # bytes of JSON that a reader accepts
 
 Contents = dict[str, dict[str, Any]]  # arrays by group and name
 
 
 def table_path(path: str) -> str:
-    """The name of the table of contents, for a name that may be that of one file with all weights."""
+    """The name of the index, given a name that may be that of a single file with all weights."""
     if path.endswith(_SHARD):
         table = path.removesuffix(_SHARD) + _TABLE
-        warnings.warn(f"save_weights: with max_shard_size, {table!r} is written in place of {path!r}.", stacklevel=3)
+        warnings.warn(f"save_weights: with max_shard_size, {table!r} is written instead of  {path!r}.", stacklevel=3)
         return table
     if not path.endswith(_TABLE):
         raise ValueError(
-            f"save_weights: with max_shard_size, the file's name must end in {_TABLE!r}. "
+            f"save_weights: with max_shard_size, the file's name must end with  {_TABLE!r}. "
             f"Received: {validate.shown(path)}."
         )
     return path
@@ -62,8 +63,8 @@ def save_weights(model: object, path: str, *, max_shard_size: float | None = Non
 
     Args:
         model: the model.
-        path: the table of contents.
-        max_shard_size: gigabytes of 2^30 bytes of numbers that a file may hold; no single array may be larger.
+        path: the index file.
+        max_shard_size: maximum size of a file in gigabytes of 2^30 bytes; no single array may be larger.
     """
     limit = _limit(max_shard_size, path)
     shards, group_names = _divided(model, limit)
@@ -84,9 +85,9 @@ def save_weights(model: object, path: str, *, max_shard_size: float | None = Non
 
 @contextmanager
 def _room(place: Path, names: list[str]) -> Iterator[tuple[Path, Path | None]]:
-    """The folder from which the files take their places together, and where the table is written, by the first alone.
+    """The temporary directory from which the files are moved into place together, with the index written by process 0.
 
-    Of several processes that share it each writes some of the files, and the first moves all when they are there.
+    Processes that share it each write some of the files, and process 0 moves them once they are complete.
     """
     targets = [place.with_name(name) for name in (*names, place.name)]
     with ExitStack() as stack:
@@ -100,7 +101,7 @@ def _room(place: Path, names: list[str]) -> Iterator[tuple[Path, Path | None]]:
 
 
 def load_weights(model: object, path: str, skip_mismatch: bool, by_name: bool) -> list[str]:
-    """Give the model the weights of a set of files."""
+    """Load the weights of a set of files into the model."""
     weights_h5.refuse_by_name(path, by_name)
     with opened(path) as files:
         return weights_h5.read(model, files, skip_mismatch)
@@ -108,10 +109,10 @@ def load_weights(model: object, path: str, skip_mismatch: bool, by_name: bool) -
 
 @contextmanager
 def opened(path: str) -> Iterator[list[h5py.File]]:
-    """The files of a set, open for reading, once it is sure that they are those that the table tells of.
+    """The files of a set, open for reading, after checking that they match the index.
 
     Raises:
-        ValueError: when the table is damaged, names a file elsewhere, or does not fit the files.
+        ValueError: if the index is damaged, names a file elsewhere, or does not match the files.
     """
     seen = _identity(path)
     named = _read_table(path)
@@ -121,9 +122,9 @@ def opened(path: str) -> Iterator[list[h5py.File]]:
         try:
             for name in names:
                 files[name] = stack.enter_context(plain_h5.opened(_shard(path, name), repr(name)))
-        finally:  # a file that goes while it is opened looks damaged
+        finally:  # a file that is removed while being opened looks damaged
             if _identity(path) != seen:
-                raise ValueError(f"{path!r} was replaced while it was read. Load it again.")
+                raise ValueError(f"{path!r} was replaced while it was being read. Load it again.")
         _check(named, files, path)
         yield list(files.values())
 
@@ -132,16 +133,16 @@ def opened(path: str) -> Iterator[list[h5py.File]]:
 
 
 def _limit(size: object, path: str) -> int:
-    """The bytes that one file may hold."""
+    """The maximum size of a file in bytes."""
     if size is None:
-        raise ValueError(f"save_weights: {path!r} is for weights in several files: say max_shard_size, in gigabytes.")
+        raise ValueError(f"save_weights: {path!r} is for weights in several files: pass max_shard_size, in gigabytes.")
     if not validate.is_real(size) or isinstance(size, bool) or not 0 < size < math.inf:
         raise ValueError(f"save_weights: max_shard_size must be a positive number. Received: {validate.shown(size)}.")
     return int(size * _GIGABYTE)
 
 
 def _divided(model: object, limit: int) -> tuple[list[Contents], dict[str, str]]:
-    """The contents of each file, filled one after the other, and the names of the parts by group."""
+    """The contents of each file, filled in order, and the names of the parts by group."""
     shards: list[Contents] = [{}]
     used = 0
     group_names = {}
@@ -153,7 +154,7 @@ def _divided(model: object, limit: int) -> tuple[list[Contents], dict[str, str]]
             size = _bytes(value)
             if size > limit:
                 raise ValueError(
-                    f"save_weights: {validate.describe(part)} has an array of {size} bytes, and max_shard_size allows "
+                    f"save_weights: {validate.describe(part)} has an array of {size} bytes, but max_shard_size allows "
                     f"{limit}. An array is not split: allow at least {size / _GIGABYTE:.2g}."
                 )
             if used + size > limit:
@@ -169,7 +170,7 @@ def _bytes(value: Tensor) -> int:
 
 
 def _table(shards: list[Contents], names: list[str]) -> ConfigDict:
-    """The table of contents. As Keras has it, a group with one array names its file, one with more lists them."""
+    """The index. As in Keras, a group with one array names its file, one with more lists them."""
     where: dict[str, list[str]] = {}
     for name, shard in zip(names, shards, strict=True):
         for group, arrays in shard.items():
@@ -186,14 +187,14 @@ def _table(shards: list[Contents], names: list[str]) -> ConfigDict:
 
 
 def _gather(shard: Contents) -> None:
-    """Take part where another process gathers the arrays of a file that it writes."""
+    """Participate while another process gathers the arrays of a file that it writes."""
     for arrays in shard.values():
         for value in arrays.values():
             border.fetched(value)
 
 
 def _write_shard(path: Path, shard: Contents, group_names: dict[str, str]) -> None:
-    """Write one file; a group's name goes with its first appearance."""
+    """Write one file; a group's name is stored where it first appears."""
     with open(path, "w+b") as place, plain_h5.created(place) as file:
         for group, arrays in shard.items():
             made = file.create_group(group)
@@ -204,7 +205,7 @@ def _write_shard(path: Path, shard: Contents, group_names: dict[str, str]) -> No
 
 
 def _former(table: Path) -> list[Path]:
-    """The files of the set that is there already, which the new one replaces."""
+    """The files of the existing set, which the new one replaces."""
     if not table.is_file():
         return []
     try:
@@ -219,7 +220,7 @@ def _former(table: Path) -> list[Path]:
 
 
 def _identity(path: str) -> tuple[int, int, int]:
-    """What tells a file from another that has taken its place."""
+    """The identity of a file, to detect that it was replaced."""
     try:
         found = os.stat(path)
     except FileNotFoundError:
@@ -232,16 +233,16 @@ def _read_table(path: str) -> dict[str, list[str]]:
     with open(path, "rb") as file:
         text = file.read(_MOST_TABLE + 1)
     if len(text) > _MOST_TABLE:
-        raise DamagedFileError(f"{path!r} has over {_MOST_TABLE} bytes, which no table of contents needs.")
+        raise DamagedFileError(f"{path!r} has over {_MOST_TABLE} bytes, too large for an index.")
     budget.opened(len(text))
     table = plain_json.parsed(text, repr(path)).get("weight_map")
     if not isinstance(table, Mapping):
-        raise DamagedFileError(f"{path!r} is not a table of weights: it has no weight_map.")
+        raise DamagedFileError(f"{path!r} is not a weights index: it does not have a weight_map.")
     named = {group.removeprefix("/"): [names] if isinstance(names, str) else names for group, names in table.items()}
     for names in named.values():
         if not isinstance(names, list) or not names or not all(map(_is_plain, names)):
             raise DamagedFileError(
-                f"{path!r} must name files beside it that end in {_SHARD!r}, each without a folder. "
+                f"{path!r} must name files next to it that end with {_SHARD!r}, without a directory. "
                 f"Received: {names!r:.200}."
             )
     return named
@@ -252,15 +253,15 @@ def _is_plain(name: object) -> bool:
 
 
 def _shard(table: str, name: str) -> Path:
-    """The path of a file that the table names."""
+    """The path of a file named in the index."""
     path = Path(table).with_name(name)
     if path.is_symlink() or not path.is_file():
-        raise DamagedFileError(f"{table!r} names {name!r}, but there is no plain file of that name beside it.")
+        raise DamagedFileError(f"{table!r} names {name!r}, but there is no regular file of that name next to it.")
     return path
 
 
 def _check(named: Mapping[str, list[str]], files: Mapping[str, h5py.File], path: str) -> None:
-    """Table and files must agree on where the arrays are, each array being in one place."""
+    """Check that index and files agree on where the arrays are, with each array in one place."""
     arrays = {name: weights_h5.array_paths(file) for name, file in files.items()}
     twice = [array for array, count in Counter(a for found in arrays.values() for a in found).items() if count > 1]
     said = {(group, name) for group, names in named.items() for name in names}
@@ -268,5 +269,5 @@ def _check(named: Mapping[str, list[str]], files: Mapping[str, h5py.File], path:
     if twice or said != there:
         where = twice or sorted({group for group, _ in said ^ there})
         raise DamagedFileError(
-            f"{path!r} does not fit its files: they are not of one save. They differ in {where[:10]}."
+            f"{path!r} does not match its files: they are not from the same save. They differ in  {where[:10]}."
         )

@@ -1,14 +1,14 @@
 """The stand-in for `tensorflow` that `cornu run` serves where TensorFlow is not installed.
 
-What published scripts use of TensorFlow, over NumPy and JAX, each name doing what TensorFlow's does. Most functions are
-cornu's own under other names of arguments (`served`); `tape` records operations for gradients, `function` compiles, and
-`types` gives arrays the methods that scripts call. What is not here says what to use instead (`refusals`). Nothing else
-in the package imports this folder.
+The parts of TensorFlow that published scripts use, implemented with NumPy and JAX, with TensorFlow's behavior. Most
+functions are cornu's own with different argument names (`served`); `tape` records operations for gradients, `function`
+compiles, and `types` adds the array methods that scripts call. For missing names, `refusals` says what to use instead.
+Nothing else in the package imports this subpackage.
 
-What it gives is held beside TensorFlow's stored answers to some 1,800 calls (`tests/parity/test_tensorflow.py`). On
-purpose these differ: numbers have 32 bits, and types mix as in JAX, where TensorFlow refuses; a tensor's dtype is
-NumPy's; text is NumPy's bytes, and no `tf.Tensor`; a variable's name has no `:0`; gradients at kinks and of ties are
-JAX's; pictures are resized by JAX. `tests/parity/tensorflow_differences.py` has them call by call.
+Results are compared with stored TensorFlow answers to about 1,800 calls (`tests/parity/test_tensorflow.py`). Intended
+differences: numbers have 32 bits, and dtypes promote as in JAX, where TensorFlow raises an error; a tensor's dtype is a
+NumPy dtype; text is NumPy bytes instead of a `tf.Tensor`; a variable's name has no `:0`; gradients at kinks and ties
+are JAX's; images are resized by JAX. `tests/parity/tensorflow_differences.py` lists them call by call.
 """
 
 import importlib
@@ -33,7 +33,7 @@ from cornu.tensorflow.texts import is_text as _is_text, text as _text
 from cornu.training import prepare as _prepare
 
 __version__ = "2.21.0"
-"""The release of TensorFlow that has Keras 3.15.1; scripts ask it which Keras they meet."""
+"""The TensorFlow release that contains Keras 3.15.1; scripts use it to detect the Keras version."""
 
 _MODULES = (
     "data",
@@ -82,7 +82,7 @@ globals().update(print=_tensors.print_tensors, tuple=_tensors.tuple_)
 
 
 def serve() -> None:
-    """Have arrays and text come as scripts for TensorFlow expect them, from everything in the package, for good."""
+    """Make everything in the package permanently return arrays and text as TensorFlow scripts expect them."""
     _types.attach()
     _elements.present_as(importlib.import_module("cornu.tensorflow.data").as_tensor)
     _host.rows_of_any_length = _ragged.of_values

@@ -1,6 +1,6 @@
-"""Boxes of `tensorflow.image`: drawn, drawn by chance, and those kept that overlap no better one.
+"""Boxes of `tensorflow.image`: drawing, random crops, and non-maximum suppression.
 
-A box is the places of its edges, (top, left, bottom, right), in parts of the picture's height and width.
+A box is (top, left, bottom, right), as fractions of the image's height and width.
 """
 
 import heapq
@@ -19,16 +19,16 @@ COLORS = np.array(
     [[1, 1, 0, 1], [0, 0, 1, 1], [1, 0, 0, 1], [0, 1, 0, 1], [0.5, 0, 0.5, 1], [0.5, 0.5, 0, 1], [0.5, 0, 0, 1],
      [0, 0, 0.5, 1], [0, 1, 1, 1], [1, 0, 1, 1]], "float32",
 )  # fmt: skip
-"""The colours that boxes have in turns where none are given."""
+"""The default colors of boxes, used cyclically."""
 
 
 def draw_boxes(images: Tensor, boxes: Tensor, colors: Tensor) -> jax.Array:
-    """Pictures with the edges of boxes drawn in."""
+    """Draw bounding boxes on images."""
     given, places = np.asarray(images), np.asarray(boxes)
     if given.ndim != 4 or places.ndim != 3:
         raise ValueError(
             "tf.image.draw_bounding_boxes: images must have four axes and boxes three, the first that of the batch. "
-            f"Received: shapes {given.shape} and {places.shape}. A single picture becomes a batch by x[None]."
+            f"Received: shapes {given.shape} and {places.shape}. For a single image, pass x[None]."
         )
     drawn = given.astype(given.dtype if given.dtype.kind == "f" else "float32", copy=True)
     height, width, depth = drawn.shape[1:]
@@ -60,7 +60,7 @@ def _draw(picture: np.ndarray, edges: list[int], color: np.ndarray) -> None:
 
 
 def _overlaps(boxes: np.ndarray, one: int, others: list[int]) -> np.ndarray:
-    """The area that a box shares with others, in parts of that of both."""
+    """The intersection over union of a box with others."""
     low = np.maximum(boxes[others, :2], boxes[one, :2])
     sides = np.maximum(0, np.minimum(boxes[others, 2:], boxes[one, 2:]) - low)
     shared = np.prod(sides, axis=1)
@@ -70,21 +70,21 @@ def _overlaps(boxes: np.ndarray, one: int, others: list[int]) -> np.ndarray:
 
 
 def _upright(boxes: Tensor) -> np.ndarray:
-    """Boxes whose first corner is the upper left one."""
+    """Boxes normalized such that the first corner is the upper left one."""
     boxes = np.asarray(boxes, "float32")
     return np.concatenate([np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], 1)
 
 
 def _best(overlaps: Tensor, scores: np.ndarray, most: int, limit: float, lowest: float, sigma: float) -> tuple:
-    """The numbers of the best boxes, the best first, and their scores.
+    """The indices of the best boxes, the best first, and their scores.
 
     Args:
-        overlaps: function of a box's number and others' that gives how they overlap.
-        scores: how good each is.
-        most: how many at most.
-        limit: one that overlaps a better one more than this is dropped.
-        lowest: so is one that is not better than this.
-        sigma: width of the bell by which one that overlaps better ones counts less; 0 for none.
+        overlaps: function from the index of a box and those of others to their overlaps.
+        scores: the score of each box.
+        most: maximum number of boxes.
+        limit: boxes that overlap a better one more than this are dropped.
+        lowest: boxes with a score up to this are dropped.
+        sigma: standard deviation of soft suppression; 0 disables it.
     """
     queue = [(-score, number, 0) for number, score in enumerate(scores.tolist()) if score > lowest]
     heapq.heapify(queue)
@@ -119,7 +119,7 @@ def non_max_suppression(
     iou_threshold: Tensor = 0.5,
     score_threshold: Tensor = -np.inf,
 ) -> jax.Array:
-    """The numbers of the best boxes, none of which overlaps a better one too much."""
+    """The indices of the best boxes, by non-maximum suppression."""
     return jnp.asarray(_kept(boxes, scores, max_output_size, iou_threshold, score_threshold)[0], "int32")
 
 
@@ -131,7 +131,7 @@ def with_scores(
     score_threshold: Tensor = -np.inf,
     soft_nms_sigma: Tensor = 0.0,
 ) -> tuple[jax.Array, jax.Array]:
-    """The same with their scores, which overlaps may lower instead."""
+    """The same, with their scores, which soft suppression may lower."""
     kept, found = _kept(boxes, scores, max_output_size, iou_threshold, score_threshold, soft_nms_sigma)
     return jnp.asarray(kept, "int32"), jnp.asarray(found, "float32")
 
@@ -144,7 +144,7 @@ def filled_up(
     score_threshold: Tensor = -np.inf,
     pad_to_max_output_size: bool = False,
 ) -> tuple[jax.Array, jax.Array]:
-    """The same, filled up with zeros to one length, and how many there are."""
+    """The same, padded with zeros to a common length, and how many there are."""
     kept, _ = _kept(boxes, scores, max_output_size, iou_threshold, score_threshold)
     rest = int(max_output_size) - len(kept) if pad_to_max_output_size else 0
     return jnp.asarray(kept + [0] * rest, "int32"), jnp.asarray(len(kept), "int32")
@@ -154,7 +154,7 @@ def by_overlaps(
     overlaps: Tensor, scores: Tensor, max_output_size: Tensor, overlap_threshold: Tensor = 0.5,
     score_threshold: Tensor = -np.inf,
 ) -> jax.Array:  # fmt: skip
-    """The same, of boxes of which only the overlaps are known."""
+    """The same, given only the overlaps."""
     table = np.asarray(overlaps)
     kept, _ = _best(
         lambda one, others: table[one, others], np.asarray(scores), int(max_output_size), float(overlap_threshold),
@@ -164,7 +164,7 @@ def by_overlaps(
 
 
 class CombinedNonMaxSuppression(NamedTuple):
-    """The best boxes of all classes, their scores and classes, and how many there are in each picture."""
+    """The best boxes of all classes, their scores and classes, and the number per image."""
 
     nmsed_boxes: Tensor
     nmsed_scores: Tensor
@@ -182,7 +182,7 @@ def combined(
     pad_per_class: bool = False,
     clip_boxes: bool = True,
 ) -> CombinedNonMaxSuppression:
-    """The best boxes of each picture, class by class, in one list."""
+    """The best boxes of each image, by class, in a single list."""
     boxes, scores = np.asarray(boxes, "float32"), np.asarray(scores, "float32")
     per_class, classes, total = int(max_output_size_per_class), scores.shape[2], int(max_total_size)
     length = min(total, per_class * classes) if pad_per_class else total
@@ -206,7 +206,7 @@ def combined(
 
 
 class SampleDistortedBoundingBox(NamedTuple):
-    """Where a part of a picture begins, for `tf.slice`, its size, and the part as a box."""
+    """The start of a crop, for `tf.slice`, its size, and the crop as a box."""
 
     begin: Tensor
     size: Tensor
@@ -214,7 +214,7 @@ class SampleDistortedBoundingBox(NamedTuple):
 
 
 def _drawn(numbers: np.ndarray, size: Tensor, boxes: Tensor, covered: float, ratios: Tensor, areas: Tensor) -> Tensor:
-    """A part of a picture, the first of those drawn that shows enough of a box; else the whole."""
+    """A random crop, the first drawn that covers enough of a box; otherwise the whole image."""
     height, width, *_ = sizes(size)
     boxes = np.asarray(boxes, "float32").reshape(-1, 4)
     part = (0, 0, height, width)
@@ -247,7 +247,7 @@ def _sampled(draw: Tensor) -> Tensor:
         if not boxes.size:
             if not use_image_if_no_bounding_boxes:
                 raise ValueError(
-                    "tf.image.sample_distorted_bounding_box: no bounding boxes were given. Give some, or "
+                    "tf.image.sample_distorted_bounding_box: no bounding boxes were given. Pass some, or "
                     "use_image_if_no_bounding_boxes=True."
                 )
             boxes = np.array([[0, 0, 1, 1]], "float32")

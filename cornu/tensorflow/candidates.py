@@ -1,4 +1,4 @@
-"""Losses over a few classes drawn from very many, and how these are drawn.
+"""Sampled losses for many classes, and candidate samplers.
 
 Papers: Jean et al., "On Using Very Large Target Vocabulary for Neural Machine Translation", 2015; Gutmann & Hyvärinen,
 "Noise-contrastive estimation", 2010.
@@ -18,7 +18,7 @@ from cornu.tensorflow.seeds import seeded
 
 
 class Candidates(NamedTuple):
-    """Classes that were drawn, and how often the true ones and the drawn ones are to be expected among them."""
+    """Sampled classes, and the expected counts of the true and the sampled ones."""
 
     sampled_candidates: Tensor
     true_expected_count: Tensor
@@ -26,7 +26,7 @@ class Candidates(NamedTuple):
 
 
 def _drawn(chances: np.ndarray, true_classes: Tensor, count: int, unique: bool, seed: object) -> Candidates:
-    """Classes drawn by their chances, one number each."""
+    """Classes sampled by their probabilities."""
     key, count = draw_key(seeded(seed)), int(count)
     logs = jnp.log(jnp.asarray(chances, "float32"))
     if unique and count > int((chances > 0).sum()):
@@ -42,14 +42,14 @@ def _drawn(chances: np.ndarray, true_classes: Tensor, count: int, unique: bool, 
 def uniform(
     true_classes: Tensor, num_true: int, num_sampled: int, unique: bool, range_max: int, seed: object = None
 ) -> Candidates:
-    """Classes that are all alike likely."""
+    """Uniformly sampled classes."""
     return _drawn(np.full(int(range_max), 1 / int(range_max)), true_classes, num_sampled, unique, seed)
 
 
 def log_uniform(
     true_classes: Tensor, num_true: int, num_sampled: int, unique: bool, range_max: int, seed: object = None
 ) -> Candidates:
-    """Classes of which lower numbers are likelier, as those of words ordered by how often they come (Zipf's law)."""
+    """Classes sampled from a log-uniform (Zipf) distribution, for words sorted by descending frequency."""
     numbers = np.arange(int(range_max), dtype="float64")
     chances = np.log((numbers + 2) / (numbers + 1)) / np.log(int(range_max) + 1)
     return _drawn(chances, true_classes, num_sampled, unique, seed)
@@ -60,7 +60,7 @@ def fixed_unigram(
     distortion: float = 1.0, num_reserved_ids: int = 0, num_shards: int = 1, shard: int = 0,
     unigrams: Sequence[float] = (), seed: object = None,
 ) -> Candidates:  # fmt: skip
-    """Classes by how often they come, as told by `unigrams`, or by the last field of the lines of a file."""
+    """Classes sampled by frequency, given by `unigrams` or by the last field of the lines of a file."""
     if vocab_file:
         with open(vocab_file) as file:
             unigrams = [float(line.rstrip().rpartition(",")[2]) for line in file if line.strip()]
@@ -85,7 +85,7 @@ def _logits(
     removes_hits: bool,
     seed: object,
 ) -> tuple[jax.Array, jax.Array]:
-    """Logits of the true classes, then of those that were drawn, less the logarithms of how often they are expected."""
+    """Logits of the true classes, then of those that were drawn, minus the logarithms of their expected counts."""
     table = ops.concatenate(list(weights), 0) if isinstance(weights, (list, tuple)) else ops.convert_to_tensor(weights)
     biases, inputs, labels = ops.convert_to_tensor(biases), ops.convert_to_tensor(inputs), jnp.asarray(labels)
     labels = labels.reshape(-1, true)
@@ -111,7 +111,7 @@ def nce_loss(
     sampled_values: Tensor = None,
     remove_accidental_hits: bool = False,
 ) -> jax.Array:
-    """Noise-contrastive estimation: each class told from those drawn, one by one."""
+    """Noise-contrastive estimation: binary classification of each true class against the sampled ones."""
     logits, goals = _logits(
         weights, biases, labels, inputs, num_sampled, num_classes, num_true, sampled_values, remove_accidental_hits,
         None,
@@ -131,7 +131,7 @@ def sampled_softmax_loss(
     remove_accidental_hits: bool = True,
     seed: object = None,
 ) -> jax.Array:
-    """The cross-entropy of the softmax over the true classes and those drawn."""
+    """The cross-entropy of the softmax over the true and the sampled classes."""
     logits, goals = _logits(
         weights, biases, labels, inputs, num_sampled, num_classes, num_true, sampled_values, remove_accidental_hits,
         seed,

@@ -1,4 +1,4 @@
-"""`CsvDataset` and `make_csv_dataset`: lines of files of comma-separated values as data sets."""
+"""`CsvDataset` and `make_csv_dataset`: lines of CSV files as datasets."""
 
 import csv
 import glob
@@ -23,14 +23,14 @@ _GUESSES: tuple[tuple[Any, Callable[[str], Any]], ...] = (
 
 
 class _Form:
-    """How fields stand in the lines of files.
+    """The format of CSV lines.
 
     Args:
-        delimiter: what is between fields.
+        delimiter: field delimiter.
         has_quotes: whether fields may be quoted.
         na_value: text that counts as empty.
         has_header: whether the first line of a file has names.
-        compression: what the files are compressed with.
+        compression: compression of the files.
     """
 
     def __init__(self, delimiter: str, has_quotes: bool, na_value: str, has_header: bool, compression: object):
@@ -41,7 +41,7 @@ class _Form:
         self.compression = records.compression_of(compression)
 
     def rows(self, path: str) -> Iterator[list[str]]:
-        """The fields of each line but the header."""
+        """The fields of each line except the header."""
         lines = (line.decode() for line in records.lines_of(path, self.compression))
         return islice(filter(None, csv.reader(lines, **self.how)), int(self.has_header), None)
 
@@ -51,7 +51,7 @@ class _Form:
 
 
 def _default(given: object) -> np.ndarray:
-    """What stands in for an empty field; without elements where a field must not be empty, as a type says."""
+    """The default for an empty field; without elements if a field must not be empty, as given by a dtype."""
     if isinstance(given, DType):
         return np.empty(0, object if given == "string" else str(given))
     return as_numpy(given)
@@ -72,20 +72,20 @@ def CsvDataset(  # noqa: N802 - TensorFlow's name
     header: bool = False, field_delim: str = ",", use_quote_delim: bool = True, na_value: str = "",
     select_cols: Sequence[int] | None = None, exclude_cols: Sequence[int] | None = None,
 ) -> Dataset:  # fmt: skip
-    """A tuple of fields for each line of files.
+    """A dataset with a tuple of fields for each line of CSV files.
 
     Args:
         filenames: a file or several.
-        record_defaults: for each column what stands in for an empty field, which tells its dtype, or the dtype alone
-            where none may be empty.
+        record_defaults: for each column, the default for an empty field, which sets its dtype, or only the dtype if a
+            field must not be empty.
         compression_type: "GZIP" or "ZLIB"; "" or None for neither.
-        buffer_size: how much TensorFlow reads at a time; of no effect here.
-        header: whether the first line of each file is left out.
-        field_delim: what is between fields.
+        buffer_size: how much TensorFlow reads at a time; ignored.
+        header: whether to skip the first line of each file.
+        field_delim: field delimiter.
         use_quote_delim: whether fields may be quoted.
-        na_value: text that counts as empty, too.
-        select_cols: numbers of the columns that are wanted, in rising order; None for all.
-        exclude_cols: numbers of those that are not, in its place.
+        na_value: text that is also treated as empty.
+        select_cols: indices of the columns to use, in ascending order; None uses all.
+        exclude_cols: indices of the columns to skip, instead.
     """
     form = _Form(field_delim, use_quote_delim, na_value, header, compression_type)
     paths = [each.decode() for each in np.ravel(np.asarray(text(filenames)))]
@@ -115,29 +115,29 @@ def make_csv_dataset(
     num_parallel_reads: int | None = None, sloppy: bool = False, num_rows_for_inference: int | None = 100,
     compression_type: object = None, ignore_errors: bool = False, encoding: str = "utf-8",
 ) -> Dataset:  # fmt: skip
-    """Batches of the columns of files, as dictionaries.
+    """A dataset with batches of the columns of CSV files, as dictionaries.
 
     Args:
-        file_pattern: a pattern of names of files, or several.
-        batch_size: lines in a batch.
-        column_names: names of the columns; None takes them from the first line.
-        column_defaults: for each column that is wanted what stands in for an empty field, which tells its dtype, or
-            the dtype alone where none may be empty; None guesses the dtypes.
-        label_name: the column that is the label, apart from the dictionary.
-        select_columns: names or numbers of the columns that are wanted; None for all.
-        field_delim: what is between fields.
+        file_pattern: a file name pattern, or several.
+        batch_size: batch size.
+        column_names: names of the columns; None reads them from the first line.
+        column_defaults: for each column to use, the default for an empty field, which sets its dtype, or only the dtype
+            if a field must not be empty; None guesses the dtypes.
+        label_name: the label column, excluded from the dictionary.
+        select_columns: names or indices of the columns to use; None uses all.
+        field_delim: field delimiter.
         use_quote_delim: whether fields may be quoted.
-        na_value: text that counts as empty, too.
+        na_value: text that is also treated as empty.
         header: whether the first line of each file has names.
-        num_epochs: how often the lines come; None for ever, in batches that are all full.
-        shuffle: whether lines come in random order.
-        shuffle_buffer_size: lines to draw from.
-        shuffle_seed: number that the order follows from; None takes the global seed.
-        prefetch_buffer_size: batches made ahead; None for two.
-        num_parallel_reads, sloppy: how TensorFlow reads files; they are read one after another here.
-        num_rows_for_inference: lines that dtypes are guessed from; None for all.
+        num_epochs: number of repetitions; None repeats forever, in full batches.
+        shuffle: whether to shuffle the lines.
+        shuffle_buffer_size: size of the shuffle buffer in lines.
+        shuffle_seed: seed of the shuffling; None uses the global seed.
+        prefetch_buffer_size: number of batches to prefetch; None uses two.
+        num_parallel_reads, sloppy: ignored; files are read sequentially.
+        num_rows_for_inference: number of lines used to infer dtypes; None uses all.
         compression_type: "GZIP" or "ZLIB"; "" or None for neither.
-        ignore_errors: whether lines that cannot be read are left out.
+        ignore_errors: whether to skip lines that cannot be read.
         encoding: the encoding of the files, which must be "utf-8".
     """
     form = _Form(field_delim, use_quote_delim, na_value, header, compression_type)
@@ -146,7 +146,7 @@ def make_csv_dataset(
     if not paths:
         raise ValueError(f"make_csv_dataset: no files match `file_pattern` {file_pattern}.")
     if column_names is None and not header:
-        raise ValueError("make_csv_dataset: give column_names, or header=True for files that have them.")
+        raise ValueError("make_csv_dataset: pass column_names, or header=True for files that have them.")
     names = form.names(paths[0]) if column_names is None else list(column_names)
     columns = sorted(at if isinstance(at, int) else names.index(at) for at in select_columns or range(len(names)))
     names = [names[at] for at in columns]
@@ -191,7 +191,7 @@ def _guessed_defaults(rows: list[Sequence[str]], count: int, na_value: str) -> l
 
 
 def _guessed(fields: list[str], na_value: str) -> np.ndarray:
-    """Zero of the narrowest type that all fields can be, or empty text."""
+    """Zero of the narrowest dtype that fits all fields, or an empty string."""
     for zero, read in _GUESSES:
         try:
             for field in fields:

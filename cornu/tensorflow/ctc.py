@@ -1,4 +1,4 @@
-"""`tf.nn.ctc_loss` and the decoders that belong to it, over `keras.ops`; and the edit distance.
+"""`tf.nn.ctc_loss` its decoders, and the edit distance, on top of `keras.ops`.
 
 Paper: Graves et al., "Connectionist Temporal Classification", 2006.
 """
@@ -16,7 +16,7 @@ def ctc_loss(
     labels: Tensor, logits: Tensor, label_length: Tensor, logit_length: Tensor, logits_time_major: bool = True,
     unique: Tensor = None, blank_index: int | None = None,
 ) -> jax.Array:  # fmt: skip
-    """Minus the log-probability of the labels; dense ones have their blank at 0 by default, sparse ones at the end."""
+    """Negative log-probability of the labels; by default the blank is class 0 for dense labels, else the last."""
     logits = ops.convert_to_tensor(logits)
     logits = jnp.swapaxes(logits, 0, 1) if logits_time_major else logits
     blank = (-1 if isinstance(labels, SparseTensor) else 0) if blank_index is None else int(blank_index)
@@ -27,7 +27,7 @@ def ctc_loss(
 
 
 def _sparse_rows(rows: np.ndarray) -> SparseTensor:
-    """Rows of labels that end before -1."""
+    """Rows of labels, terminated by -1."""
     held = rows >= 0
     places = np.argwhere(held)
     size = [len(rows), int(held.sum(1).max(initial=0))]
@@ -44,21 +44,21 @@ def _decoded(inputs: Tensor, lengths: Tensor, blank: int | None, **how: Tensor) 
 def ctc_greedy_decoder(
     inputs: Tensor, sequence_length: Tensor, merge_repeated: bool = True, blank_index: int | None = None
 ) -> tuple[list[SparseTensor], jax.Array]:
-    """The best label at each step, and minus the sum of its logits; the blank is the last class by default."""
+    """The best label at each step, and the negative sum of its logits; the blank is the last class by default."""
     return _decoded(inputs, sequence_length, blank_index, strategy="greedy", merge_repeated=merge_repeated)
 
 
 def ctc_beam_search_decoder(
     inputs: Tensor, sequence_length: Tensor, beam_width: int = 100, top_paths: int = 1
 ) -> tuple[list[SparseTensor], jax.Array]:
-    """The likeliest labels, and the logarithms of their probabilities; the blank is the last class."""
+    """The most likely labels, and the logarithms of their probabilities; the blank is the last class."""
     return _decoded(
         inputs, sequence_length, None, strategy="beam_search", beam_width=int(beam_width), top_paths=int(top_paths)
     )
 
 
 def collapse_repeated(labels: Tensor, seq_length: Tensor) -> tuple[jax.Array, jax.Array]:
-    """Rows of labels in which equal neighbours are one, and their lengths."""
+    """Rows of labels with repeated neighbors merged, and their lengths."""
     table, lengths = np.asarray(labels), np.asarray(seq_length)
     rows = [
         row[:length][np.insert(np.diff(row[:length]) != 0, 0, True)[:length]]
@@ -73,7 +73,7 @@ def collapse_repeated(labels: Tensor, seq_length: Tensor) -> tuple[jax.Array, ja
 def edit_distance(
     hypothesis: SparseTensor, truth: SparseTensor, normalize: bool = True, name: str | None = None
 ) -> jax.Array:
-    """How many insertions, deletions and changes lead from one row to the other, in parts of the true row's length."""
+    """The edit distance between rows, normalized by the length of the true row."""
     shape = np.maximum(np.asarray(hypothesis.dense_shape), np.asarray(truth.dense_shape))[:-1]
     given, wanted = _rows(hypothesis), _rows(truth)
     found = np.zeros(shape, "float32")

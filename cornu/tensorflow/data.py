@@ -1,4 +1,4 @@
-"""`tensorflow.data`: cornu's data sets, whose elements come as tensors."""
+"""`tensorflow.data`: cornu's datasets, with elements as tensors."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -24,12 +24,12 @@ __all__ = [
 
 
 def as_tensor(array: np.ndarray) -> Tensor:
-    """An array of a data set as scripts for TensorFlow expect it."""
+    """An array of a dataset as TensorFlow scripts expect it."""
     return text(array) if array.dtype.kind in "OSU" else jnp.asarray(border.narrowed(array))
 
 
 class Options:
-    """Settings of a data set's execution, of which none changes a result."""
+    """Execution settings of a dataset, none of which affects results."""
 
     def __getattr__(self, name: str) -> "Options":
         made = Options()
@@ -38,7 +38,7 @@ class Options:
 
 
 def _of_files(filenames: object, parallel: Any, read: Callable[[str], Iterator[bytes]]) -> Dataset:
-    """What a function reads from files, one after another, or of several in turns."""
+    """The elements that a function reads from files, sequentially or interleaved."""
     names = filenames if isinstance(filenames, Dataset) else np.ravel(np.asarray(text(filenames)))
     files = names if isinstance(names, Dataset) else Dataset.from_tensor_slices(names)
 
@@ -56,11 +56,11 @@ def TFRecordDataset(  # noqa: N802 - TensorFlow's name
     """The records of files.
 
     Args:
-        filenames: a file, a list of files, or a data set of their names.
+        filenames: a file, a list of files, or a dataset of their names.
         compression_type: "GZIP" or "ZLIB"; "" or None for neither.
-        buffer_size: how much TensorFlow reads at a time; of no effect here.
-        num_parallel_reads: from how many files records come in turns; None for one file after another.
-        name: a name for the reader.
+        buffer_size: how much TensorFlow reads at a time; ignored.
+        num_parallel_reads: number of files whose records are interleaved; None reads files sequentially.
+        name: an arbitrary name.
     """
     pressed = records.compression_of(compression_type)
     return _of_files(filenames, num_parallel_reads, lambda path: records.records_of(path, pressed))
@@ -85,14 +85,14 @@ def FixedLengthRecordDataset(  # noqa: N802 - TensorFlow's name
     num_parallel_reads: object = None,
     name: str | None = None,
 ) -> Dataset:
-    """The pieces of `record_bytes` bytes of files, without the first and last bytes; see `TFRecordDataset`."""
+    """The records of `record_bytes` bytes of files, without the first and last bytes; see `TFRecordDataset`."""
     pressed = records.compression_of(compression_type)
     sizes = int(record_bytes), int(header_bytes or 0), int(footer_bytes or 0)
     return _of_files(filenames, num_parallel_reads, lambda path: records.pieces_of(path, pressed, *sizes))
 
 
 def _rows_of_any_length(*rows: Any) -> Any:
-    """Rows as a ragged tensor; numbers, which have no length, as an array."""
+    """Rows as a ragged tensor; scalars as an array."""
     return RaggedTensor.of_rows([as_tensor(row) for row in rows]) if rows[0].ndim else np.stack(rows)
 
 
@@ -103,7 +103,7 @@ def _ragged_batch(
     row_splits_dtype: object = None,
     name: str | None = None,
 ) -> Dataset:
-    """Each `batch_size` elements, which may differ in length, as the rows of a ragged tensor."""
+    """Batches of `batch_size` elements of different lengths, as the rows of a ragged tensor."""
     size, step = int(batch_size), f"ragged_batch({int(batch_size)})"
 
     def batch(elements: list) -> Any:

@@ -1,4 +1,4 @@
-"""`tensorflow.errors`: what TensorFlow raises; each is also the error of Python's that comes closest."""
+"""`tensorflow.errors`: TensorFlow's exceptions; each is also the closest built-in exception."""
 
 from cornu.tensorflow.served import within
 
@@ -20,31 +20,31 @@ class OpError(Exception):
 
 
 def _error(name: str, closest: type[Exception], what: str) -> type[OpError]:
-    return type(name, (OpError, closest), {"__doc__": f"What TensorFlow raises {what}.", "__module__": __name__})
+    return type(name, (OpError, closest), {"__doc__": f"Raised by TensorFlow {what}.", "__module__": __name__})
 
 
-AbortedError = _error("AbortedError", RuntimeError, "where work was given up")
-AlreadyExistsError = _error("AlreadyExistsError", FileExistsError, "for a file that is there already")
-CancelledError = _error("CancelledError", RuntimeError, "where work was called off")
-DeadlineExceededError = _error("DeadlineExceededError", TimeoutError, "where something took too long")
-FailedPreconditionError = _error("FailedPreconditionError", RuntimeError, "where something was not ready")
-InternalError = _error("InternalError", RuntimeError, "where it is broken itself")
-NotFoundError = _error("NotFoundError", FileNotFoundError, "for a file that is not there")
-OutOfRangeError = _error("OutOfRangeError", IndexError, "at the end of a data set")
-PermissionDeniedError = _error("PermissionDeniedError", PermissionError, "for a file that may not be touched")
-ResourceExhaustedError = _error("ResourceExhaustedError", MemoryError, "where memory is short")
-UnauthenticatedError = _error("UnauthenticatedError", PermissionError, "for a caller that it does not know")
-UnavailableError = _error("UnavailableError", ConnectionError, "for a machine that does not answer")
-UnimplementedError = _error("UnimplementedError", NotImplementedError, "for what it does not have")
-UnknownError = _error("UnknownError", RuntimeError, "for what it cannot name")
+AbortedError = _error("AbortedError", RuntimeError, "if an operation was aborted")
+AlreadyExistsError = _error("AlreadyExistsError", FileExistsError, "if a file already exists")
+CancelledError = _error("CancelledError", RuntimeError, "if an operation was cancelled")
+DeadlineExceededError = _error("DeadlineExceededError", TimeoutError, "on a timeout")
+FailedPreconditionError = _error("FailedPreconditionError", RuntimeError, "if a precondition is not met")
+InternalError = _error("InternalError", RuntimeError, "for an internal error")
+NotFoundError = _error("NotFoundError", FileNotFoundError, "if a file does not exist")
+OutOfRangeError = _error("OutOfRangeError", IndexError, "at the end of a dataset")
+PermissionDeniedError = _error("PermissionDeniedError", PermissionError, "if a file is not accessible")
+ResourceExhaustedError = _error("ResourceExhaustedError", MemoryError, "if memory is exhausted")
+UnauthenticatedError = _error("UnauthenticatedError", PermissionError, "if the caller is not authenticated")
+UnavailableError = _error("UnavailableError", ConnectionError, "if a service is unavailable")
+UnimplementedError = _error("UnimplementedError", NotImplementedError, "if an operation is not implemented")
+UnknownError = _error("UnknownError", RuntimeError, "for an unknown error")
 
 
 class InvalidArgumentError(OpError, ValueError):
-    """What TensorFlow raises for a value that does not fit."""
+    """Raised by TensorFlow for an invalid value."""
 
 
 class DataLossError(OpError, ValueError):
-    """What TensorFlow raises for a broken file."""
+    """Raised by TensorFlow for a corrupt file."""
 
 
 (
@@ -55,7 +55,7 @@ class DataLossError(OpError, ValueError):
 
 
 class OperatorNotAllowedInGraphError(TypeError):
-    """What TensorFlow raises for Python's `if` over a tensor that has no value yet."""
+    """Raised by TensorFlow for Python's `if` on a symbolic tensor."""
 
 
 __getattr__ = within(__name__)

@@ -1,4 +1,4 @@
-"""`tf.train.Example` and its parts: a dictionary of lists, as it stands in files of records."""
+"""`tf.train.Example` and its parts: a dictionary of lists, as stored in TFRecord files."""
 
 from cornu.tensorflow.messages import MANY_BYTES, MANY_FLOAT, MANY_INT64, Many, Message, Named, One
 
@@ -15,13 +15,13 @@ class BytesList(Message):
 
 
 class FloatList(Message):
-    """Numbers of 32 bits: `value`."""
+    """32-bit floats: `value`."""
 
     FIELDS = {"value": (1, MANY_FLOAT)}
 
 
 class Int64List(Message):
-    """Whole numbers: `value`."""
+    """Integers: `value`."""
 
     FIELDS = {"value": (1, MANY_INT64)}
 

@@ -1,4 +1,4 @@
-"""`tensorflow.data.experimental`: names that are elsewhere too, for `Dataset.apply`, and a few of its own."""
+"""`tensorflow.data.experimental`: functions for `Dataset.apply` that are also available elsewhere, and a few others."""
 
 from collections.abc import Callable, Sequence
 from enum import IntEnum
@@ -12,7 +12,7 @@ from cornu.tensorflow.served import Namespace
 
 
 def _applied(method: str) -> Callable:
-    """A method of data sets as a function that gives what `apply` takes."""
+    """A dataset method as a function for `apply`."""
     return lambda *args, **kwargs: lambda dataset: getattr(dataset, method)(*args, **kwargs)
 
 
@@ -38,17 +38,17 @@ def parallel_interleave(
 
 
 def prefetch_to_device(device: object, buffer_size: int | None = None) -> Callable[[Dataset], Dataset]:
-    """`prefetch`; batches go to JAX's device by themselves."""
+    """`prefetch`; batches go to JAX's device automatically."""
     return lambda dataset: dataset.prefetch(AUTOTUNE if buffer_size is None else buffer_size)
 
 
 def copy_to_device(target_device: object, source_device: object = "/cpu:0") -> Callable[[Dataset], Dataset]:
-    """The data set itself: batches go to JAX's device by themselves."""
+    """The dataset itself: batches go to JAX's device automatically."""
     return lambda dataset: dataset
 
 
 def from_list(tensors: Sequence, name: str | None = None) -> Dataset:
-    """A data set of the elements of a list."""
+    """A dataset of the elements of a list."""
     if not tensors:
         raise ValueError("tf.data.experimental.from_list: the list must not be empty.")
     kept = list(tensors)
@@ -63,7 +63,7 @@ def at(dataset: Dataset, index: int) -> Nested:
 
 
 class TFRecordWriter:
-    """Writes the elements of a data set, bytes each, to a file of records.
+    """Writes the elements of a dataset, bytes each, to a file of records.
 
     Args:
         filename: the file.
@@ -81,13 +81,13 @@ class TFRecordWriter:
 
 
 class AutoShardPolicy(IntEnum):
-    """How TensorFlow cuts data for its strategies; `Dataset.shard` says that in the open."""
+    """TensorFlow's sharding policies; use the explicit `Dataset.shard`."""
 
     OFF, AUTO, FILE, DATA, HINT = -1, 0, 1, 2, 3
 
 
 class Settings:
-    """Settings of execution, of which none changes a result."""
+    """Execution settings, none of which affects results."""
 
 
 experimental = Namespace(

@@ -1,9 +1,9 @@
-"""`tf.function`: a Python function compiled, once for each kind of arguments.
+"""`tf.function`: compiled Python functions, one program for each kind of arguments.
 
-The variables that the function reads and assigns become part of what goes into the compiled function and comes out of
-it. Which they are shows when it is traced. A function that makes variables in its first call is traced again, as in
-TensorFlow. Python's `if` and `while` over values that are computed need TensorFlow's rewriting of Python code, which is
-not here: such a function runs uncompiled, and the log says so.
+The variables that the function reads and assigns become inputs and outputs of the compiled function; tracing determines
+which they are. A function that creates variables in its first call is traced again, as in TensorFlow. Python's `if` and
+`while` on computed values require TensorFlow's AutoGraph, which is not available: such a function runs uncompiled, and
+the log says so.
 """
 
 import functools
@@ -28,9 +28,9 @@ __all__ = ["function"]
 
 _log = logging.getLogger(__name__)
 
-MOST_KINDS = 32  # of arguments of one function; calls with others run uncompiled
+MOST_KINDS = 32  # of arguments per function; further ones run uncompiled
 
-MOST_TRACES = 4  # of one function until it makes no more variables
+MOST_TRACES = 4  # of one function until it creates no more variables
 
 NEEDS_VALUES = (
     jax.errors.ConcretizationTypeError,
@@ -46,7 +46,7 @@ _settings = {"eagerly": False}
 
 
 def run_functions_eagerly(run_eagerly: bool) -> None:
-    """Whether functions run uncompiled from now on."""
+    """Set whether functions run uncompiled."""
     _settings["eagerly"] = bool(run_eagerly)
 
 
@@ -56,7 +56,7 @@ def functions_run_eagerly() -> bool:
 
 
 class _State(dict):
-    """Values of variables while a function is traced, and a note of those that it touches."""
+    """Values of variables during tracing, and a record of those used."""
 
     def __init__(self, values: Tensor):
         super().__init__(values)
@@ -94,13 +94,13 @@ class _Compiled:
         self._flowing = [_flows(leaf) for leaf in leaves]
         arrays = [leaf for leaf in leaves if _flows(leaf)]
         traces = 1
-        while self._trace(arrays):  # again, with the variables that it has made
+        while self._trace(arrays):  # again, with the variables that it has created
             traces += 1
             if traces > MOST_TRACES:
-                raise NotImplementedError("it makes variables in every call.")
+                raise NotImplementedError("it creates variables in every call.")
 
     def _trace(self, arrays: list) -> bool:
-        """Run the function once, without values; True if it needs variables that nobody knew of."""
+        """Trace the function once; returns True if it needs variables that were not known before."""
         candidates = [variable for variable in VARIABLES if hasattr(variable._value, "aval")]
         states: list[_State] = []
 
@@ -135,7 +135,7 @@ class _Compiled:
         return False
 
     def _call(self, arrays: list) -> list:
-        """The outputs that are computed, of a call with these arrays."""
+        """The computed outputs of a call with these arrays."""
         given = iter(arrays)
         leaves = [next(given) if flows else fixed for flows, fixed in zip(self._flowing, self._fixed, strict=True)]
         args, kwargs = jax.tree.unflatten(self._treedef, leaves)
@@ -217,7 +217,7 @@ class Function:
             return None
 
     def _as_tensors(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-        """Numbers and lists as tensors of the types that the signature names."""
+        """Numbers and lists as tensors with the dtypes of the signature."""
         if self.input_signature is None:
             return args, kwargs
         specs = self.input_signature
@@ -236,7 +236,7 @@ def _of_spec(value: Tensor, spec: TensorSpec) -> Tensor:
 
 
 def _fact(value: Tensor) -> Any:
-    """What a compiled function takes for granted of an argument."""
+    """The static properties of an argument that a compiled function depends on."""
     if _flows(value):
         return value.shape, value.dtype, getattr(value, "weak_type", False)
     if isinstance(value, (bool, int, float, str, bytes, type(None))):
@@ -245,7 +245,7 @@ def _fact(value: Tensor) -> Any:
 
 
 def _is_data(value: Tensor) -> bool:
-    """Whether an argument is a data set, whose elements would all be laid out in the compiled function."""
+    """Whether an argument is a dataset, whose elements would all be unrolled in the compiled function."""
     return hasattr(value, "element_spec") or hasattr(value, "__next__")
 
 
@@ -257,8 +257,8 @@ def function(
 
     Args:
         func: the function; it may read and assign variables, use tapes and optimizers.
-        input_signature: types that its arguments are brought to.
-        autograph, jit_compile, reduce_retracing: of no effect on the result.
+        input_signature: specs to which its arguments are converted.
+        autograph, jit_compile, reduce_retracing: ignored.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""`tensorflow.image`: pictures, of shape (height, width, channels) or with a batch before."""
+"""`tensorflow.image`: images of shape (height, width, channels), or with a leading batch axis."""
 
 import io as bytes_io
 from collections.abc import Callable, Sequence
@@ -43,7 +43,7 @@ def _decode(contents: Tensor, channels: int = 0, dtype: object = "uint8") -> jax
 
 
 def decode_gif(contents: Tensor, name: str | None = None) -> jax.Array:
-    """The pictures of a GIF, shape (frames, height, width, 3)."""
+    """The images of a GIF, shape (frames, height, width, 3)."""
     with _pillow.open(bytes_io.BytesIO(text(contents).item())) as picture:
         frames = []
         for at in range(picture.n_frames):
@@ -80,12 +80,12 @@ def _decode_part(contents: Tensor, crop_window: Tensor, channels: int = 0) -> ja
 
 
 def encode_png(image: Tensor, compression: int = -1, name: str | None = None) -> Text:
-    """A picture of whole numbers from 0 to 255 as the bytes of a PNG file."""
+    """An image of integers from 0 to 255 as the bytes of a PNG file."""
     return _encoded(image, format="PNG")
 
 
 def encode_jpeg(image: Tensor, format: str = "", quality: int = 95, **how: object) -> Text:
-    """A picture of whole numbers from 0 to 255 as the bytes of a JPEG file."""
+    """An image of integers from 0 to 255 as the bytes of a JPEG file."""
     return _encoded(image, format="JPEG", quality=quality)
 
 
@@ -93,7 +93,7 @@ def encode_jpeg(image: Tensor, format: str = "", quality: int = 95, **how: objec
 
 
 def convert_image_dtype(image: Tensor, dtype: Tensor, saturate: bool = False, name: str | None = None) -> jax.Array:
-    """A picture in another type, on that type's scale: from 0 to 1, or to the largest whole number."""
+    """An image in another dtype, rescaled to its range: 0 to 1, or 0 to the largest integer."""
     image = jnp.asarray(image)
     if image.dtype == dtype:
         return image
@@ -128,7 +128,7 @@ def _resize(
 
 
 def _area(images: jax.Array, size: int, axis: int) -> jax.Array:
-    """Each new row the mean of what it covers of the old ones."""
+    """Each new row is the mean of the old rows that it covers."""
     count = images.shape[axis]
     edges = np.arange(size + 1) * (count / size)
     old = np.arange(count)
@@ -186,7 +186,7 @@ def _random_crop(value: Tensor, size: Tensor, seed: Tensor = None, draw: Tensor 
     size = tuple(whole if n == -1 else n for n, whole in zip(sizes(size), value.shape, strict=True))
     room = [whole - n for n, whole in zip(size, value.shape, strict=True)]
     if min(room) < 0:
-        raise ValueError(f"tf.image.random_crop: size must fit into {value.shape}. Received: size={size}.")
+        raise ValueError(f"tf.image.random_crop: size must not exceed {value.shape}. Received: size={size}.")
     draw = draw or random.uniform
     part = draw((len(size),), seed=seed)
     starts = jnp.minimum((part * (jnp.asarray(room) + 1)).astype("int32"), jnp.asarray(room))
@@ -205,7 +205,7 @@ def _crop_and_resize(
     (height, width), (high, wide) = sizes(crop_size), image.shape[1:3]
 
     def between(low: jax.Array, high: jax.Array, size: int, count: int) -> jax.Array:
-        """Places from one edge to the other; the middle where there is one place only."""
+        """Positions from one edge to the other; the middle for a single position."""
         low, high = (low, high) if count > 1 else ((low + high) / 2, high)
         return jnp.linspace(low * (size - 1), high * (size - 1), count)
 
@@ -242,7 +242,7 @@ def _transpose(image: Tensor) -> jax.Array:
 
 
 def _at_random(image: Tensor, seed: Tensor, change: Tensor, draw: Tensor) -> jax.Array:
-    """Each picture of a batch changed or not, with equal chances."""
+    """Each image of a batch changed with probability 0.5."""
     image = jnp.asarray(image)
     chance = draw((*image.shape[:-3], 1, 1, 1), seed=seed)
     return jnp.where(chance < 0.5, change(image), image)
@@ -252,7 +252,7 @@ def _at_random(image: Tensor, seed: Tensor, change: Tensor, draw: Tensor) -> jax
 
 
 def _in_floats(image: Tensor, change: Callable) -> jax.Array:
-    """A change of colours, on the scale from 0 to 1, given back in the type of the picture."""
+    """A color transformation on the scale from 0 to 1, returned in the dtype of the image."""
     image = jnp.asarray(image)
     if not dtypes.is_int(image.dtype):
         return change(image)
@@ -297,7 +297,7 @@ def _between(draw: Callable, low: Tensor, high: Tensor, seed: Tensor) -> jax.Arr
 
 
 def _random(change: Any, around: bool, draw: Any) -> Callable:
-    """A change by an amount drawn from `lower` to `upper`, or from `-most` to `most`."""
+    """A change by a random amount from `lower` to `upper`, or from `-most` to `most`."""
     if around:
         return lambda image, most, seed=None: change(image, _between(draw, -most, most, seed))
     return lambda image, lower, upper, seed=None: change(image, _between(draw, lower, upper, seed))
@@ -334,7 +334,7 @@ _YIQ = np.array([[0.299, 0.59590059, 0.2115], [0.587, -0.27455667, -0.52273617],
 
 
 def _by_matrix(matrix: np.ndarray) -> Callable:
-    """A change of colours that is linear, as PAL and NTSC have them."""
+    """A linear color transformation, as in PAL and NTSC."""
     return lambda images: jnp.asarray(images) @ jnp.asarray(matrix, jnp.asarray(images).dtype)
 
 
@@ -382,7 +382,7 @@ _ssim = ops.image.ssim
 def _similarity(
     first: jax.Array, second: jax.Array, most: float, size: int, sigma: float, k1: float, k2: float
 ) -> tuple:
-    """The mean similarity of each channel, and its part without brightness; shape (..., channels)."""
+    """The mean similarity of each channel, and its contrast-structure term; shape (..., channels)."""
     places = jnp.arange(size) - (size - 1) / 2
     bell = jax.nn.softmax(-(places[:, None] ** 2 + places**2).ravel() / (2 * sigma**2)).reshape(size, size)
 
@@ -410,7 +410,7 @@ def _ssim_multiscale(
     img1: Tensor, img2: Tensor, max_val: float, power_factors: Sequence = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333),
     filter_size: int = 11, filter_sigma: float = 1.5, k1: float = 0.01, k2: float = 0.03,
 ) -> jax.Array:  # fmt: skip
-    """The structural similarity over several sizes (Wang, Simoncelli and Bovik, 2003)."""
+    """The multi-scale structural similarity (Wang, Simoncelli and Bovik, 2003)."""
     most = float(convert_image_dtype(jnp.asarray(max_val, jnp.asarray(img1).dtype), "float32"))
     first, second = (convert_image_dtype(jnp.asarray(each), "float32") for each in (img1, img2))
     found = []
@@ -426,7 +426,7 @@ def _glimpses(
     input: Tensor, size: Tensor, offsets: Tensor, centered: bool = True, normalized: bool = True,
     noise: str = "uniform",
 ) -> jax.Array:  # fmt: skip
-    """Windows of pictures around places in them; what is outside is noise, or zero."""
+    """Windows of images around given positions; outside is noise or zero."""
     images, offsets = np.asarray(input, "float32"), np.asarray(offsets, "float32")
     height, width = (int(each) for each in np.asarray(size))
     sides = np.array(images.shape[1:3], "float32")
@@ -443,7 +443,7 @@ def _glimpses(
 
 
 def _sobel(image: Tensor) -> jax.Array:
-    around = ((0, 0), (1, 1), (1, 1), (0, 0))  # reflected at the border, where Keras sees zeros
+    around = ((0, 0), (1, 1), (1, 1), (0, 0))  # reflected at the border, unlike the zeros in Keras
     return ops.image.sobel_edges(jnp.pad(image, around, mode="reflect"))[:, 1:-1, 1:-1]
 
 

@@ -59,24 +59,24 @@ def _path(filename: object) -> str:
 
 
 def read_file(filename: object, name: str | None = None) -> Text:
-    """What is in a file."""
+    """Read a file."""
     return text(Path(_path(filename)).read_bytes())
 
 
 def write_file(filename: object, contents: object, name: str | None = None) -> None:
-    """Write text or bytes to a file; its folder is made where it is missing."""
+    """Write text or bytes to a file; its directory is created if missing."""
     path = Path(_path(filename))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text(contents).item())
 
 
 def matching_files(pattern: object, name: str | None = None) -> Text:
-    """The names of the files that fit a pattern, in order."""
+    """The names of the files that match a pattern, sorted."""
     return text(sorted(globbing.glob(_path(pattern))))
 
 
 def decode_raw(input_bytes: object, out_type: object, little_endian: bool = True, name: str | None = None) -> jax.Array:
-    """The numbers that bytes hold."""
+    """Decode bytes as numbers."""
     dtype = np.dtype(str(out_type)).newbyteorder("<" if little_endian else ">")
     rows = [np.frombuffer(each, dtype) for each in np.asarray(text(input_bytes)).ravel()]
     values = np.stack(rows).astype(dtype.newbyteorder("="))
@@ -106,13 +106,13 @@ def decode_csv(
 
     Args:
         records: lines.
-        record_defaults: for each column a list or tensor of what stands in for an empty field, which tells its dtype
-            as well; an empty tensor where a field must not be empty.
-        field_delim: what is between fields.
+        record_defaults: for each column, a list or tensor with the default for an empty field, which also sets its
+            dtype; an empty tensor if a field must not be empty.
+        field_delim: field delimiter.
         use_quote_delim: whether fields may be quoted.
-        na_value: text that counts as empty, too.
-        select_cols: numbers of the columns that are wanted, in rising order; None for all.
-        name: a name for the reader.
+        na_value: text that is also treated as empty.
+        select_cols: indices of the columns to use, in ascending order; None uses all.
+        name: an arbitrary name.
     """
     source = text(records)
     lines = [line.decode() for line in np.asarray(source).ravel()]
@@ -139,7 +139,7 @@ def column(fields: Sequence[str], default: object, na_value: str, number: int, s
     """A column of numbers or text, in the dtype of what stands in for an empty field."""
     given = default if isinstance(default, np.ndarray) else as_numpy(default)
     if given.size == 0 and any(field in ("", na_value) for field in fields):
-        raise ValueError(f"tf.io.decode_csv: field {number} is empty, and it has no default. Received: {fields}.")
+        raise ValueError(f"tf.io.decode_csv: field {number} is empty, but has no default. Received: {fields}.")
     filled = [given.item() if field in ("", na_value) else field for field in fields]
     if given.dtype == object:
         return text(filled).reshape(shape)
@@ -186,7 +186,7 @@ def parse_tensor(serialized: object, out_type: object, name: str | None = None) 
         else:
             values = np.frombuffer(found.get(4, [b""])[0], jnp.dtype(kind)).reshape(shape)
     except (messages.DecodeError, KeyError, TypeError, ValueError) as error:
-        raise InvalidArgumentError("tf.io.parse_tensor: the bytes hold no tensor.") from error
+        raise InvalidArgumentError("tf.io.parse_tensor: the bytes do not contain a tensor.") from error
     if _letter(kind) != _letter(str(out_type)):
         raise InvalidArgumentError(f"Type mismatch between parsed tensor ({kind}) and dtype ({out_type})")
     return text(values) if kind == "string" else jnp.asarray(border.narrowed(values))

@@ -162,7 +162,7 @@ def _logm(input: Tensor) -> jax.Array:
 
 
 def _tridiagonal(diagonals: Tensor, diagonals_format: str) -> tuple[jax.Array, ...]:
-    """The diagonals above, on and below, each as long as there are rows, and as each row needs them."""
+    """The diagonals above, on and below, each with as many entries as rows, and as each row needs them."""
     if diagonals_format == "matrix":
         matrix = jnp.asarray(diagonals)
         upper, main, lower = (jnp.diagonal(matrix, k, -2, -1) for k in (1, 0, -1))

@@ -1,4 +1,4 @@
-"""`tensorflow.lookup`: tables from keys to values, and from words to numbers."""
+"""`tensorflow.lookup`: tables from keys to values, and from words to indices."""
 
 import os
 from collections.abc import Callable
@@ -40,13 +40,13 @@ class KeyValueTensorInitializer:
         self.keys, self.values = _plain(keys, key_dtype), _plain(values, value_dtype)
         if self.keys.ndim != 1 or self.keys.shape != self.values.shape:
             raise ValueError(
-                "KeyValueTensorInitializer: keys and values must be lists of one length. Received: shapes "
+                "KeyValueTensorInitializer: keys and values must have the same length. Received: shapes "
                 f"{self.keys.shape} and {self.values.shape}."
             )
 
 
 class TextFileIndex:
-    """What a line of a file gives for a table: its number, all of it, or (from 0 on) a column of it."""
+    """The part of a line used by a table: its number, the whole line, or a column (from 0)."""
 
     LINE_NUMBER, WHOLE_LINE = -1, -2
 
@@ -58,10 +58,10 @@ class TextFileInitializer(KeyValueTensorInitializer):
         filename: the file.
         key_dtype, key_index: the type of keys, and which part of a line they are, as `TextFileIndex` says.
         value_dtype, value_index: the same for values.
-        vocab_size: number of lines that are read; None for all.
-        delimiter: what is between columns.
-        name: a name for the reader.
-        value_index_offset: what is added to numbers of lines.
+        vocab_size: number of lines that are read; None uses all.
+        delimiter: column delimiter.
+        name: an arbitrary name.
+        value_index_offset: offset added to line numbers.
     """
 
     def __init__(
@@ -81,12 +81,12 @@ class TextFileInitializer(KeyValueTensorInitializer):
 
 
 class _Table:
-    """A dictionary that is asked for arrays of keys."""
+    """A dictionary with vectorized lookup."""
 
     def __init__(self, initializer: KeyValueTensorInitializer):
         self._values = dict(zip(initializer.keys.tolist(), initializer.values.tolist(), strict=True))
         if len(self._values) < len(initializer.keys):
-            raise ValueError(f"{type(self).__name__}: the keys must differ. Received: {initializer.keys.tolist()}.")
+            raise ValueError(f"{type(self).__name__}: the keys must be unique. Received: {initializer.keys.tolist()}.")
         self._has_text, self.key_dtype = initializer.keys.dtype == object, initializer.keys.dtype
         self.value_dtype = initializer.values.dtype
 
@@ -110,7 +110,7 @@ class _Table:
 
 
 class StaticHashTable(_Table):
-    """A table from keys to values; other keys have the default value."""
+    """A table from keys to values; unknown keys have the default value."""
 
     def __init__(
         self, initializer: KeyValueTensorInitializer, default_value: object, name: str | None = None, **how: object
@@ -123,13 +123,13 @@ class StaticHashTable(_Table):
 
 
 class MutableHashTable:
-    """A table into which keys can be put later.
+    """A mutable table from keys to values.
 
     Args:
         key_dtype, value_dtype: the types of keys and values.
         default_value: the value of other keys.
-        name: a name for the reader.
-        how: settings that change no result.
+        name: an arbitrary name.
+        how: ignored settings.
     """
 
     def __init__(
@@ -149,13 +149,13 @@ class MutableHashTable:
         return np.asarray(text(values)) if dtype == "string" else np.asarray(values, dtype.name)
 
     def insert(self, keys: Tensor, values: Tensor, name: str | None = None) -> None:
-        """Put keys and their values in."""
+        """Insert keys and their values."""
         keys = self._plain(keys, self.key_dtype).ravel()
         values = self._plain(values, self.value_dtype).reshape(len(keys), *self._default.shape)
         self._values.update(zip(keys.tolist(), values, strict=True))
 
     def remove(self, keys: Tensor, name: str | None = None) -> None:
-        """Take keys out."""
+        """Remove keys."""
         for key in self._plain(keys, self.key_dtype).ravel().tolist():
             self._values.pop(key, None)
 
@@ -201,7 +201,7 @@ experimental = Namespace("lookup.experimental", DenseHashTable=_dense_table, Mut
 
 
 class StaticVocabularyTable(_Table):
-    """A table from words to numbers; other words share `num_oov_buckets` numbers behind those, by their hash."""
+    """A table from words to indices; unknown words are hashed into `num_oov_buckets` further indices."""
 
     def __init__(
         self,

@@ -197,7 +197,7 @@ def _squared_difference(x: Tensor, y: Tensor) -> jax.Array:
 
 
 class TopK(NamedTuple):
-    """The largest elements of each row and where they stand."""
+    """The largest elements of each row and their indices."""
 
     values: Tensor
     indices: Tensor

@@ -42,7 +42,7 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
         at, shift = at + 1, shift + 7
         if byte < 128:
             return found & (2**64 - 1), at
-    raise DecodeError("a number is cut off")
+    raise DecodeError("a number is truncated")
 
 
 def fields(data: bytes) -> Iterator[tuple[int, Any]]:
@@ -58,7 +58,7 @@ def fields(data: bytes) -> Iterator[tuple[int, Any]]:
             width, at = read_varint(data, at) if how == _BYTES else (_WIDTHS[how], at)
             value, at = data[at : at + width], at + width
         if value is None or at > len(data) or tag >> 3 == 0:
-            raise DecodeError("a field is cut off, or of a type that there is not")
+            raise DecodeError("a field is truncated or of an unknown type")
         yield tag >> 3, value
 
 
@@ -161,7 +161,7 @@ def _int64s(data: Any) -> list[int]:
 
 def _floats(data: bytes) -> list[float]:
     if len(data) % 4:
-        raise DecodeError("a list of numbers is cut off")
+        raise DecodeError("a list of numbers is truncated")
     return np.frombuffer(data, "<f4").tolist()
 
 
@@ -242,7 +242,7 @@ class Message:
         **given: values of fields.
 
     Raises:
-        TypeError, ValueError: for a value of another kind, or a field that there is not.
+        TypeError, ValueError: for a value of a different type, or an unknown field.
     """
 
     FIELDS: dict[str, tuple[int, Any]] = {}

@@ -17,7 +17,7 @@ from cornu.tensorflow.sparse import SparseTensor
 
 
 def _space(values: Tensor, rank: int, data_format: str | None) -> Tensor:
-    """A number for each axis of space, from one, from as many, or from those of all axes."""
+    """A number for each spatial axis, from one, from as many, or from those of all axes."""
     if values is None or isinstance(values, int):
         return values or 1
     values = tuple(values)
@@ -203,7 +203,7 @@ def _lrn(input: Tensor, depth_radius: int = 5, bias: float = 1.0, alpha: float =
 
 
 class MaxPoolWithArgmax(NamedTuple):
-    """The largest elements of windows, and where they stand in the flattened picture."""
+    """The largest elements of windows, and where they stand in the flattened image."""
 
     output: Tensor
     argmax: Tensor

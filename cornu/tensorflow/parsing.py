@@ -1,4 +1,4 @@
-"""`tf.io.parse_example` and kin: tensors out of the bytes of examples, by a table of what is to be found in them."""
+"""`tf.io.parse_example` and related functions: parse the bytes of examples, given a table of features."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -28,12 +28,12 @@ _KINDS = {"float_list": "float", "int64_list": "int64", "bytes_list": "string"}
 
 
 class FixedLenFeature(NamedTuple):
-    """As many values as a shape has.
+    """A fixed number of values, given by a shape.
 
     Args:
         shape: the shape.
         dtype: `tf.float32`, `tf.int64` or `tf.string`.
-        default_value: values for an example that has none; None where each must have them.
+        default_value: values for an example that has none; None if each must have them.
     """
 
     shape: Tensor
@@ -63,13 +63,13 @@ class FixedLenFeature(NamedTuple):
 
 
 class FixedLenSequenceFeature(NamedTuple):
-    """A list of values or of tensors of one shape, filled up to the longest of the batch.
+    """A list of values or of tensors of the same shape, padded to the longest of the batch.
 
     Args:
         shape: the shape of one of them.
         dtype: `tf.float32`, `tf.int64` or `tf.string`.
-        allow_missing: whether an example may have none; must be True outside of sequence examples.
-        default_value: what to fill up with; None for zeros, or empty text.
+        allow_missing: whether an example may have none; must be True except in sequence examples.
+        default_value: padding value; None uses zeros, or empty text.
     """
 
     shape: Tensor
@@ -121,14 +121,14 @@ class VarLenFeature(NamedTuple):
 
 
 class SparseFeature(NamedTuple):
-    """A sparse tensor whose places and values are lists of their own.
+    """A sparse tensor with separate lists of indices and values.
 
     Args:
-        index_key: the list of places, or the lists of places along each axis.
+        index_key: the list of indices, or the lists of indices along each axis.
         value_key: the list of values.
         dtype: `tf.float32`, `tf.int64` or `tf.string`.
         size: the size, or the sizes, of the tensor.
-        already_sorted: whether the places rise; else the values are put in their order.
+        already_sorted: whether the indices are sorted; otherwise the values are sorted.
     """
 
     index_key: Tensor
@@ -157,11 +157,11 @@ class RaggedFeature(NamedTuple):
 
     Args:
         dtype: `tf.float32`, `tf.int64` or `tf.string`.
-        value_key: the list of values; None for the key of the feature itself.
+        value_key: the list of values; None uses the key of the feature itself.
         partitions: how the list is cut into rows, from the outermost axis to the innermost one: `RowSplits(key)`,
             `RowLengths(key)`, `ValueRowIds(key)`, `RowStarts(key)`, `RowLimits(key)` or `UniformRowLength(length)`.
-        row_splits_dtype: the type of row splits, int32 in any case.
-        validate: whether partitions are checked; they are in any case.
+        row_splits_dtype: ignored; row splits are int32.
+        validate: ignored; partitions are always checked.
     """
 
     dtype: str
@@ -285,15 +285,15 @@ def _checked(features: Mapping[str, Any] | None) -> dict[str, Any]:
 def parse_example(
     serialized: object, features: Mapping[str, Any], example_names: object = None, name: str | None = None
 ) -> dict[str, Any]:
-    """Tensors out of the bytes of examples.
+    """Parse the bytes of examples into tensors.
 
     Args:
-        serialized: the bytes of examples, a list or tensor of them; of a single one without axes as well.
+        serialized: the bytes of examples, a list or tensor of them, or a scalar for a single one.
         features: name of a list in the examples -> what it is, such as `FixedLenFeature`.
         example_names, name: names for the reader.
 
     Raises:
-        tf.errors.InvalidArgumentError: for an example that lacks a list, or has another kind or number of values.
+        tf.errors.InvalidArgumentError: if an example lacks a list, or has a different type or number of values.
     """
     source = np.asarray(text(serialized))
     if source.ndim == 0:
@@ -305,7 +305,7 @@ def parse_example(
 def parse_single_example(
     serialized: object, features: Mapping[str, Any], example_names: object = None, name: str | None = None
 ) -> dict[str, Any]:
-    """Tensors out of the bytes of one example; see `parse_example`."""
+    """Parse the bytes of one example into tensors; see `parse_example`."""
     asked, source = _checked(features), text(serialized)
     if source.ndim:
         raise ValueError("Input serialized must be a scalar")

@@ -1,7 +1,7 @@
 """What a tape recorded, as a program that runs again on other values, and is compiled once it comes again and again.
 
-A loop without `tf.function` records the same operations in every round. The program has places for values in the place
-of the values, so two rounds are known to be alike, and from the third on one compiled function computes the gradient.
+A loop without `tf.function` records the same operations in every round. The program has places for values instead of
+the values, so two rounds are known to be alike, and from the third on one compiled function computes the gradient.
 """
 
 from collections.abc import Callable, Hashable, Sequence

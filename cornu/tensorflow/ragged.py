@@ -1,8 +1,8 @@
 """`tensorflow.ragged`: tensors whose rows have different lengths.
 
-Such a tensor is its values, one row behind another, and the places where rows end. Functions of single numbers or texts
-work on the values (`Special`, in `served`); those that reduce work on the dense tensor, filled up with what changes
-nothing; what is neither is refused.
+Such a tensor consists of its values, concatenated rows, and the row splits. Elementwise functions operate on the values
+(`Special`, in `served`); reductions operate on the dense tensor, padded with the identity of the reduction; everything
+else raises an error.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,11 +38,11 @@ def _tensor(value: Tensor, dtype: Tensor = None) -> Tensor:
 
 
 class RaggedTensor(Special, Sequence):
-    """A tensor whose rows have different lengths; made by `tf.ragged.constant` and the methods `from_...`.
+    """A tensor whose rows have different lengths; created by `tf.ragged.constant` and the `from_...` methods.
 
     Args:
-        values: the elements of all rows, along the first axis of a tensor or of another ragged tensor.
-        row_splits: where each row ends and the next one begins, from 0 to the number of values.
+        values: the concatenated rows, a tensor or another ragged tensor.
+        row_splits: the boundaries of the rows, from 0 to the number of values.
     """
 
     def __init__(self, values: Tensor, row_splits: Tensor):
@@ -50,11 +50,13 @@ class RaggedTensor(Special, Sequence):
         count = len(self.values)
         if self._splits.ndim != 1 or len(self._splits) < 1 or self._splits[0] != 0 or self._splits[-1] != count:
             raise InvalidArgumentError(
-                f"RaggedTensor: rows must begin at 0 and end at {count}, the number of values. "
+                f"RaggedTensor: row_splits must start with 0 and end with {count}, the number of values. "
                 f"Received: row_splits={self._splits.tolist()}."
             )
         if (np.diff(self._splits) < 0).any():
-            raise InvalidArgumentError(f"RaggedTensor: row_splits must not fall. Received: {self._splits.tolist()}.")
+            raise InvalidArgumentError(
+                f"RaggedTensor: row_splits must be nondecreasing. Received: {self._splits.tolist()}."
+            )
 
     # ------------------------------------------------------------ making
 
@@ -74,21 +76,21 @@ class RaggedTensor(Special, Sequence):
     def from_row_splits(
         cls, values: Tensor, row_splits: Tensor, name: str | None = None, validate: bool = True
     ) -> "RaggedTensor":
-        """Rows that end where the next one begins: `[0, 2, 3]` are rows of two values and of one."""
+        """Rows given by their boundaries: `[0, 2, 3]` are rows of two values and of one."""
         return cls(values, row_splits)
 
     @classmethod
     def from_row_lengths(
         cls, values: Tensor, row_lengths: Tensor, name: str | None = None, validate: bool = True
     ) -> "RaggedTensor":
-        """Rows of these lengths."""
+        """Rows given by their lengths."""
         return cls(values, np.concatenate([[0], np.cumsum(np.asarray(row_lengths))]))
 
     @classmethod
     def from_row_starts(
         cls, values: Tensor, row_starts: Tensor, name: str | None = None, validate: bool = True
     ) -> "RaggedTensor":
-        """Rows that begin at these places."""
+        """Rows given by their start offsets."""
         values = _tensor(values)
         return cls(values, np.concatenate([np.asarray(row_starts), [len(values)]]))
 
@@ -96,14 +98,14 @@ class RaggedTensor(Special, Sequence):
     def from_row_limits(
         cls, values: Tensor, row_limits: Tensor, name: str | None = None, validate: bool = True
     ) -> "RaggedTensor":
-        """Rows that end at these places."""
+        """Rows given by their end offsets."""
         return cls(values, np.concatenate([[0], np.asarray(row_limits)]))
 
     @classmethod
     def from_value_rowids(
         cls, values: Tensor, value_rowids: Tensor, nrows: Tensor = None, name: str | None = None, validate: bool = True
     ) -> "RaggedTensor":
-        """Rows told by the number of the row of each value, which rises."""
+        """Rows given by the row index of each value, in ascending order."""
         return cls(values, segment_ids_to_row_splits(value_rowids, nrows))
 
     @classmethod
@@ -115,7 +117,7 @@ class RaggedTensor(Special, Sequence):
         name: str | None = None,
         validate: bool = True,
     ) -> "RaggedTensor":
-        """Rows of one length."""
+        """Rows of equal length."""
         values, length = _tensor(values), int(uniform_row_length)
         return cls(values, np.arange(0, len(values) + 1, length) if length else np.zeros(int(nrows or 0) + 1))
 
@@ -123,7 +125,7 @@ class RaggedTensor(Special, Sequence):
     def from_nested_row_splits(
         cls, flat_values: Tensor, nested_row_splits: Sequence, name: str | None = None, validate: bool = True
     ) -> "RaggedTensor":
-        """Rows of rows, the splits of the outermost first."""
+        """Nested rows, given by their splits, outermost first."""
         for splits in reversed(nested_row_splits):
             flat_values = cls(flat_values, splits)
         return flat_values
@@ -132,7 +134,7 @@ class RaggedTensor(Special, Sequence):
     def from_nested_row_lengths(
         cls, flat_values: Tensor, nested_row_lengths: Sequence, name: str | None = None, validate: bool = True
     ) -> "RaggedTensor":
-        """Rows of rows, the lengths of the outermost first."""
+        """Nested rows, given by their lengths, outermost first."""
         for lengths in reversed(nested_row_lengths):
             flat_values = cls.from_row_lengths(flat_values, lengths)
         return flat_values
@@ -147,15 +149,15 @@ class RaggedTensor(Special, Sequence):
         name: str | None = None,
         row_splits_dtype: Tensor = "int64",
     ) -> "RaggedTensor":
-        """The rows of a dense tensor, cut to `lengths` or before the `padding` at their ends.
+        """The rows of a dense tensor, truncated to `lengths` or before trailing `padding`.
 
         Args:
             tensor: the tensor.
-            lengths: the length of each row; for rows of rows those of each axis, the outermost first.
-            padding: what rows end with.
-            ragged_rank: how many axes have rows of their own lengths.
-            name: a name for the reader.
-            row_splits_dtype: the type of row splits, int32 in any case.
+            lengths: the length of each row; for nested rows the lengths along each axis, outermost first.
+            padding: padding value at the end of rows.
+            ragged_rank: number of ragged axes.
+            name: an arbitrary name.
+            row_splits_dtype: ignored; row splits are int32.
         """
         tensor = _tensor(tensor)
         nested = lengths is not None and not isinstance(lengths, np.ndarray) and np.ndim(lengths[0]) == 1
@@ -174,7 +176,7 @@ class RaggedTensor(Special, Sequence):
     def _from_deep_tensor(
         cls, tensor: Tensor, lengths: list, padding: Tensor, ragged_rank: int
     ) -> "RaggedTensor":  # fmt: skip
-        """Rows of rows: the tensor with its first two axes as one, by turns."""
+        """Nested rows, built by merging the first two axes repeatedly."""
         if not lengths:
             inner = cls.from_tensor(tensor.reshape(-1, *tensor.shape[2:]), None, padding, ragged_rank - 1)
             return cls.from_uniform_row_length(inner, tensor.shape[1])
@@ -190,32 +192,32 @@ class RaggedTensor(Special, Sequence):
         """The values of each row of a sparse tensor of two axes."""
         return cls.from_value_rowids(st_input.values, np.asarray(st_input.indices)[:, 0], st_input.shape[0])
 
-    # ------------------------------------------------------------ what is known
+    # ------------------------------------------------------------ properties
 
     @property
     def row_splits(self) -> jax.Array:
-        """Where rows end and begin."""
+        """The boundaries of the rows."""
         return jnp.asarray(self._splits)
 
     @property
     def flat_values(self) -> Tensor:
-        """The elements of all rows of all rows."""
+        """The innermost values."""
         return self.values.flat_values if isinstance(self.values, RaggedTensor) else self.values
 
     @property
     def nested_row_splits(self) -> tuple:
-        """The row splits, those of the outermost rows first."""
+        """The row splits, outermost first."""
         inner = self.values.nested_row_splits if isinstance(self.values, RaggedTensor) else ()
         return (self.row_splits, *inner)
 
     @property
     def ragged_rank(self) -> int:
-        """The number of axes whose sizes differ."""
+        """The number of ragged axes."""
         return 1 + (self.values.ragged_rank if isinstance(self.values, RaggedTensor) else 0)
 
     @property
     def shape(self) -> TensorShape:
-        """The sizes, None for those that differ."""
+        """The shape, None for ragged axes."""
         return TensorShape((len(self), None, *self.values.shape[1:]))
 
     @property
@@ -225,13 +227,13 @@ class RaggedTensor(Special, Sequence):
 
     @property
     def element_spec(self) -> TensorSpec:
-        """What a data set tells of such an element."""
+        """The spec of such an element of a dataset."""
         return TensorSpec(self.shape, self.dtype)
 
     uniform_row_length = None
 
     def get_shape(self) -> TensorShape:
-        """The sizes, None for those that differ."""
+        """The shape, None for ragged axes."""
         return self.shape
 
     def nrows(self, out_type: Tensor = None, name: str | None = None) -> jax.Array:
@@ -239,51 +241,51 @@ class RaggedTensor(Special, Sequence):
         return jnp.asarray(len(self))
 
     def row_lengths(self, axis: int = 1, name: str | None = None) -> Tensor:
-        """The length of each row; those of rows of rows for an `axis` above 1."""
+        """The length of each row; those of nested rows for `axis` greater than 1."""
         if axis > 1:
             return self.with_values(self.values.row_lengths(axis - 1))
         return jnp.asarray(np.diff(self._splits))
 
     def nested_row_lengths(self, name: str | None = None) -> tuple:
-        """The lengths of rows, those of the outermost first."""
+        """The lengths of rows, outermost first."""
         inner = self.values.nested_row_lengths() if isinstance(self.values, RaggedTensor) else ()
         return (self.row_lengths(), *inner)
 
     def row_starts(self, name: str | None = None) -> jax.Array:
-        """Where rows begin."""
+        """The start offsets of the rows."""
         return jnp.asarray(self._splits[:-1])
 
     def row_limits(self, name: str | None = None) -> jax.Array:
-        """Where rows end."""
+        """The end offsets of the rows."""
         return jnp.asarray(self._splits[1:])
 
     def value_rowids(self, name: str | None = None) -> jax.Array:
-        """The number of the row of each value."""
+        """The row index of each value."""
         return jnp.asarray(self._rows())
 
     def _rows(self) -> np.ndarray:
         return np.repeat(np.arange(len(self), dtype="int32"), np.diff(self._splits))
 
     def _columns(self) -> np.ndarray:
-        """The place of each value in its row."""
+        """The column index of each value."""
         return np.arange(len(self.values)) - self._splits[:-1][self._rows()]
 
     def bounding_shape(self, axis: Tensor = None, name: str | None = None, out_type: Tensor = None) -> jax.Array:
-        """The sizes of the smallest dense tensor that holds all."""
+        """The shape of the smallest dense tensor that fits all rows."""
         longest = int(np.diff(self._splits).max(initial=0))
         ragged = isinstance(self.values, RaggedTensor)
         inner = np.asarray(self.values.bounding_shape() if ragged else self.values.shape)[1:]
         found = jnp.asarray([len(self), longest, *inner.tolist()])
         return found if axis is None else found[axis]
 
-    # ------------------------------------------------------------ other forms
+    # ------------------------------------------------------------ conversions
 
     def to_list(self) -> list:
         """Nested lists."""
         return [row.to_list() if isinstance(row, RaggedTensor) else np.asarray(row).tolist() for row in self]
 
     def numpy(self) -> np.ndarray:
-        """An array of the rows' arrays; of numbers where all have one length."""
+        """An object array of row arrays; a numeric array if all rows have the same length."""
         rows = self._arrays()
         alike = len({np.shape(row) for row in rows}) == 1 and rows[0].dtype != object
         return np.stack(list(rows)) if alike else rows
@@ -295,7 +297,8 @@ class RaggedTensor(Special, Sequence):
         return made
 
     def to_tensor(self, default_value: Tensor = None, name: str | None = None, shape: Tensor = None) -> Tensor:
-        """The dense tensor, rows filled up with `default_value`, zero or empty text by itself, or cut, to `shape`."""
+        """The dense tensor, rows padded with `default_value`, by default zero or empty text, or truncated, to
+        `shape`."""
         wanted = [None] * 99 if shape is None else list(shape)
         inner = self.values
         if isinstance(inner, RaggedTensor):
@@ -313,7 +316,7 @@ class RaggedTensor(Special, Sequence):
         return rest.at[at, place].set(inner[held])
 
     def to_sparse(self, name: str | None = None) -> SparseTensor:
-        """The sparse tensor with each element at its place."""
+        """The sparse tensor with the same elements."""
         if isinstance(self.values, RaggedTensor):
             held = self.with_flat_values(np.ones(len(self.flat_values), "int32")).to_tensor()
             return from_dense(held).with_values(self.flat_values)
@@ -321,16 +324,16 @@ class RaggedTensor(Special, Sequence):
         return SparseTensor(jnp.asarray(places), self.values, self.bounding_shape()[:2])
 
     def with_values(self, new_values: Tensor) -> "RaggedTensor":
-        """The same rows of other values."""
+        """The same rows with different values."""
         return RaggedTensor(new_values, self._splits)
 
     def with_flat_values(self, new_values: Tensor) -> "RaggedTensor":
-        """The same rows of rows of other elements."""
+        """The same nested rows with different innermost values."""
         inner = self.values.with_flat_values(new_values) if isinstance(self.values, RaggedTensor) else new_values
         return self.with_values(inner)
 
     def merge_dims(self, outer_axis: int, inner_axis: int) -> Tensor:
-        """The axes from one to another made one."""
+        """Merge a range of axes into one."""
         outer, inner = (axis % len(self.shape) for axis in (outer_axis, inner_axis))
         if outer > 1:
             return self.with_values(self.values.merge_dims(outer - 1, inner - 1))
@@ -384,7 +387,7 @@ class RaggedTensor(Special, Sequence):
     # ------------------------------------------------------------ functions
 
     def through(self, name: str, function: Callable, arguments: Mapping[str, Any]) -> Tensor:
-        """What a function of TensorFlow's gives for arguments of which this is one."""
+        """The result of a TensorFlow function for arguments that include this tensor."""
         last = name.rpartition(".")[2]
         if last in _AS_THEY_ARE:
             return function(**arguments)
@@ -393,7 +396,7 @@ class RaggedTensor(Special, Sequence):
         if last in _NEUTRAL:
             return _reduced(last, function, **arguments)
         if last not in _BY_ELEMENT:
-            raise TypeError(f"{name} takes no ragged tensor here. Make it dense first: x.to_tensor().")
+            raise TypeError(f"{name} does not support ragged tensors. Convert it first: x.to_tensor().")
         values = {each: self._flat(value) for each, value in arguments.items()}
         return self.with_flat_values(function(**values))
 
@@ -448,7 +451,7 @@ _NEUTRAL: dict[str, Callable] = {
     "reduce_mean": lambda dtype: 0, "reduce_min": _limit("max"), "reduce_prod": lambda dtype: 1,
     "reduce_sum": lambda dtype: 0,
 }  # fmt: skip
-"""What rows are filled up with before they are reduced."""
+"""The padding values for reductions."""
 
 
 def _reduced(name: str, function: Callable, axis: Tensor = None, keepdims: bool = False, **given: Tensor) -> Tensor:
@@ -460,9 +463,7 @@ def _reduced(name: str, function: Callable, axis: Tensor = None, keepdims: bool 
         inner = {argument: tensor.values, "axis": axis - 1, "keepdims": keepdims}
         return tensor.with_values(_reduced(name, function, **inner) if tensor.ragged_rank > 1 else function(**inner))
     if tensor.ragged_rank > 1:
-        raise TypeError(
-            f"tf.{name}: innermost rows must be reduced before those that they are in. Received: axis={axis}."
-        )
+        raise TypeError(f"tf.{name}: innermost rows must be reduced before outer ones. Received: axis={axis}.")
     dense = tensor.to_tensor(_NEUTRAL[name](tensor.dtype))
     if name != "reduce_mean":
         return function(**{argument: dense, "axis": axis, "keepdims": keepdims})
@@ -481,7 +482,7 @@ def _concat(values: Sequence, axis: Tensor) -> RaggedTensor:
 
 
 def _behind(rows: Sequence) -> Tensor:
-    """Rows behind one another."""
+    """Concatenated rows."""
     if any(isinstance(row, RaggedTensor) for row in rows):
         return _concat(rows, 0)
     arrays = [np.asarray(row) for row in rows]
@@ -491,14 +492,14 @@ def _behind(rows: Sequence) -> Tensor:
 def _gather(params: Tensor, indices: Tensor, axis: Tensor = None, **more: Tensor) -> Tensor:
     if isinstance(params, RaggedTensor):
         if axis or isinstance(indices, RaggedTensor):
-            raise TypeError("tf.gather takes rows of a ragged tensor here, by a dense tensor of their numbers.")
+            raise TypeError("tf.gather on a ragged tensor supports only rows, given by a dense tensor of indices.")
         return RaggedTensor.of_rows([params[at] for at in np.asarray(indices).tolist()])
     return indices.with_flat_values(_tensor(params)[np.asarray(indices.flat_values)])
 
 
 def _reduce_join(inputs: RaggedTensor, axis: Tensor = None, keepdims: bool = False, separator: str = "") -> Tensor:
     if axis is None or int(axis) % len(inputs.shape) != inputs.ragged_rank:
-        raise TypeError("tf.strings.reduce_join takes the innermost axis of a ragged tensor here: axis=-1.")
+        raise TypeError("tf.strings.reduce_join on a ragged tensor supports only the innermost axis: axis=-1.")
     if inputs.ragged_rank > 1:
         return inputs.with_values(_reduce_join(inputs.values, -1, keepdims, separator))
     found = text([text(separator).item().join(np.asarray(row).tolist()) for row in inputs])
@@ -577,7 +578,7 @@ _OWN: dict[str, Callable] = {
     "ngrams": _ngrams, "reduce_join": _reduce_join, "reverse": _reversed, "softmax": _softmax, "stack": stack,
     "tile": _tile,
 }  # fmt: skip
-_AS_THEY_ARE = ("unicode_encode",)  # functions that take ragged tensors by themselves
+_AS_THEY_ARE = ("unicode_encode",)  # functions that support ragged tensors directly
 _OF_ROWS = {
     "accumulate_n", "add_n", "approx_max_k", "argmax", "argmin", "bincount", "confusion_matrix", "count_nonzero",
     "cumprod", "cumsum", "cumulative_logsumexp", "in_top_k", "invert_permutation", "is_non_decreasing",
@@ -593,7 +594,7 @@ _BY_ELEMENT = (set(tf_math.TABLE) - _OF_ROWS) | {
     "to_hash_bucket", "to_hash_bucket_fast", "to_hash_bucket_strong", "to_number", "unicode_decode",
     "unicode_split", "unicode_transcode", "upper", "where", "zeros_like",
 }  # fmt: skip
-"""Functions that go element by element."""
+"""Elementwise functions."""
 
 # ---------------------------------------------------------------- the namespace
 
@@ -630,15 +631,15 @@ def constant(
     name: str | None = None,
     row_splits_dtype: Tensor = None,
 ) -> Tensor:
-    """The ragged tensor of nested lists.
+    """Create a ragged tensor from nested lists.
 
     Args:
-        pylist: lists within lists, all elements at one depth.
+        pylist: lists within lists, with all elements at the same depth.
         dtype: the type of the elements.
-        ragged_rank: how many axes have rows of different lengths; None for all but the innermost elements' own.
-        inner_shape: the shape of what is in the innermost rows; None for single elements.
-        name: a name for the reader.
-        row_splits_dtype: the type of row splits, int32 in any case.
+        ragged_rank: number of ragged axes; None infers it from the nesting.
+        inner_shape: the shape of the innermost values; None for scalars.
+        name: an arbitrary name.
+        row_splits_dtype: ignored; row splits are int32.
     """
     deep = _depth(pylist)
     inner = len(inner_shape) if inner_shape is not None else 0
@@ -666,14 +667,14 @@ def range(
     starts: Tensor, limits: Tensor = None, deltas: Tensor = 1, dtype: Tensor = None, name: str | None = None,
     row_splits_dtype: Tensor = "int64",
 ) -> RaggedTensor:  # fmt: skip
-    """A row of rising numbers for each start and limit."""
+    """A row of ascending numbers for each start and limit."""
     starts, limits = (0, starts) if limits is None else (starts, limits)
     rows = [each.tolist() for each in np.broadcast_arrays(*map(np.atleast_1d, (starts, limits, deltas)))]
     return RaggedTensor.of_rows([_tensor(np.arange(*each), dtype) for each in zip(*rows, strict=True)])
 
 
 def boolean_mask(data: Tensor, mask: Tensor, name: str | None = None) -> Tensor:
-    """The elements of each row for which a mask of two axes is true."""
+    """The elements of each row where a two-dimensional mask is true."""
     mask = mask if isinstance(mask, RaggedTensor) else np.asarray(mask)
     if not isinstance(mask, RaggedTensor) and mask.ndim == 1:
         kept = np.nonzero(mask)[0]
@@ -704,14 +705,14 @@ def prepared(layer: Callable, values: RaggedTensor) -> Tensor:
 
 
 def row_splits_to_segment_ids(splits: Tensor, name: str | None = None, out_type: Tensor = None) -> jax.Array:
-    """The number of the row of each value."""
+    """The row index of each value."""
     return jnp.asarray(np.repeat(np.arange(len(splits) - 1), np.diff(np.asarray(splits))))
 
 
 def segment_ids_to_row_splits(
     segment_ids: Tensor, num_segments: Tensor = None, out_type: Tensor = None, name: str | None = None
 ) -> jax.Array:
-    """Where rows end, of the number of the row of each value."""
+    """The row splits, from the row index of each value."""
     ids = np.asarray(segment_ids)
     count = int(ids.max(initial=-1)) + 1 if num_segments is None else int(num_segments)
     return jnp.asarray(np.concatenate([[0], np.cumsum(np.bincount(ids, minlength=count))]))
@@ -720,7 +721,7 @@ def segment_ids_to_row_splits(
 def stack_dynamic_partitions(
     data: Tensor, partitions: Tensor, num_partitions: Tensor, name: str | None = None
 ) -> RaggedTensor:
-    """The elements of each part, where `partitions` says of each element to which part it belongs."""
+    """The elements of each part, given the part index of each element in `partitions`."""
     data, parts = _tensor(data), np.asarray(partitions)
     return RaggedTensor.of_rows([data[np.nonzero(parts == part)[0]] for part in _range(int(num_partitions))])
 

@@ -1,4 +1,4 @@
-"""`tensorflow.random`: the seed, and draws."""
+"""`tensorflow.random`: seeds and random numbers."""
 
 from collections.abc import Callable
 from functools import partial
@@ -70,7 +70,7 @@ def _truncated(
 def _draw_uniform(shape: object, minval: object, maxval: object, dtype: DTypeLike | None, seed: Tensor) -> jax.Array:
     if dtype is not None and is_int(dtype):
         if maxval is None:
-            raise ValueError("tf.random.uniform: whole numbers need maxval=.")
+            raise ValueError("tf.random.uniform: integers require maxval=.")
         return random.randint(sizes(shape), minval, maxval, dtype, seed)
     return random.uniform(sizes(shape), minval, 1.0 if maxval is None else maxval, dtype, seed)
 
@@ -132,10 +132,10 @@ def _stateless_categorical(logits: Tensor, num_samples: int, seed: object, dtype
 
 
 class Generator:
-    """Draws from a state of its own.
+    """A random generator with its own state.
 
     Args:
-        seed: the number that the draws follow from.
+        seed: an integer.
     """
 
     def __init__(self, seed: int | None = None):
@@ -143,12 +143,12 @@ class Generator:
 
     @classmethod
     def from_seed(cls, seed: int, alg: object = None) -> "Generator":
-        """A generator whose draws follow from `seed`."""
+        """Create a generator from a seed."""
         return cls(int(seed))
 
     @classmethod
     def from_non_deterministic_state(cls, alg: object = None) -> "Generator":
-        """A generator whose draws are others in each run."""
+        """Create a generator with a nondeterministic seed."""
         return cls()
 
     def normal(
@@ -175,35 +175,35 @@ class Generator:
 
     @property
     def state(self) -> Tensor:
-        """The variable that the draws follow from."""
+        """The state variable."""
         return self._seeds.state
 
     def reset_from_seed(self, seed: int) -> None:
-        """Begin anew, as `from_seed(seed)` does."""
+        """Reset the state, as in `from_seed(seed)`."""
         self._seeds.state.assign([int(seed), 0])
 
     def reset(self, state: Tensor) -> None:
-        """Go on from a state that was read before."""
+        """Set the state to one that was read before."""
         self._seeds.state.assign(state)
 
     def split(self, count: int = 1) -> list["Generator"]:
-        """Generators of their own."""
+        """Create independent generators."""
         return [Generator(int(seed)) for seed in np.asarray(self.make_seeds(count))[0]]
 
     def truncated_normal(
         self, shape: Tensor, mean: Tensor = 0.0, stddev: Tensor = 1.0, dtype: Tensor = None, name: str | None = None
     ) -> jax.Array:
-        """Draws from a normal distribution, none further than two deviations from the mean."""
+        """Draws from a normal distribution, truncated at two standard deviations from the mean."""
         return random.truncated_normal(sizes(shape), mean, stddev, dtype, self._seeds)
 
     def binomial(
         self, shape: Tensor, counts: Tensor, probs: Tensor, dtype: Tensor = "int32", name: str | None = None
     ) -> jax.Array:
-        """How many of `counts` tries succeed."""
+        """Draws from a binomial distribution of `counts` trials."""
         return ops.cast(random.binomial(sizes(shape), counts, probs, "float32", self._seeds), dtype)
 
     def uniform_full_int(self, shape: Tensor, dtype: Tensor = "uint32", name: str | None = None) -> jax.Array:
-        """Whole numbers from the whole range of 32 bits."""
+        """Integers from the full 32-bit range."""
         return jax.random.bits(draw_key(self._seeds), sizes(shape), "uint32").view(
             np.dtype(f"{dtype}".replace("64", "32"))
         )
@@ -243,14 +243,14 @@ numpy_random = Namespace(
 
 
 def get_global_generator() -> Generator:
-    """The generator of the process."""
+    """The global generator."""
     if not _global:
         _global["generator"] = Generator(global_seed())
     return _global["generator"]
 
 
 def set_global_generator(generator: Generator) -> None:
-    """Have another generator be the one of the process."""
+    """Set the global generator."""
     _global["generator"] = generator
 
 

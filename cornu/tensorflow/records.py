@@ -1,4 +1,4 @@
-"""Files of records: `tf.io.TFRecordWriter` and `tf.data.TFRecordDataset`.
+"""TFRecord files:  `tf.io.TFRecordWriter` and `tf.data.TFRecordDataset`.
 
     length (8 bytes) | its checksum (4) | record | its checksum (4)
 
@@ -103,13 +103,13 @@ def masked(data: bytes) -> int:
 
 
 class TFRecordOptions:
-    """How a file of records is written.
+    """Options of a TFRecord file.
 
     Args:
         compression_type: "GZIP", "ZLIB", or "" or None for neither.
-        compression_level: how hard to press, from 0 to 9.
+        compression_level: compression level, from 0 to 9.
         flush_mode, input_buffer_size, output_buffer_size, window_bits, compression_method, mem_level,
-            compression_strategy: hints to TensorFlow's writer, of no effect on what a reader finds.
+            compression_strategy: hints to TensorFlow's writer, ignored.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class TFRecordOptions:
 
 
 def compression_of(kind: object) -> str:
-    """The name of a way to compress: "", "GZIP" or "ZLIB"."""
+    """The name of a compression type: "", "GZIP" or "ZLIB"."""
     kind = getattr(kind, "compression_type", kind)
     name = "" if kind is None else text(kind).item().decode()
     if name not in ("", "GZIP", "ZLIB"):
@@ -137,11 +137,11 @@ def _path(path: object) -> str:
 
 
 class TFRecordWriter:
-    """Writes a file of records; `close()`, or leaving a `with` block, ends it.
+    """Writes a TFRecord file; `close()`, or leaving a `with` block, completes it.
 
     Args:
-        path: the file; what was in it is gone.
-        options: `TFRecordOptions`, or the name of a way to compress.
+        path: the file, which is overwritten.
+        options: `TFRecordOptions`, or the name of a compression type.
 
     Example:
 
@@ -167,13 +167,13 @@ class TFRecordWriter:
         self._file.write(data if self._press is None else self._press.compress(data))
 
     def flush(self) -> None:
-        """Hand what was written to the system."""
+        """Flush the file."""
         if self._press is not None:
             self._file.write(self._press.flush(zlib.Z_SYNC_FLUSH))
         self._file.flush()
 
     def close(self) -> None:
-        """End the file."""
+        """Close the file."""
         if self._file is not None:
             self._file.write(b"" if self._press is None else self._press.flush())
             self._file.close()
@@ -216,19 +216,19 @@ def _exactly(file: Any, size: int) -> bytes:
 
 
 def records_of(path: str, compression: str) -> Iterator[bytes]:
-    """The records of a file, each of which must be as it was written."""
+    """The records of a file, with verified checksums."""
     with Path(path).open("rb") as plain:
         file = _OPENED[compression](plain)
         while head := _exactly(file, 12):
             if len(head) < 12 or masked(head[:8]) != int.from_bytes(head[8:], "little"):
                 raise DataLossError(
-                    f"{path}: the length of a record is damaged. Is it a file of records, and is compression_type the "
+                    f"{path}: the length of a record is damaged. Is it a TFRecord file, and is compression_type the "
                     "one that it was written with?"
                 )
             length = int.from_bytes(head[:8], "little")
             record = _exactly(file, length)
             if len(record) < length or masked(record).to_bytes(4, "little") != _exactly(file, 4):
-                raise DataLossError(f"{path}: a record of {length} bytes is damaged, or cut off.")
+                raise DataLossError(f"{path}: a record of {length} bytes is damaged or truncated.")
             yield record
 
 
@@ -244,7 +244,7 @@ def lines_of(path: str, compression: str) -> Iterator[bytes]:
 
 
 def pieces_of(path: str, compression: str, size: int, header: int, footer: int) -> Iterator[bytes]:
-    """The pieces of one size of a file, between its first and its last bytes."""
+    """The fixed-size records of a file, without its header and footer."""
     with Path(path).open("rb") as plain:
         file = _OPENED[compression](plain)
         _exactly(file, header)
@@ -253,4 +253,4 @@ def pieces_of(path: str, compression: str, size: int, header: int, footer: int) 
             yield held[:size]
             held = held[size:] + _exactly(file, size)
         if len(held) != footer:
-            raise ValueError(f"{path}: {len(held) - footer} bytes are left behind the last piece of {size} bytes.")
+            raise ValueError(f"{path}: {len(held) - footer} bytes are left after the last record of {size} bytes.")

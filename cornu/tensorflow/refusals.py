@@ -1,9 +1,9 @@
-"""What is not in the stand-in for TensorFlow, and what to use instead."""
+"""Names missing from the TensorFlow substitute, and what to use instead."""
 
 _SESSIONS = "Graphs and sessions are TensorFlow 1's; call the functions directly, and compile with tf.function."
 _EXPORT = "Save with model.save(path), export with model.export(path), read with keras.models.load_model(path)."
 _TAPE = "Use tf.GradientTape: with tf.GradientTape() as tape: tape.watch(x); y = f(x). Then tape.gradient(y, x)."
-_SIZES = "Compiled layers keep the size of pictures. Use RandomZoom, or tf.image.resize in a data set's map."
+_SIZES = "Compiled layers need fixed image sizes. Use RandomZoom, or tf.image.resize in a dataset's map."
 
 TABLE = {
     "Session": _SESSIONS,
@@ -21,7 +21,7 @@ TABLE = {
     "lite": "Export the model as ONNX instead: model.export(path, format='onnx').",
     "estimator": "Use tf.keras.Model and fit.",
     "feature_column": "Use the layers StringLookup, IntegerLookup, Discretization, Hashing, Normalization.",
-    "tpu": "Run it where JAX sees the TPU; leave the line out.",
+    "tpu": "Run it where JAX sees the TPU; remove the line.",
     "autodiff": "Use jax.jvp.",
     "raw_ops": "Use the function of keras.ops.",
     "lookup": "Use StaticHashTable, or the layers keras.layers.StringLookup and IntegerLookup.",
@@ -31,16 +31,16 @@ TABLE = {
     "hessians": _TAPE,
     "Graph": _SESSIONS,
     "get_default_graph": _SESSIONS,
-    "make_tensor_proto": "Write arrays by tf.io.serialize_tensor, and read them by tf.io.parse_tensor.",
-    "make_ndarray": "Write arrays by tf.io.serialize_tensor, and read them by tf.io.parse_tensor.",
+    "make_tensor_proto": "Write arrays with tf.io.serialize_tensor, and read them with tf.io.parse_tensor.",
+    "make_ndarray": "Write arrays with tf.io.serialize_tensor, and read them with tf.io.parse_tensor.",
     "queue": "Use tf.data.Dataset.",
-    "quantization": "Quantize a model by model.quantize('int8').",
-    "xla": "tf.function compiles by XLA here.",
-    "ExtensionType": "Use a NamedTuple, which functions take as a structure of tensors.",
+    "quantization": "Quantize a model with model.quantize('int8').",
+    "xla": "tf.function compiles with XLA.",
+    "ExtensionType": "Use a NamedTuple, which functions accept as a structure of tensors.",
     "keras.layers.RandomHeight": _SIZES,
     "keras.layers.RandomWidth": _SIZES,
     "keras.layers.TFSMLayer": _EXPORT,
-    "distribute.ParameterServerStrategy": "Several processes train by keras.distribution: cornu launch -n 2 script.py.",
+    "distribute.ParameterServerStrategy": "Use keras.distribution with processes: cornu launch -n 2 script.py.",
     "python": "It is private to TensorFlow. Use public names.",
 }
-"""Path below `tensorflow` -> advice; a path stands for all below it."""
+"""Path below `tensorflow` -> advice; a path includes everything below it."""

@@ -1,6 +1,6 @@
-"""Where TensorFlow's draws take their chance from.
+"""The random state of TensorFlow functions.
 
-A draw with a seed of its own gives other numbers each time, and the same in each run, as TensorFlow's do.
+A function with an operation seed returns different numbers in each call, but the same in each run, as in TensorFlow.
 """
 
 import jax.numpy as jnp
@@ -12,12 +12,12 @@ from cornu.random.seed_generator import carried, global_seed
 
 
 def set_seed(seed: int) -> None:
-    """Make everything drawn from here on reproducible, as `keras.utils.set_random_seed` does."""
+    """Make all further random numbers reproducible, as `keras.utils.set_random_seed` does."""
     set_random_seed(seed)
 
 
 def seeded(seed: object) -> SeedGenerator:
-    """The generator of an operation's own seed, or of those without one, which compiled functions carry too."""
+    """The generator of an operation seed, or of none; compiled functions track its state."""
     number = None if seed is None else int(np.asarray(seed).ravel()[0]) % 2**32
     if number not in carried:
         carried[number] = SeedGenerator(global_seed() if number is None else number)
@@ -25,5 +25,5 @@ def seeded(seed: object) -> SeedGenerator:
 
 
 def stateless(seed: object) -> Tensor:
-    """A seed of two numbers as a draw takes it: the same numbers each time."""
+    """A stateless seed of two numbers, which returns the same numbers each time."""
     return jnp.asarray(seed).astype("uint32").reshape(2)

@@ -1,8 +1,8 @@
-"""How TensorFlow's functions are served: as cornu's own, under TensorFlow's names of arguments.
+"""TensorFlow's functions as wrappers of cornu's own, with TensorFlow's argument names.
 
-A table has a line for each function: its name, cornu's function, and TensorFlow's arguments in their order. Each is
-written `argument`, `argument=ours` where ours is called otherwise, and `argument:value` where it has another default.
-`-argument` is one that changes nothing in the result, as `name` does everywhere.
+A table has one line per function: its name, cornu's function, and TensorFlow's arguments in order. Each is written
+`argument`, `argument=ours` if ours has a different name, and `argument:value` if its default differs. `-argument` is
+ignored, as `name` is everywhere.
 """
 
 import ast
@@ -20,10 +20,10 @@ from cornu.tensorflow.refusals import TABLE
 
 
 class Special:
-    """A tensor of another kind, which knows itself what a function makes of it."""
+    """A special tensor type, which implements functions itself."""
 
     def through(self, name: str, function: Callable, arguments: Mapping[str, Any]) -> Any:
-        """What the function `name` gives for arguments of which this is one, or in one of which it is."""
+        """The result of the function `name` for arguments that include this tensor."""
         raise NotImplementedError(type(self))
 
 
@@ -82,7 +82,7 @@ _NUMBERS = (float, np.generic, np.ndarray, jax.Array)  # in shapes; else they ho
 
 
 def sizes(shape: object) -> tuple:
-    """A shape that is given as a number, a tensor, or a sequence of these, as a tuple of numbers."""
+    """A shape, given as a number, a tensor, or a sequence of these, as a tuple of ints."""
     if isinstance(shape, (tuple, list)):
         return tuple(int(each) if isinstance(each, _NUMBERS) else each for each in shape)
     return tuple(np.atleast_1d(np.asarray(shape)).tolist())
@@ -106,19 +106,19 @@ class Namespace(ModuleType):
 
 
 def refuse(name: str, known: Mapping[str, object] | None = None) -> NoReturn:
-    """Say that there is no `tensorflow.<name>` here, and what to use."""
+    """Raise an error that `tensorflow.<name>` is missing, and what to use."""
     last = name.rpartition(".")[2]
     if last.startswith("__"):
         raise AttributeError(last)
     advice = next((TABLE[path] for path in _upwards(name) if path in TABLE), None)
     if advice is None:
         close = validate.closest(last, [each for each, value in (known or {}).items() if _is_ours(each, value)])
-        advice = f"The closest names that are: {close}. Or look for the operation in keras.ops."
-    raise AttributeError(f"tensorflow.{name} is not here: this script runs on cornu, without TensorFlow. {advice}")
+        advice = f"The closest names: {close}. Or look for the operation in keras.ops."
+    raise AttributeError(f"tensorflow.{name} is not available: this script runs on cornu, without TensorFlow. {advice}")
 
 
 def _is_ours(name: str, value: object) -> bool:
-    """Whether a name in a module is one that scripts find there, not one that the module itself imports."""
+    """Whether a name in a module is public, and not one that the module itself imports."""
     place = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", "")
     return not name.startswith("_") and str(place).startswith(("cornu.ops", "cornu.tensorflow", "tensorflow"))
 
@@ -130,11 +130,11 @@ def _upwards(name: str) -> list[str]:
 
 
 def nothing(*args: object, **kwargs: object) -> None:
-    """Do what a line that computes nothing does."""
+    """Do nothing."""
 
 
 def within(module: str) -> Callable[[str], object]:
-    """A `__getattr__` that refuses what a module of the stand-in has not."""
+    """A `__getattr__` that raises an error for names missing from a module."""
 
     def missing(name: str) -> Any:
         place = module.partition("cornu.tensorflow.")[2]

@@ -1,4 +1,4 @@
-"""`tensorflow.sets`: rows of the last axis as sets, the results as sparse tensors with rows in rising order."""
+"""`tensorflow.sets`: rows of the last axis as sets, the results as sparse tensors with rows in ascending order."""
 
 from collections.abc import Callable
 

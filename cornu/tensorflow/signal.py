@@ -1,4 +1,4 @@
-"""`tensorflow.signal` and `tensorflow.audio`: spectra of sounds."""
+"""`tensorflow.signal` and `tensorflow.audio`: spectra and audio."""
 
 import io as bytes_io
 import wave
@@ -89,7 +89,7 @@ def linear_to_mel_weight_matrix(
     lower_edge_hertz: float = 125.0, upper_edge_hertz: float = 3800.0, dtype: DTypeLike = "float32",
     name: str | None = None,
 ) -> jax.Array:  # fmt: skip
-    """What takes spectra to the mel scale, shape (num_spectrogram_bins, num_mel_bins)."""
+    """The matrix that maps spectra to the mel scale, shape (num_spectrogram_bins, num_mel_bins)."""
 
     def mel(hertz: Tensor) -> jax.Array:
         return 1127.0 * np.log(1.0 + hertz / 700.0)
@@ -114,7 +114,7 @@ def inverse_stft(
     stfts: Tensor, frame_length: int, frame_step: int, fft_length: int | None = None,
     window_fn: Callable | None = hann_window, name: str | None = None,
 ) -> jax.Array:  # fmt: skip
-    """The sound of a short-time Fourier transform, each frame times the window, and added."""
+    """The signal of a short-time Fourier transform, by overlap-add of windowed frames."""
     pieces = jnp.fft.irfft(jnp.asarray(stfts), fft_length or 2 ** (frame_length - 1).bit_length())
     pieces = jnp.pad(pieces, [(0, 0)] * (pieces.ndim - 1) + [(0, max(0, frame_length - pieces.shape[-1]))])
     pieces = pieces[..., :frame_length]
@@ -124,7 +124,7 @@ def inverse_stft(
 def inverse_stft_window_fn(
     frame_step: int, forward_window_fn: Callable = hann_window, name: str | None = None
 ) -> Callable:
-    """The window for `inverse_stft` with which it gives back the sound that `stft` was given."""
+    """The window for `inverse_stft` that reconstructs the input of `stft`."""
 
     def window(frame_length: int, dtype: DTypeLike = "float32") -> jax.Array:
         forward = np.asarray(forward_window_fn(frame_length, dtype=dtype))
@@ -143,7 +143,7 @@ def dct(input: Tensor, type: int = 2, n: int | None = None, axis: int = -1, norm
 
 
 def idct(input: Tensor, type: int = 2, n: int | None = None, axis: int = -1, norm: str | None = None) -> jax.Array:
-    """What `dct` changed, changed back but for a factor of twice the length where `norm` is None."""
+    """The inverse of `dct`, up to a factor of twice the length if `norm` is None."""
     if type != 2:
         raise ValueError(f"tf.signal.idct: type must be 2. Received: type={type}.")
     changed = scipy_idct(jnp.asarray(input), 2, n, axis, norm)
@@ -182,12 +182,12 @@ def fftshift(x: Tensor, axes: Axes = None, name: str | None = None) -> jax.Array
 
 
 def ifftshift(x: Tensor, axes: Axes = None, name: str | None = None) -> jax.Array:
-    """What `fftshift` changed, changed back."""
+    """The inverse of `fftshift`."""
     return jnp.fft.ifftshift(jnp.asarray(x), axes)
 
 
 class Sound(NamedTuple):
-    """Samples from -1 to 1, shape (samples, channels), and how many there are in a second."""
+    """Samples from -1 to 1, shape (samples, channels), and the sample rate."""
 
     audio: Tensor
     sample_rate: Tensor

@@ -1,4 +1,4 @@
-"""The small namespaces of TensorFlow: devices, logging, checks, strategies. Most of it computes nothing."""
+"""The small namespaces of TensorFlow: devices, logging, checks, strategies. Most of them have no effect."""
 
 import contextlib
 import importlib
@@ -66,7 +66,7 @@ class PhysicalDevice(NamedTuple):
 
 
 def _devices(device_type: str | None = None) -> list[PhysicalDevice]:
-    """The processors, those that are not CPUs called GPUs, as scripts look for them."""
+    """The processors, with everything except CPUs reported as GPUs, as scripts expect."""
     kinds = ["CPU", *("GPU" for device in jax.devices() if device.platform != "cpu")]
     named = [PhysicalDevice(f"/physical_device:{kind}:{kinds[:at].count(kind)}", kind) for at, kind in enumerate(kinds)]
     return [device for device in named if device_type in (None, device.device_type)]
@@ -77,7 +77,7 @@ def _has_gpu(*args: object, **kwargs: object) -> bool:
 
 
 def _memory(device: object) -> dict[str, int]:
-    """Bytes in use now, and at most so far, as far as JAX tells."""
+    """The current and the peak memory usage in bytes, if JAX reports them."""
     stats = jax.devices()[0].memory_stats() or {}
     return {"current": stats.get("bytes_in_use", 0), "peak": stats.get("peak_bytes_in_use", 0)}
 
@@ -88,7 +88,7 @@ def _gpu_name() -> str:
 
 @contextlib.contextmanager
 def device(name: object) -> Iterator[None]:
-    """Scope that names a device; JAX chooses its own."""
+    """Context that names a device; ignored, since JAX places arrays."""
     yield
 
 
@@ -98,12 +98,12 @@ no_op = nothing
 
 @contextlib.contextmanager
 def init_scope() -> Iterator[None]:
-    """Scope that leaves a function which is being compiled; what is made in it is made once."""
+    """Context that escapes tracing; objects created in it are created once."""
     yield
 
 
 def get_current_name_scope() -> str:
-    """The names of the scopes around, of which nothing depends here."""
+    """The current name scope, which has no effect."""
     return ""
 
 
@@ -113,7 +113,7 @@ def guarantee_const(input: Tensor, name: str | None = None) -> Tensor:
 
 
 def inside_function() -> bool:
-    """Whether what is called here is being compiled."""
+    """Whether the current code is being traced."""
     return not executing_eagerly()
 
 
@@ -179,7 +179,7 @@ test = Namespace(
 
 
 def executing_eagerly() -> bool:
-    """Whether what is called runs at once."""
+    """Whether the current code runs eagerly."""
     return not isinstance(jnp.zeros(()) + 1, jax.core.Tracer)
 
 
@@ -212,7 +212,7 @@ def _checked(holds: Callable, what: str) -> Callable:
     def check(
         *values: object, message: str | None = None, summarize: object = None, name: str | None = None, **more: object
     ) -> None:
-        """Raise InvalidArgumentError unless it holds; in a compiled function nothing is checked."""
+        """Raise InvalidArgumentError unless the condition holds; compiled functions are not checked."""
         arrays = [*values, *more.values()]
         if any(isinstance(value, jax.core.Tracer) for value in arrays):
             return
@@ -283,13 +283,13 @@ CHECKS = {
 
 def _check_numerics(tensor: Tensor, message: str, name: str | None = None) -> jax.Array:
     if not isinstance(tensor, jax.core.Tracer) and not bool(jnp.all(jnp.isfinite(tensor))):
-        raise InvalidArgumentError(f"{message}: the tensor holds numbers that are not finite.")
+        raise InvalidArgumentError(f"{message}: the tensor contains nonfinite values.")
     return tensor
 
 
 def _assert_iterable(values: object) -> None:
     if isinstance(values, (str, bytes, jax.Array, np.ndarray)) or not hasattr(values, "__iter__"):
-        raise TypeError(f"assert_proper_iterable: expected a list or the like. Received: {values!r}.")
+        raise TypeError(f"assert_proper_iterable: expected a list or another iterable. Received: {values!r}.")
 
 
 debugging = Namespace(
@@ -311,7 +311,7 @@ debugging = Namespace(
 
 
 class Strategy:
-    """One device that computes everything, with the methods of TensorFlow's strategies."""
+    """A strategy with a single replica, with the methods of TensorFlow's strategies."""
 
     num_replicas_in_sync = 1
 
@@ -324,34 +324,34 @@ class Strategy:
         yield self
 
     def run(self, fn: Callable, args: tuple = (), kwargs: dict | None = None, options: object = None) -> Nested:
-        """What `fn(*args, **kwargs)` gives."""
+        """The result of `fn(*args, **kwargs)`."""
         return fn(*args, **(kwargs or {}))
 
     def reduce(self, reduce_op: object, value: Tensor, axis: Axes = None) -> jax.Array:
-        """The value of the one replica, or its sum or mean along `axis`."""
+        """The value of the single replica, or its sum or mean along `axis`."""
         if axis is None:
             return value
         return (ops.mean if "MEAN" in str(reduce_op).upper() else ops.sum)(value, axis)
 
     def experimental_distribute_dataset(self, dataset: object, options: object = None) -> object:
-        """The data set itself."""
+        """The dataset itself."""
         return dataset
 
     def distribute_datasets_from_function(self, dataset_fn: Callable, options: object = None) -> Any:
-        """The data set that a function makes for the one process."""
+        """The dataset that a function creates for the single process."""
         return dataset_fn(InputContext())
 
     def gather(self, value: Tensor, axis: int) -> Tensor:
-        """The value of the one replica."""
+        """The value of the single replica."""
         return value
 
     def experimental_local_results(self, value: Tensor) -> tuple:
-        """The value of the one replica."""
+        """The value of the single replica."""
         return (value,)
 
 
 class InputContext(NamedTuple):
-    """The one process that reads data."""
+    """The single process that reads data."""
 
     num_input_pipelines: int = 1
     input_pipeline_id: int = 0
@@ -363,7 +363,7 @@ class InputContext(NamedTuple):
 
 
 class _NoTPU:
-    """What looks for a TPU, and finds none, as on a machine that has none; JAX finds its own."""
+    """A TPU resolver that finds none; JAX detects TPUs itself."""
 
     def __init__(self, *args: object, **kwargs: object):
         raise ValueError("Please provide a TPU Name to connect to: there is none that TensorFlow could connect to.")
@@ -372,13 +372,13 @@ class _NoTPU:
 
 
 class ReplicaContext(NamedTuple):
-    """The one replica."""
+    """The single replica."""
 
     replica_id_in_sync_group: int = 0
     num_replicas_in_sync: int = 1
 
     def all_reduce(self, reduce_op: object, value: object, options: object = None) -> Any:
-        """The value of the one replica."""
+        """The value of the single replica."""
         return value
 
 
@@ -472,10 +472,10 @@ bitwise = Namespace(
 
 
 class Session:
-    """What scripts of TensorFlow 1 make to say how the processor is to be used; it runs nothing."""
+    """A TensorFlow 1 session, which scripts create to configure devices; it has no effect."""
 
     def __init__(self, target: str = "", graph: object = None, config: object = None):
-        """The arguments change no result."""
+        """The arguments are ignored."""
 
     run = property(lambda self: refuse("Session.run"))
 
@@ -489,7 +489,7 @@ class Session:
 
 
 class ConfigProto:
-    """Settings of a session: anything can be set, and changes no result."""
+    """Session settings: all are ignored."""
 
     def __init__(self, **settings: object):
         self.__dict__.update(settings)
@@ -501,7 +501,7 @@ class ConfigProto:
 
 
 class _Older(Namespace):
-    """TensorFlow 1's names, as far as they are today's."""
+    """TensorFlow 1 names that still exist."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

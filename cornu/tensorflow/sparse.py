@@ -1,6 +1,6 @@
-"""`tensorflow.sparse`: tensors told by the places of their values.
+"""`tensorflow.sparse`: tensors stored as the indices of their values.
 
-They are kept so, and made dense for most of what is done to them.
+Most functions convert them to dense tensors.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,12 +29,12 @@ class _Parts(NamedTuple):
 
 
 class SparseTensor(_Parts):
-    """A tensor of zeros, or of empty text, but for some values.
+    """A tensor of zeros, or of empty strings, except for some values.
 
     Args:
-        indices: places of the values, shape (values, axes).
+        indices: indices of the values, of shape (values, axes).
         values: the values.
-        dense_shape: the sizes of the tensor.
+        dense_shape: the shape of the tensor.
     """
 
     __slots__ = ()
@@ -44,7 +44,7 @@ class SparseTensor(_Parts):
 
     @property
     def shape(self) -> TensorShape:
-        """The sizes of the tensor."""
+        """The shape of the tensor."""
         return TensorShape(np.asarray(self.dense_shape).tolist())
 
     @property
@@ -53,11 +53,11 @@ class SparseTensor(_Parts):
         return "string" if is_text(self.values) else self.values.dtype
 
     def get_shape(self) -> TensorShape:
-        """The sizes of the tensor."""
+        """The shape of the tensor."""
         return self.shape
 
     def with_values(self, new_values: Tensor) -> "SparseTensor":
-        """Other values at the same places."""
+        """Different values at the same indices."""
         return SparseTensor(self.indices, new_values, self.dense_shape)
 
     def __mul__(self, other: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ class SparseTensor(_Parts):
 
 
 def _tensor(value: Tensor, dtype: Tensor = None) -> Tensor:
-    """A tensor of a list; anything else stays, as the specs and numbers of a data set's elements do."""
+    """A tensor of a list; anything else stays, as the specs and numbers of a dataset's elements do."""
     if not isinstance(value, (list, tuple)):
         return value
     return text(value) if is_text(value) else jnp.asarray(value, dtype)
@@ -85,7 +85,7 @@ def _at(sparse: SparseTensor) -> tuple:
 def to_dense(
     sp_input: SparseTensor, default_value: Tensor = None, validate_indices: bool = True, name: str | None = None
 ) -> Tensor:
-    """The dense tensor, with `default_value`, zero or empty text by itself, where there is no value."""
+    """The dense tensor, with `default_value`, by default zero or empty text, where there is no value."""
     if is_text(sp_input.values) or sp_input.dtype == object:
         dense = np.full(sp_input.shape, b"" if default_value is None else text(default_value).item(), object)
         dense[_at(sp_input)] = np.asarray(sp_input.values)
@@ -107,7 +107,7 @@ def from_dense(tensor: Tensor, name: str | None = None) -> SparseTensor:
 
 
 def reorder(sp_input: SparseTensor, name: str | None = None) -> SparseTensor:
-    """The same tensor, its values in the order of their places."""
+    """The same tensor, with sorted indices."""
     order = np.lexsort(_at(sp_input)[::-1])
     return SparseTensor(sp_input.indices[order], sp_input.values[order], sp_input.dense_shape)
 
@@ -148,7 +148,7 @@ def minimum(sp_a: SparseTensor, sp_b: SparseTensor, name: str | None = None) -> 
 def concat(
     axis: int, sp_inputs: Sequence[SparseTensor], expand_nonconcat_dims: bool = False, name: str | None = None
 ) -> Tensor:
-    """Sparse tensors behind one another."""
+    """Concatenated sparse tensors."""
     dense = [np.asarray(to_dense(each)) for each in sp_inputs]
     if expand_nonconcat_dims:
         most = np.max([each.shape for each in dense], 0)
@@ -198,7 +198,7 @@ def reduce_max(
     output_is_sparse: bool = False,
     name: str | None = None,
 ) -> Tensor:
-    """The largest value along axes; zero where there is none."""
+    """The largest value along axes; zero if there is none."""
     lowest = jnp.finfo(sp_input.dtype).min if sp_input.dtype.kind == "f" else jnp.iinfo(sp_input.dtype).min
     found = jnp.max(to_dense(sp_input, lowest), axis, keepdims=keepdims)
     found = jnp.where(found == lowest, 0, found)
@@ -208,7 +208,7 @@ def reduce_max(
 def sparse_dense_matmul(
     sp_a: Tensor, b: Tensor, adjoint_a: bool = False, adjoint_b: bool = False, name: str | None = None
 ) -> Tensor:
-    """The product of matrices of which one is sparse."""
+    """The product of matrices one of which is sparse."""
     first, second = (jnp.asarray(_dense(each)) for each in (sp_a, b))
     return (jnp.conj(first.T) if adjoint_a else first) @ (jnp.conj(second.T) if adjoint_b else second)
 
@@ -220,7 +220,7 @@ def softmax(sp_logits: SparseTensor, name: str | None = None) -> SparseTensor:
 
 
 def to_indicator(sp_input: SparseTensor, vocab_size: int, name: str | None = None) -> Tensor:
-    """For each row, which of the numbers below `vocab_size` are among its values."""
+    """For each row, which of the integers below `vocab_size` are among its values."""
     *rows, _ = _at(sp_input)
     dense = jnp.zeros((*sp_input.shape[:-1], int(vocab_size)), bool)
     return dense.at[(*rows, np.asarray(sp_input.values))].set(True)

@@ -1,4 +1,4 @@
-"""`tensorflow.summary`: values for TensorBoard, written where a writer is the default.
+"""`tensorflow.summary`: values for TensorBoard, written by the default writer.
 
 The files are those of the callback `TensorBoard`. Without the package that writes them a script runs on, and a warning
 says that nothing is written.
@@ -41,7 +41,7 @@ class SummaryWriter:
 
     @contextlib.contextmanager
     def as_default(self, step: Tensor = None) -> Iterator["SummaryWriter"]:
-        """Scope in which summaries go to this writer, at a step if one is told."""
+        """Context in which summaries go to this writer, at a step if given."""
         before = _step[0]
         _step[0] = before if step is None else step
         _writers.append(self)
@@ -53,17 +53,17 @@ class SummaryWriter:
             self.flush()
 
     def set_as_default(self, step: Tensor = None) -> None:
-        """Have summaries go to this writer from now on."""
+        """Send all further summaries to this writer."""
         _writers.append(self)
         _step[0] = _step[0] if step is None else step
 
     def flush(self) -> None:
-        """Bring what was written to the disk."""
+        """Flush to disk."""
         if self._file is not None:
             self._file.flush()
 
     def close(self) -> None:
-        """End the file."""
+        """Close the file."""
         if self._file is not None:
             self._file.close()
 
@@ -74,7 +74,7 @@ def create_file_writer(
     logdir: str | os.PathLike, max_queue: int = 10, flush_millis: int | None = None, filename_suffix: str | None = None,
     name: str | None = None, experimental_trackable: bool = False,
 ) -> SummaryWriter:  # fmt: skip
-    """A writer of a new file in a folder."""
+    """Create a writer of a new file in a directory."""
     try:
         return SummaryWriter(EventFile(os.fspath(logdir)))
     except ImportError as error:
@@ -93,7 +93,7 @@ def _written(kind: str, name: str, data: Tensor, step: Tensor, *more: int) -> bo
         return False
     step = _step[0] if step is None else step
     if step is None:
-        raise ValueError(f"tf.summary.{kind}: give step=, or tf.summary.experimental.set_step(step) before.")
+        raise ValueError(f"tf.summary.{kind}: pass step=, or call tf.summary.experimental.set_step(step) first.")
     write = _writers[-1].write
     if any(isinstance(value, jax.core.Tracer) for value in (data, step)):
         jax.debug.callback(lambda data, step: write(kind, name, data, step, *more), data, step)
@@ -103,31 +103,31 @@ def _written(kind: str, name: str, data: Tensor, step: Tensor, *more: int) -> bo
 
 
 def scalar(name: str, data: Tensor, step: Tensor = None, description: str | None = None) -> bool:
-    """Write a number; whether that was done."""
+    """Write a number; returns whether it was written."""
     return _written("scalar", name, data, step)
 
 
 def histogram(
     name: str, data: Tensor, step: Tensor = None, buckets: int | None = None, description: str | None = None
 ) -> bool:
-    """Write how numbers are spread; whether that was done."""
+    """Write a histogram; returns whether it was written."""
     return _written("histogram", name, data, step, *([] if buckets is None else [buckets]))
 
 
 def image(name: str, data: Tensor, step: Tensor = None, max_outputs: int = 3, description: str | None = None) -> bool:
-    """Write the first pictures of a batch, shape (batch, height, width, channels); whether that was done."""
+    """Write the first images of a batch, shape (batch, height, width, channels); whether that was done."""
     return _written("image", name, data, step, max_outputs)
 
 
 def text(name: str, data: Tensor, step: Tensor = None, description: str | None = None) -> bool:
-    """Write text; whether that was done."""
+    """Write text; returns whether it was written."""
     lines = "\n".join(line.decode() for line in np.ravel(as_text(data)).tolist())
     return _written("text", name, lines, step)
 
 
 @contextlib.contextmanager
 def record_if(condition: Tensor) -> Iterator[None]:
-    """Scope in which summaries are written where the condition holds."""
+    """Context in which summaries are written if the condition holds."""
     before, _records[0] = _records[0], bool(condition() if callable(condition) else condition)
     try:
         yield
@@ -136,12 +136,12 @@ def record_if(condition: Tensor) -> Iterator[None]:
 
 
 def should_record_summaries() -> bool:
-    """Whether summaries are written here."""
+    """Whether summaries are currently written."""
     return bool(_writers) and _records[0]
 
 
 def flush(writer: SummaryWriter | None = None, name: str | None = None) -> None:
-    """Bring what was written to the disk."""
+    """Flush to disk."""
     for each in [writer] if writer is not None else _writers[-1:]:
         each.flush()
 

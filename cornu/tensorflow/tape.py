@@ -1,4 +1,4 @@
-"""`GradientTape`: gradients of what was computed while a tape was open.
+"""`GradientTape`: gradients of computations recorded while a tape was active.
 
 JAX runs every operation in the trace of the moment. A tape puts a trace of its own there, which runs the operation in
 the trace before it, hands the same values through, and notes what came of what. A gradient is JAX's own, of a function
@@ -50,7 +50,7 @@ VARIABLES = _Variables()
 
 
 class _Recorder(Trace):
-    """Runs operations in the trace `below`, and notes them on the tapes that are open."""
+    """Runs operations in the trace `below`, and records them on active tapes."""
 
     def __init__(self, below: Trace):
         super().__init__()
@@ -142,14 +142,14 @@ def _current() -> Trace:
 
 
 class GradientTape:
-    """Records what is computed while it is open, for gradients.
+    """Records computations while active, for gradients.
 
-    Variables that may be trained are watched by themselves, tensors from `watch` on. Tapes may be nested, for gradients
-    of gradients.
+    Trainable variables are watched automatically, tensors from `watch` on. Tapes may be nested, for gradients of
+    gradients.
 
     Args:
         persistent: whether `gradient` may be called more than once.
-        watch_accessed_variables: whether variables are watched by themselves.
+        watch_accessed_variables: whether variables are watched automatically.
 
     Example:
 
@@ -168,7 +168,7 @@ class GradientTape:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what was recorded and watched."""
+        """Clear the recorded operations and watched tensors."""
         self._steps: list[Step] = []
         self._watched: dict[int, object] = {}
         self._held: dict[int, tuple[object, Variable]] = {}
@@ -182,7 +182,7 @@ class GradientTape:
 
     def _open(self) -> None:
         if self._recorder is not None:
-            raise ValueError("GradientTape: this tape is recording already.")
+            raise ValueError("GradientTape: this tape is already recording.")
         current = _current()
         if not isinstance(current, _Recorder):
             current = _recorder(current)
@@ -202,7 +202,7 @@ class GradientTape:
             recorder.scope.__exit__(None, None, None)
 
     def _hold(self, variables: Any) -> None:
-        """Remember which variables have which values now."""
+        """Store the current values of variables."""
         states = context.current().states
         for variable in variables:
             value = next((state[variable] for state in states if variable in state), variable._value)
@@ -210,7 +210,7 @@ class GradientTape:
 
     @contextmanager
     def stop_recording(self) -> Iterator[None]:
-        """Scope in which nothing is recorded."""
+        """Context in which nothing is recorded."""
         was_open = self._recorder is not None
         if was_open:
             self._close()
@@ -221,7 +221,7 @@ class GradientTape:
                 self._open()
 
     def watch(self, tensor: object) -> None:
-        """Let gradients with respect to a tensor, or to a structure of them, be asked for."""
+        """Watch a tensor or a structure of tensors, so that gradients with respect to them can be computed."""
         for each in tree.flatten(tensor):
             if isinstance(each, Variable):
                 self._hold([each])
@@ -234,7 +234,7 @@ class GradientTape:
             self._watched[id(each)] = each
 
     def watched_variables(self) -> tuple[Variable, ...]:
-        """The variables that were read and that training may change."""
+        """The trainable variables that were read."""
         read = {id(value) for step in self._steps for value in step.inputs}
         found = [variable for at, (_, variable) in self._held.items() if at in read and self._is_watched(variable, at)]
         return tuple(dict.fromkeys(found))
@@ -256,16 +256,16 @@ class GradientTape:
     def gradient(
         self, target: object, sources: object, output_gradients: object = None, unconnected_gradients: str = "none"
     ) -> jax.Array:
-        """The gradients of the sum of all that is in `target` with respect to each of `sources`, in their structure.
+        """The gradients of the sum of `target` with respect to each of `sources`, in their structure.
 
         Args:
             target: a tensor, or a structure of them.
             sources: tensors and variables, in any structure.
-            output_gradients: weights of the elements of `target`, in its structure; None for ones.
-            unconnected_gradients: "none" or "zero", what a source gets that the target does not come from.
+            output_gradients: weights of the elements of `target`, in its structure; None uses ones.
+            unconnected_gradients: "none" or "zero", the gradient of a source on which the target does not depend.
 
         Raises:
-            RuntimeError: at the second call on a tape that is not persistent.
+            RuntimeError: in the second call on a nonpersistent tape.
         """
         unconnected = getattr(unconnected_gradients, "value", unconnected_gradients)
         if unconnected not in ("none", "zero"):
@@ -287,9 +287,9 @@ class GradientTape:
         self, target: object, sources: object, unconnected_gradients: str = "none",
         parallel_iterations: int | None = None, experimental_use_pfor: bool = True,
     ) -> Nested:  # fmt: skip
-        """The derivatives of every element of `target` with respect to every one of each source.
+        """The derivatives of each element of `target` with respect to each element of each source.
 
-        Their shapes are those of the target and the source behind one another.
+        Their shapes are the concatenation of the target's and the source's.
         """
 
         return tree.pack_sequence_as(sources, self._pulled([_as_array(target)], tree.flatten(sources), _jacobian))
@@ -333,7 +333,7 @@ class GradientTape:
     def _check_use(self) -> None:
         if self._spent and not self._persistent:
             raise RuntimeError(
-                "GradientTape: gradient() was called before on this tape. Make it GradientTape(persistent=True) to ask "
+                "GradientTape: gradient() was already called on this tape. Use GradientTape(persistent=True) to call "
                 "it for more than one."
             )
         self._spent = True

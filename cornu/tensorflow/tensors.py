@@ -1,4 +1,4 @@
-"""The functions at the top of TensorFlow that make, join, cut and look up tensors, and those that control a program."""
+"""TensorFlow's top-level functions that create, join, slice and index tensors, and control flow."""
 
 import functools
 import math
@@ -61,7 +61,7 @@ newaxis = None
 
 
 def constant(value: Tensor, dtype: DTypeLike | None = None, shape: object = None, name: str | None = "Const") -> Tensor:
-    """A tensor with this value; one number fills `shape`."""
+    """A tensor with this value; a scalar fills `shape`."""
     if shape is None and dtype in (None, "int32") and (made := known(value)) is not None:
         return made
     made = convert_to_tensor(value, dtype)
@@ -99,7 +99,7 @@ def _cast(x: Tensor, dtype: DTypeLike | None) -> Text | jax.Array:
     if is_text(x):
         if dtype == "string":
             return text(x)
-        raise TypeError("tf.cast: text is turned into numbers by tf.strings.to_number.")
+        raise TypeError("tf.cast: use tf.strings.to_number to convert text to numbers.")
     x = ops.convert_to_tensor(x)
     parts = as_dtype(x.dtype).is_complex and not as_dtype(dtype).is_complex
     return ops.cast(ops.real(x) if parts else x, dtype)
@@ -279,14 +279,14 @@ def _argsort(values: Tensor, axis: int = -1, direction: str = "ASCENDING") -> ja
 
 
 class Unique(NamedTuple):
-    """Different values in the order of their first places, and for each element which it is."""
+    """Unique values in the order of first occurrence, and the index of each element's value."""
 
     y: Tensor
     idx: Tensor
 
 
 class UniqueWithCounts(NamedTuple):
-    """The same with how often each comes."""
+    """The same with the count of each."""
 
     y: Tensor
     idx: Tensor
@@ -401,7 +401,7 @@ def _unravel_index(indices: Tensor, dims: Tensor) -> Tensor:
 
 
 def grad_pass_through(f: Callable) -> Callable:
-    """A function like `f` whose gradient is that of the identity."""
+    """A function like `f` with the gradient of the identity."""
 
     def passed(x: Tensor, *args: Tensor, **kwargs: Tensor) -> Tensor:
         x = ops.convert_to_tensor(x)
@@ -411,12 +411,12 @@ def grad_pass_through(f: Callable) -> Callable:
 
 
 def identity_n(input: Sequence, name: str | None = None) -> list:
-    """The tensors themselves."""
+    """The unchanged tensors."""
     return [_identity(each) for each in input]
 
 
 def is_symbolic_tensor(tensor: Tensor) -> bool:
-    """Whether a tensor has no values yet."""
+    """Whether a tensor is symbolic."""
     return isinstance(tensor, (jax.core.Tracer, KerasTensor))
 
 

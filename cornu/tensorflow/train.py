@@ -214,7 +214,7 @@ class ExponentialMovingAverage:
         decay: what the mean before counts.
         num_updates: number of updates so far: then early ones count as much as `(1 + n) / (10 + n)` allows.
         zero_debias: whether the mean starts at zero, and is divided by what was added.
-        name: a name for the reader.
+        name: an arbitrary name.
     """
 
     def __init__(

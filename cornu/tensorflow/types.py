@@ -247,13 +247,13 @@ class TensorSpec:
 
 
 class Sizes(Special, np.ndarray):
-    """What `tf.shape` gives: whole numbers that are known also while a function is compiled.
+    """The result of `tf.shape`: integers whose values are also known while a function is traced.
 
-    What is computed of them alone while a function is compiled is known too, so that it can be a size again.
+    Values computed only from them during tracing are known as well, so that they can be sizes again.
     """
 
     def through(self, name: str, function: Callable, arguments: Mapping[str, object]) -> object:
-        """The result; of known numbers alone a known one, also while a function is compiled."""
+        """The result; computed only from known numbers it is known, also during tracing."""
         other = next((each for each in jax.tree.leaves(arguments) if _is_of_another_kind(each)), None)
         if other is not None:
             return other.through(name, function, arguments)

@@ -1,7 +1,7 @@
-"""What is known of a model: what its outputs end with, and which layers read its inputs first.
+"""The anatomy of a model: the last operations of its outputs, and the layers that read its inputs first.
 
-Both are told by the calls of its layers and operations when it runs abstractly, so of models with a `call` of their own
-too, as long as what they return is what a layer gave, and a layer is given what they take. Where there is a graph, the
+Both are derived from the calls of its layers and operations when it runs abstractly, so also for models with a custom
+`call`, provided that they return the output of a layer and pass their inputs to a layer. If there is a graph, the
 second is read from that.
 """
 
@@ -30,7 +30,7 @@ _KEEP_VALUES = (
     layers.ZeroPadding1D, layers.ZeroPadding2D, layers.RepeatVector,
 )  # fmt: skip
 PROBABILITIES = ("softmax", "sigmoid")
-TWICE = "probabilities of probabilities"  # an ending: one of these behind one of these
+TWICE = "probabilities of probabilities"  # an ending: two such activations in a row
 _VALUE_KEEPING_OPERATIONS = ("cast", "expand_dims", "reshape", "squeeze", "transpose")
 
 
@@ -38,12 +38,12 @@ class Call(NamedTuple):
     """One call of a layer or operation."""
 
     operation: Any
-    inputs: Any  # whatever it was called with
+    inputs: Any  # its arguments
     outputs: Any
 
 
 class Calls(list[Call]):
-    """The calls of layers and operations within a call of a model, in the order of their ends (`context.watch`)."""
+    """The calls of layers and operations within a call of a model, in the order in which they end (`context.watch`)."""
 
     def __call__(self, operation: object, function: Callable, *args: Any, **kwargs: Any) -> Nested:
         outputs = function(*args, **kwargs)
@@ -54,25 +54,25 @@ class Calls(list[Call]):
 class Reader(NamedTuple):
     """A layer that reads an input first."""
 
-    position: int  # of the input among the flat ones
+    position: int  # index among the flat inputs
     layer: Any
-    after: list[Any]  # the operations that come next
+    after: list[Any]  # the operations that follow
 
 
 class Told(NamedTuple):
-    """What the calls within that of a model tell."""
+    """What the calls within that of a model reveal."""
 
-    endings: list[str | None] = []  # of each flat output: "linear", "softmax", ...; None where that is not known
+    endings: list[str | None] = []  # of each flat output: "linear", "softmax", ...; None if unknown
     readers: list[Reader] = []
 
 
 def told(calls: Calls, inputs: Nested, outputs: Nested) -> Told:
-    """What is known of a model that was called.
+    """What is known about a model that was called.
 
     Args:
         calls: the calls within that of the model.
-        inputs: what it was given.
-        outputs: what it gave.
+        inputs: its inputs.
+        outputs: its outputs.
     """
     readers = [
         Reader(position, *found)
@@ -116,7 +116,7 @@ def _ending(calls: Calls, tensor: object) -> str | None:
 
 
 def _activation_alone(operation: Any) -> str | None:
-    """The activation that an operation applies, if that is all it does."""
+    """The activation applied by an operation, if that is all it does."""
     if isinstance(operation, FunctionOperation):
         return operation.function.__name__
     if isinstance(operation, layers.Softmax) and registry.is_builtin(type(operation).call):
@@ -135,7 +135,7 @@ def _keeps_values(operation: object) -> bool:
 
 
 def inputs_and_values(model: Any, x: Data) -> list[tuple[KerasTensor, Any]]:
-    """Each symbolic input of a model with the array that it gets; nothing where they cannot be told apart."""
+    """Each symbolic input of a model with its array; empty if they cannot be matched."""
     tensors, x = getattr(model, "inputs", None) or (), numbers_of(x)
     if isinstance(x, dict):
         by_name = {tensor.name: tensor for tensor in tensors}
@@ -146,7 +146,7 @@ def inputs_and_values(model: Any, x: Data) -> list[tuple[KerasTensor, Any]]:
 
 
 def first_readers(model: Any, tensor: KerasTensor) -> Iterator[tuple[Any, list[Any]]]:
-    """Each layer that reads an input, as it is or reshaped, and the operations that come after it."""
+    """Each layer that reads an input, directly or reshaped, and the operations that follow it."""
     graph = model._graph
     for node in graph.nodes_in_order:
         if not any(one is tensor for one in node.input_tensors):
@@ -176,5 +176,5 @@ def embeddings(model: object) -> list[tuple[KerasTensor, object]]:
 
 
 def is_numeric(value: object) -> bool:
-    """Whether `value` is an array of real numbers with something in it."""
+    """Whether `value` is a non-empty array of real numbers."""
     return isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.size > 0

@@ -1,4 +1,4 @@
-"""`compile`: how a model is trained, and the metrics that say how it goes."""
+"""`compile`: how a model is trained, and its metrics."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ else:
 
 
 class Compilable(_Half):
-    """The half of a trainer that `compile` sets up: optimizer, loss, metrics."""
+    """The part of a trainer that `compile` configures: optimizer, loss, metrics."""
 
     def _start_training_state(self) -> None:
         self.optimizer: optimizers.Optimizer | None = None
@@ -43,10 +43,10 @@ class Compilable(_Half):
         self._compile_metrics: CompiledMetrics | None = None
         self._loss_tracker: Mean | None = None
         self._compile_arguments: dict[str, object] = {}
-        self._trainings = 0  # how many began at epoch 0
+        self._trainings = 0  # number of runs that began at epoch 0
         self._compilations = Compilations(validate.describe(self))
         self._known_structure: Structure | None = None
-        self._call_structures = 0  # for how many of them calls were compiled
+        self._call_structures = 0  # number of structures for which calls were compiled
         self._forget_computations()
 
     def _forget_computations(self) -> None:
@@ -73,7 +73,7 @@ class Compilable(_Half):
 
     @property
     def compilations(self) -> dict[str, int]:
-        """How often a step was compiled so far: by "train", "test" and "predict", once for each shape of a batch."""
+        """The number of compilations so far, by "train", "test" and "predict": one for each batch shape."""
         return self._compilations.counts
 
     # ------------------------------------------------------------ structure
@@ -84,7 +84,7 @@ class Compilable(_Half):
     })  # fmt: skip
 
     def _structure(self) -> Structure:
-        """What the model is made of: the same object as before, unless a part of it was replaced."""
+        """The structure of the model: the same object as before, unless a part of it was replaced."""
         known = self._known_structure
         if known is None or not known.holds():
             found = Structure(self, (Configurable, CompiledLoss, CompiledMetrics), (optimizers.Optimizer, Initializer))
@@ -92,9 +92,9 @@ class Compilable(_Half):
         return known
 
     def _remembered(self, look: Callable[..., Found], *args: object) -> Found:
-        """What the look through the parts `look(model, *args)` gives, taken once for each structure.
+        """The result of `look(model, *args)`, computed once for each structure.
 
-        Where a class of the user's has its own way to list its parts, nothing is remembered.
+        If a user's class overrides how its parts are listed, nothing is cached.
         """
         structure = self._structure()
         return look(self, *args) if structure.remember(_lists_parts_itself) else structure.remember(look, *args)
@@ -114,20 +114,21 @@ class Compilable(_Half):
         jit_compile: str | bool = "auto",
         auto_scale_loss: bool = True,
     ) -> None:
-        """Say how the model is trained.
+        """Configure the model for training.
 
         Args:
             optimizer: name, object, or an optax transformation.
             loss: name, `Loss` or function of (y_true, y_pred); a list or dictionary of them for several outputs.
-            loss_weights: factors of the outputs' losses, a list or dictionary.
+            loss_weights: weights of the outputs' losses, a list or dictionary.
             metrics: list of names, metrics or functions; a list or dictionary of lists for several outputs.
             weighted_metrics: the same, with `sample_weight` and `class_weight` applied.
             run_eagerly: whether steps run uncompiled, for debugging.
-            steps_per_execution: after how many batches callbacks are asked at the latest: that many go into one
-                compiled call. "auto" finds a number at which a call lasts 0.4 to 1 s, or up to 4 s where steps are
-                long. With 1, arrays are trained on as with "auto" unless a callback looks at each batch.
+            steps_per_execution: maximum number of batches in one compiled call, after which callbacks are called.
+                "auto" finds a number for which a call takes 0.4 to 1 s, or up to 4 s if steps are long. With 1,
+                training on arrays behaves as with "auto" unless a callback observes each batch. Defaults to 1.
             jit_compile: "auto" or True to compile steps with XLA, False to run them uncompiled.
-            auto_scale_loss: whether a `mixed_float16` model gets a `LossScaleOptimizer`.
+            auto_scale_loss: whether to wrap the optimizer of a `mixed_float16` model in a `LossScaleOptimizer`.
+            Defaults to True.
 
         Example:
 
@@ -166,7 +167,7 @@ class Compilable(_Half):
         return {key: serialize_keras_object(value) for key, value in self._compile_arguments.items()}
 
     def compile_from_config(self, config: ConfigDict) -> None:
-        """Compile with what `get_compile_config` gave."""
+        """Compile with the result of `get_compile_config`."""
         if not config or (type(self).compile is not Compilable.compile and "optimizer" not in config):
             return
         self.compile(**deserialize_keras_object(config))
@@ -195,7 +196,7 @@ class Compilable(_Half):
 
     @property
     def metrics(self) -> list[Metric]:
-        """The loss, those of `compile` as one, those that layers and attributes hold, the outputs' losses."""
+        """The loss, the combined metrics of `compile`, those in layers and attributes, and the outputs' losses."""
         compiled = self.__dict__.get("_compile_metrics")
         own, losses = super().metrics, self._loss_metrics()
         found = [*losses[:1], *([compiled] if compiled is not None else []), *own, *losses[1:]]
@@ -206,20 +207,20 @@ class Compilable(_Half):
 
     @property
     def metrics_names(self) -> list[str]:
-        """The names of what `evaluate` returns, in its order."""
+        """The names of the values that `evaluate` returns, in order."""
         return list(self.get_metrics_result()) or ["loss"]
 
     def reset_metrics(self) -> None:
-        """Start all metrics afresh."""
+        """Reset all metrics."""
         for metric in self.metrics:
             metric.reset_state()
 
     def _metrics_at_start(self) -> list:
-        """The values that `reset_metrics` gives `metrics_variables`, which keep theirs."""
+        """The values that `reset_metrics` would assign to `metrics_variables`, without assigning them."""
         starts = self._remembered(_metrics_at_start)
         if starts is not None:
             return [value.copy() for value in starts]
-        variables = self.metrics_variables  # a metric of the user's must be asked each time
+        variables = self.metrics_variables  # a user's metric must be queried each time
         assigned = dict(zip(variables, values_of(variables), strict=True))
         with context.state(assigned):
             self.reset_metrics()
@@ -250,7 +251,7 @@ _LISTS = (
 
 
 def _lists_parts_itself(model: Compilable) -> bool:
-    """Whether a class of the user's in the model overrides one of the lists of parts."""
+    """Whether a user's class in the model overrides one of the lists of parts."""
     return any(map(_lists_parts, model._structure().objects))
 
 

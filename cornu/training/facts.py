@@ -1,6 +1,6 @@
-"""What a training is made of, as plain data that another one can be compared with: its data and the arguments of `fit`.
+"""A description of a training run as plain data that can be compared with another: its data and the arguments of `fit`.
 
-A backup goes on only with the data that it began with, and a record of a run keeps all of it.
+A backup is resumed only with the data that it was started with, and a record of a run contains all of it.
 """
 
 import hashlib
@@ -13,13 +13,13 @@ from cornu.callbacks import CallbackList, RunRecord
 from cornu.runs import Record
 from cornu.training.data.batches import Batches
 
-_SAMPLE = 16  # rows of arrays that are compared
+_SAMPLE = 16  # number of array rows to compare
 _PARTS = ("x", "y", "sample_weight")
-_DATA = ("self", *_PARTS, "validation_data")  # arguments of `fit` that `of_data` tells
+_DATA = ("self", *_PARTS, "validation_data")  # arguments of `fit` covered by `of_data`
 
 
 def of_data(batches: Batches) -> Record:
-    """What data can be told by, in words."""
+    """A description of the data."""
     named = [
         f"{'/'.join(map(str, (_PARTS[part], *path)))} {np.asarray(leaf).dtype}{list(np.shape(leaf)[1:])}"
         for (part, *path), leaf in tree.flatten_with_path(batches.example()) if leaf is not None
@@ -39,7 +39,7 @@ def of_data(batches: Batches) -> Record:
 
 
 def tell(callbacks: CallbackList, arguments: Mapping[str, object], batches: Batches, checks: Batches | None) -> None:
-    """Tell the records of runs among the callbacks what `fit` was given."""
+    """Pass the arguments of `fit` to the run records among the callbacks."""
     records = [callback for callback in callbacks.callbacks if isinstance(callback, RunRecord)]
     if not records:
         return

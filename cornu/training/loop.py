@@ -1,15 +1,16 @@
-"""`fit`, `evaluate`, `predict`: how data goes through a model, batch by batch.
+"""`fit`, `evaluate`, `predict`: how data passes through a model, batch by batch.
 
-All of them do the same: look at a first batch to build what is not built and to refuse what cannot work (`prepare`),
-then run one epoch after the other with one compiled step (`step`). `_run_calls` is the loop itself. What becomes of
-data until then is in `data/`, and how steps are compiled and run in `execution/`.
+All of them do the same: use a first batch to build what is not built and to reject what cannot work (`prepare`), then
+run epochs with one compiled step (`step`). `_run_calls` is the loop itself. Data preparation is in `data/`, and the
+compilation and execution of steps in `execution/`.
 
-Where a callback looks at each batch, each step is a call, the variables have their new values after it, and logs stay
-on the device until somebody reads them. Where nobody does, a call takes several steps (`execution/multi_step`), and
-`execution/steps_per_call` says how many. Where batches come from, and what is made ahead, is said in `data/chunks`.
+If a callback observes each batch, each step is a separate call, variables have their new values after it, and logs stay
+on the device until they are read. Otherwise, a call comprises several steps (`execution/multi_step`), whose number is
+determined by `execution/steps_per_call`. Where batches come from, and what is prefetched, is described in
+`data/chunks`.
 
-The last batch is often smaller. Where no layer, loss or metric mixes rows, it is padded and the extra rows are masked
-out exactly (`execution/padding`), so that nothing is compiled a second time; otherwise its own shape is compiled once.
+The last batch is often smaller. If no layer, loss or metric mixes rows, it is padded and the extra rows are masked out
+exactly (`execution/padding`), so that nothing is recompiled; otherwise its shape is compiled once.
 """
 
 import functools
@@ -65,19 +66,19 @@ def _function_of(stage: str) -> property:
     def write(self: "Trainer", function: Callable | None) -> None:
         if function is not None and not callable(function):
             raise TypeError(
-                f"{validate.describe(self)}: {stage}_function must be a function of (state, batches), or None, which "
-                f"makes the step anew. Received: {validate.shown(function)}."
+                f"{validate.describe(self)}: {stage}_function must be a function of (state, batches), or None, to "
+                f"recreate the step. Received: {validate.shown(function)}."
             )
         self._computations[stage].forget()
         self._computations[stage].made = function
 
     return property(
-        read, write, doc=f"The step of `{stage}`, `(state, batches) -> (result, state)`; None where there is none yet."
+        read, write, doc=f"The step of `{stage}`, `(state, batches) -> (result, state)`; None before it is created."
     )
 
 
 class Trainer(Compilable, Steps):
-    """Training, evaluation and prediction; the half of a `Model` that is about data."""
+    """Training, evaluation and prediction; the data-related part of a `Model`."""
 
     hidden_attributes = frozenset({
         "_compile_arguments", "_compile_loss", "_compile_metrics", "_loss_tracker", "loss", "optimizer",
@@ -111,33 +112,35 @@ class Trainer(Compilable, Steps):
 
         Args:
             x: inputs: array, list or dictionary of arrays, generator, `PyDataset`, or any iterable of batches.
-                Iterables other than generators are read ahead in a thread. For sequences of different lengths there
-                is `utils.LengthBuckets`.
-            y: labels, when `x` is arrays.
-            batch_size: rows in a batch of arrays, 32 by default; a source of batches has its own.
-            epochs: number of the epoch after the last (so the number of epochs, from `initial_epoch` 0).
-            verbose: 0 silent, 1 progress bar, 2 one line an epoch, "auto" 1 on a terminal or notebook and 2 elsewhere.
+                Iterables other than generators are prefetched in a thread. For sequences of different lengths, see
+                `utils.LengthBuckets`.
+            y: labels, if `x` consists of arrays.
+            batch_size: number of rows in a batch of arrays, 32 by default; a source of batches has its own.
+            epochs: number of the epoch at which training ends (the number of epochs, if `initial_epoch` is 0). Defaults
+            to 1.
+            verbose: 0 silent, 1 progress bar, 2 one line per epoch, "auto" 1 in a terminal or notebook and 2 elsewhere.
             callbacks: list of callbacks.
-            validation_split: fraction of the arrays, taken from their end, to validate on where there is no
-                `validation_data`.
-            validation_data: (x, y), (x, y, sample_weight) or a data set to validate on after each epoch. The batches
-                that a generator yields are kept, so that each epoch is measured on the same ones.
-            shuffle: whether the order of rows changes each epoch; it depends on the seed and the epoch alone.
-            class_weight: dictionary from class to weight.
+            validation_split: fraction of the arrays, taken from their end, used for validation if there is no
+                `validation_data`. Defaults to 0.0.
+            validation_data: (x, y), (x, y, sample_weight) or a dataset to validate on after each epoch. The batches of
+                a generator are kept, so that each epoch is evaluated on the same ones.
+            shuffle: whether to shuffle the rows in each epoch; the order depends only on the seed and the epoch.
+            Defaults to True.
+            class_weight: dictionary from classes to weights.
             sample_weight: weight of each row (and time step).
-            initial_epoch: number of the first epoch.
-            steps_per_epoch: number of batches in an epoch; needed for endless data.
+            initial_epoch: number of the first epoch. Defaults to 0.
+            steps_per_epoch: number of batches in an epoch; required for infinite data.
             validation_steps: the same for validation.
-            validation_batch_size: rows in a validation batch; `batch_size` by default.
-            validation_freq: validate every so many epochs, or after the listed epochs (counted from 1).
-            fast_dev_run: whether the training is only tried out, on one batch and one of the validation data, as an
-                epoch of one step. The weights and all else that is trained are afterwards as they were. What the
-                callbacks of this package write is written beside its place, and deleted; callbacks of your own do what
-                they do. An iterator is read on by one batch, and a `PyDataset` hears of the end of an epoch.
+            validation_batch_size: number of rows in a validation batch; `batch_size` by default.
+            validation_freq: validate every so many epochs, or after the listed epochs (counted from 1). Defaults to 1.
+            fast_dev_run: whether to do only a dry run, on one training batch and one validation batch, as an epoch of
+                one step. Afterwards the weights and all other state are restored. Files written by callbacks of this
+                package go to a temporary location and are deleted; custom callbacks run normally. An iterator is
+                advanced by one batch, and a `PyDataset` is notified of the end of an epoch. Defaults to False.
 
         Returns:
-            A `History`, whose `history` is a dictionary from name to the list of its values by epoch, and whose
-            `plot()` draws them.
+            A `History`, whose `history` is a dictionary from names to lists of values by epoch, and whose `plot()`
+            draws them.
         """
         arguments = dict(locals())
         self._require_compiled("fit")
@@ -164,8 +167,8 @@ class Trainer(Compilable, Steps):
             callbacks = self._callback_list(given, verbose, epochs, batches.num_batches, history=True)
             if initial_epoch >= epochs > 0 and resolve_verbose(verbose):
                 say(
-                    f"fit: no epoch is left to train: epochs={epochs} is where the training ends, counted from its "
-                    f"start, and it starts behind initial_epoch={initial_epoch}."
+                    f"fit: no epoch is left to train: epochs={epochs} is where training ends, counted from the "
+                    f"start, and it starts after initial_epoch={initial_epoch}."
                 )
             facts.tell(callbacks, arguments, batches, checks)
             return self._train(batches, checks, callbacks, initial_epoch, epochs, validates)
@@ -216,10 +219,10 @@ class Trainer(Compilable, Steps):
             verbose: 0 silent, 1 progress bar, 2 one line.
             steps: number of batches; all by default.
             callbacks: list of callbacks.
-            return_dict: whether to return a dictionary by name instead of a list.
+            return_dict: whether to return a dictionary by name instead of a list. Defaults to False.
 
         Returns:
-            The loss alone, or a list in the order of `metrics_names`, or a dictionary.
+            The loss alone if there are no metrics, a list in the order of `metrics_names`, or a dictionary.
         """
         if kwargs:
             raise ValueError(f"evaluate: unknown argument(s) {', '.join(map(repr, kwargs))}.")
@@ -268,9 +271,9 @@ class Trainer(Compilable, Steps):
     def _epoch(
         self, stage: str, batches: Batches, callbacks: CallbackList, number: int = 0, run: Run | None = None
     ) -> dict[str, object]:
-        """One epoch of training ("train"), in a `run`, or evaluation ("test"); the logs of its end."""
+        """One epoch of training ("train"), in a `run`, or of evaluation ("test"); the final logs."""
         begin, end = (getattr(callbacks, f"on_{stage}_batch_{moment}") for moment in ("begin", "end"))
-        if not self._computations[stage].prepared:  # a callback has called compile()
+        if not self._computations[stage].prepared:  # a callback called compile()
             self._look_at(batches, stage)
         logs = self._run_calls(
             stage, batches, number, callbacks.needs_batches(stage), begin, lambda call, last, logs: end(last, logs), run
@@ -286,10 +289,10 @@ class Trainer(Compilable, Steps):
         """Run the steps of one epoch; the result of the last call.
 
         Args:
-            watched: whether a callback looks at each batch, so that a step is reported before the next one starts.
+            watched: whether a callback observes each batch, so that a step is reported before the next one starts.
             begin: called before each call with the number of its first step.
             report: called after each call with the call, the number of its last step, and its result.
-            run: the training that these steps belong to; it may have done some of them before.
+            run: the training run that these steps belong to; some of them may already be done.
         """
         known = self._computations[stage]
         pace = known.steps_per_call(self, watched)
@@ -311,7 +314,7 @@ class Trainer(Compilable, Steps):
                 begin, report = runner.heeding(begin), runner.heeding(report)
             late = DelayedReports(report, pace, at_once=watched)
             result = run.logs if run and done else None
-            was_stopped = done > 0 and getattr(self, _STOPS[stage])  # by a callback, before it was resumed
+            was_stopped = done > 0 and getattr(self, _STOPS[stage])  # by a callback, before the run was resumed
             for call in () if was_stopped else runner.calls(items):
                 begin(done)
                 if run:
@@ -331,13 +334,13 @@ class Trainer(Compilable, Steps):
         return result
 
     def _fresh_metrics(self) -> list:
-        """The values of the metrics' variables from which an epoch starts, which the variables get too."""
+        """The initial values of the metrics' variables for an epoch, which are assigned too."""
         starts = list(map(on_device, self._metrics_at_start()))
         give_values(self.metrics_variables, starts)
         return starts
 
     def _evaluate(self, batches: Batches, callbacks: CallbackList) -> dict[str, object]:
-        """One pass of evaluation; the logs of its end."""
+        """One pass of evaluation; the final logs."""
         self.stop_evaluating = False
         callbacks.on_test_begin()
         logs = self._epoch("test", batches, callbacks)
@@ -346,12 +349,12 @@ class Trainer(Compilable, Steps):
         return logs
 
     def make_train_function(self, force: bool = False) -> Callable | None:
-        """Make `train_function`, which takes a batch from an iterator: `(state, batches) -> (logs, state)`.
+        """Create `train_function`, which takes a batch from an iterator: `(state, batches) -> (logs, state)`.
 
         A subclass may wrap or replace it: set `self.train_function`, which is then called for each batch, uncompiled.
 
         Args:
-            force: whether to make it anew where it is there already.
+            force: whether to recreate it if it already exists. Defaults to False.
 
         Returns:
             `train_function`.
@@ -360,12 +363,12 @@ class Trainer(Compilable, Steps):
         return self.train_function
 
     def make_test_function(self, force: bool = False) -> Callable | None:
-        """Make `test_function`, as `make_train_function` does for training."""
+        """Create `test_function`, like `make_train_function`."""
         self._computations["test"].make(self, force)
         return self.test_function
 
     def make_predict_function(self, force: bool = False) -> Callable | None:
-        """Make `predict_function`, as `make_train_function` does for training."""
+        """Create `predict_function`, like `make_train_function`."""
         self._computations["predict"].make(self, force)
         return self.predict_function
 
@@ -377,7 +380,7 @@ class Trainer(Compilable, Steps):
 
     def _look_at(self, batches: Batches, stage: str) -> None:
         require_one(
-            batches.owner, "their data or their global seed", "Give each the same data, and let it call "
+            batches.owner, "their data or their global seed", "Use the same data in each, and call "
             "distribution.initialize() or utils.set_random_seed() first.", batches.num_samples, batches.batch_size,
             batches.num_batches, global_seed(),
         )  # fmt: skip
@@ -394,14 +397,15 @@ class Trainer(Compilable, Steps):
             batches.check = lambda batch, number: check(packed(batch), number)
 
     def _have_function_made(self, stage: str) -> None:
-        """Call a subclass's own `make_train_function` or its like."""
+        """Call a subclass's own `make_train_function` or similar."""
         if makes_own_function(self, stage):
             getattr(self, f"make_{stage}_function")()
 
     def _data_seed(self, initial_epoch: int) -> int:
-        """What the order of batches depends on: the global seed and how many trainings began at epoch 0 before.
+        """The seed of the order of batches: the global seed and the number of earlier runs that began at epoch 0.
 
-        So a training that goes on at a later epoch, also in another process, sees the batches of an unbroken one.
+        So a run that is continued at a later epoch, also in another process, has the same batches as an uninterrupted
+        one.
         """
         self._trainings += initial_epoch == 0
         return global_seed() + (max(self._trainings, 1) << 32)
@@ -447,7 +451,7 @@ class Trainer(Compilable, Steps):
         """One step of training on one batch.
 
         Returns:
-            The batch's loss alone, a list in the order of `metrics_names`, or a dictionary.
+            The batch's loss alone if there are no metrics, a list in the order of `metrics_names`, or a dictionary.
         """
         return self._on_batch("train", x, y, sample_weight, class_weight, return_dict)
 
@@ -455,7 +459,7 @@ class Trainer(Compilable, Steps):
     def test_on_batch(
         self, x: object, y: object = None, sample_weight: object = None, return_dict: bool = False
     ) -> Any:
-        """One step of evaluation on one batch; the result is as for `train_on_batch`."""
+        """One step of evaluation on one batch; the result is as in `train_on_batch`."""
         return self._on_batch("test", x, y, sample_weight, None, return_dict)
 
     @filtered
@@ -464,7 +468,7 @@ class Trainer(Compilable, Steps):
         return self._predict_one_batch(x, "predict_on_batch")
 
     def _predict_one_batch(self, x: object, owner: str) -> Nested:
-        """The outputs; an array like one before goes straight to the compiled step."""
+        """The outputs; an array like the previous one goes straight to the compiled step."""
         known = self._computations["predict"]
         data = (as_array(x, "x", owner),) if type(x) is np.ndarray and x.ndim else None
         ready = data and known.prepared.get(signature(data))
@@ -509,36 +513,36 @@ class Trainer(Compilable, Steps):
         """The values of all variables, nested by path.
 
         Args:
-            value_format: "backend_tensor" for JAX arrays, "numpy_array" for NumPy ones.
+            value_format: "backend_tensor" for JAX arrays, "numpy_array" for NumPy arrays. Defaults to "backend_tensor".
         """
         return state_tree.read(self, value_format)
 
     def set_state_tree(self, state_tree_: dict[str, object]) -> None:
-        """Give variables the values of `get_state_tree`."""
+        """Assign the values returned by `get_state_tree`."""
         state_tree.write(self, state_tree_)
 
     def jax_state_sync(self) -> None:
-        """Kept for scripts that call it: variables always hold their newest values."""
+        """Accepted for compatibility: variables always have their latest values."""
 
 
 # ---------------------------------------------------------------- helpers
 
 
 def _numbers(logs: Logs) -> dict[str, object]:
-    """Logs as Python numbers; what is not a scalar as arrays."""
+    """Logs as Python numbers; non-scalars as arrays."""
     fetched = jax.device_get(dict(logs))  # all at once, but sorted by name
     arrays = {name: np.asarray(fetched[name]) for name in logs}
     return {name: float(array) if array.ndim == 0 else array for name, array in arrays.items()}
 
 
 def _is_one_batch(x: object, batch_size: object) -> bool:
-    """Whether `x` is one array of no more rows than a batch has."""
+    """Whether `x` is an array with at most as many rows as a batch."""
     most = 32 if batch_size is None else batch_size
     return isinstance(x, (np.ndarray, jax.Array)) and x.ndim > 0 and isinstance(most, int) and len(x) <= most
 
 
 def _listed(logs: Logs) -> Nested:
-    """The values in their order; a single one alone."""
+    """The values in order; a single one without a list."""
     values = list(logs.values())
     return values[0] if len(values) == 1 else values
 
@@ -561,14 +565,14 @@ def _validation_epochs(frequency: int | Sequence[int]) -> Callable[[int], bool]:
 
 
 def _has_next_epoch(batches: Batches) -> bool:
-    """Whether the data goes on, which all processes must agree about."""
+    """Whether the data has another epoch, which all processes must agree on."""
     found = batches.has_next_epoch()
     require_same_end(batches.owner, batches, "whether their data has another epoch", int(found))
     return found
 
 
 def _validation_parts(data: object) -> tuple:
-    """(x, y, sample_weight) of validation data; what makes its own batches is x alone."""
+    """(x, y, sample_weight) of validation data; a source of batches is only x."""
     if is_source_of_batches(data):
         return data, None, None
     if not isinstance(data, (list, tuple)) or len(data) not in (2, 3):

@@ -1,11 +1,11 @@
-"""Why a step gave NaN: the step is run again from the state before it, with a look at what each layer gives.
+"""Finding the cause of a NaN: the step is repeated from the state before it, observing the values in each layer.
 
-A step does not give away the values of the variables before it, so keeping the state before the last call means not to
-let go of them until the next one. When the loss or a weight is no longer
-finite, the call's steps are run again one by one until the first that fails, and that one with a `Watch` on every call.
+A step does not donate the values of the variables, so keeping the state before the last call just means not releasing
+it until the next one. When the loss or a weight is no longer finite, the call's steps are repeated one by one until the
+first that fails, and that one with a `Watch` on every call.
 
-What is reported is what was found there, in the order of a step: in the weights before it, in the data, forward, in the
-loss, backward, in the update.
+Findings are reported in the order of a step: in the weights before it, in the data, forward, in the loss, backward, in
+the update.
 """
 
 import ast
@@ -36,7 +36,7 @@ from cornu.training.watch import Moment, Passage, Watch
 if TYPE_CHECKING:
     from cornu.models.model import Model
 
-_MOST = 3  # gradients, weights and layers that are named
+_MOST = 3  # number of gradients, weights and layers to name
 _MOST_ROWS = 8
 _VARIABLE = re.compile(r"variables/(\d+)/(.+)")
 _KEY = re.compile(r"\[('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\d+)\]")
@@ -44,18 +44,18 @@ _KEY = re.compile(r"\[('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\d+)\]")
 
 @dataclass
 class NanReport:
-    """What was found when a step was run again; as text it says so in sentences.
+    """The findings of a repeated step; as text it describes them in sentences.
 
     Attributes:
-        epoch, batch: which step, both counted from 0.
-        stage: where the first value that is not finite was: `"weights"` (before the step), `"data"`, `"forward"`,
-            `"loss"`, `"gradient"`, `"update"`, or None where the step was finite when it was run again.
-        layer: the path of the layer at fault; None where it is none.
-        rows: the rows of the batch with such values, as far as they can be told apart.
-        data_rows: the numbers of these rows in the arrays that `fit` was given; None for other data.
-        gradients: (path of a weight, largest absolute value of its gradient), the largest first.
+        epoch, batch: the step, both counted from 0.
+        stage: where the first non-finite value was: `"weights"` (before the step), `"data"`, `"forward"`, `"loss"`,
+            `"gradient"`, `"update"`, or None if the step was finite when repeated.
+        layer: the path of the layer at fault; None if there is none.
+        rows: the rows of the batch with such values, as far as they can be determined.
+        data_rows: the indices of these rows in the arrays passed to `fit`; None for other data.
+        gradients: (path of a weight, largest absolute value of its gradient), in decreasing order.
         findings: the sentences.
-        filepath: where the batch and the state before the step are; None where they were not saved.
+        filepath: path of the saved batch and state; None if they were not saved.
     """
 
     epoch: int
@@ -69,20 +69,20 @@ class NanReport:
     filepath: str | None = None
 
     def __str__(self) -> str:
-        lines = [f"Batch {self.batch} of epoch {self.epoch + 1}, run again from the weights before it:", *self.findings]
+        lines = [f"Batch {self.batch} of epoch {self.epoch + 1}, repeated from the weights before it:", *self.findings]
         if self.filepath is not None:
             lines.append(
                 f"The batch and the state before it are in {self.filepath!r}; keras.utils.find_nan(model, "
-                f"{self.filepath!r}) runs it again."
+                f"{self.filepath!r}) repeats it."
             )
         return "\n  ".join(lines)
 
 
 class NanSearch:
-    """Keeps the state before the last call of a training, and finds out in which layer it went wrong.
+    """Keeps the state before the last call of a run, and finds the layer in which it went wrong.
 
     Args:
-        model: what is trained.
+        model: the model being trained.
         batches: the data.
     """
 
@@ -94,43 +94,46 @@ class NanSearch:
         self._earlier: Call | None = None
 
     def before(self, call: Call, epoch: int, first: int) -> None:
-        """Keep the state; `call` is about to be run, from step `first` of the epoch on."""
+        """Keep the state; `call` is about to run, from step `first` of the epoch on."""
         self._earlier, self._call = self._call, call
         self._epoch, self._first = epoch, first
         self._values = values_of(_variables(self._model))
 
     def finite_weights(self) -> Any:
-        """Whether all trainable weights are finite now: true or false once that is computed."""
+        """Whether all trainable weights are currently finite: true or false once that is computed."""
         weights = [v for v in steps.variables_of(self._model, "train")[0] if dtypes.is_float(v._dtype)]
         return _finite(values_of(weights)) if weights else True
 
     def report(self, filepath: str | None) -> NanReport | None:
-        """What went wrong in the last call; None where there was none, or where the step is a function of the user's.
+        """The findings for the last call; None if there was none, or if the step is a user's function.
 
         Args:
-            filepath: where the batch goes; None to keep it nowhere.
+            filepath: where to save the batch; None to not save it.
         """
         if self._call is None or self._model._computations["train"].made is not None:
             return None
-        self._model._advised.add("loss_that_is_no_number")  # whose guess would follow what is known
+        self._model._advised.add("loss_that_is_no_number")  # which would only guess at what is already known
         number, values, data, rows = self._bad_step(self._call.batches())
         report = _examined(self._model, values, data, rows, NanReport(self._epoch, self._first + number))
         if report.stage is not None and report.stage != "weights" and not report.gradients:
             report.gradients = self._gradients_of_earlier_batch(values, self._call.batches()[:number])
-            _tell_sizes(report.gradients, "gradients of the batch before, with the same weights", report)
+            _tell_sizes(report.gradients, "gradients of the previous batch, with the same weights", report)
         self._find_in_arrays(report)
         if filepath is not None and isinstance(data[0], ReadBatch):
-            report.findings.append("The batch could not be written: it holds text, where the file takes numbers.")
+            report.findings.append(
+                "The batch could not be saved: it contains text, but the file only supports numbers."
+            )
         elif filepath is not None:
             try:
                 _save(os.path.abspath(filepath), report, _variables(self._model), values, data, rows)
                 report.filepath = os.path.abspath(filepath)
             except OSError as error:
-                report.findings.append(f"The batch could not be written: {error}.")
+                report.findings.append(f"The batch could not be saved: {error}.")
         return report
 
     def _bad_step(self, batches: list[tuple]) -> tuple[int, list, Any, int | None]:
-        """(number, values of the variables before, batch, real rows) of the first step that fails; else of the last."""
+        """(number, values of the variables before, batch, valid rows) of the first step that fails; else of the
+        last."""
         values, compiled = self._values, self._model._computations["train"].compiled(self._model)
         for number, (data, rows) in enumerate(batches[:-1]):
             logs, after = compiled.on_state(_parted(values, compiled.parts), _on_device(data), rows)
@@ -141,7 +144,7 @@ class NanSearch:
         return len(batches) - 1, values, *batches[-1]
 
     def _gradients_of_earlier_batch(self, values: list, earlier: list[tuple]) -> list[tuple[str, float]]:
-        """The largest gradients of the last batch of `earlier`, else of the call before, with these weights."""
+        """The largest gradients of the last batch of `earlier`, or else of the previous call, with these weights."""
         if not earlier and self._earlier is not None and self._first > 0:
             earlier = self._earlier.batches()
         if not earlier:
@@ -156,24 +159,24 @@ class NanSearch:
         order = self._batches.order(report.epoch)
         report.data_rows = [int(order[report.batch * size + row]) for row in report.rows]
         if report.data_rows != report.rows and len(report.rows) < size:
-            report.findings.append(f"In the data that fit() was given: {_rows(report.data_rows)}.")
+            report.findings.append(f"In the data passed to fit(): {_rows(report.data_rows)}.")
 
 
 def find_nan(model: Any, filepath: str | os.PathLike) -> NanReport:
-    """Run the step that `TerminateOnNaN(explain=True)` saved again, from the state before it, and tell what is found.
+    """Repeat the step saved by `TerminateOnNaN(explain=True)`, from the state before it, and report the findings.
 
-    After a layer was changed it shows whether that helped. The weights, optimizer and metrics of `model` stay as they
-    are.
+    After a layer was changed, this shows whether that helped. The weights, optimizer and metrics of `model` are not
+    modified.
 
     Args:
-        model: the model, compiled, with variables like those of the one that was trained.
-        filepath: the file, which holds arrays alone.
+        model: the compiled model, with the same variables as the trained one.
+        filepath: the file, which contains only arrays.
 
     Returns:
-        What was found, as in `TerminateOnNaN.report`; as text it says so in sentences.
+        The findings, as in `TerminateOnNaN.report`; as text they are sentences.
 
     Raises:
-        ValueError: when the file is another one, or of another model.
+        ValueError: if the file has another format, or belongs to another model.
 
     Example:
         model = cornu.Sequential([cornu.Input((1,)), cornu.layers.Lambda(cornu.ops.log), cornu.layers.Dense(1)])
@@ -185,15 +188,16 @@ def find_nan(model: Any, filepath: str | os.PathLike) -> NanReport:
     members = plain_npz.load(filepath)
     model._require_compiled("find_nan")
     data, real = _batch_of(members, filepath), int(members["rows"])
-    model._one_batch("train", *data, owner="find_nan")  # which builds what is not built yet
+    model._one_batch("train", *data, owner="find_nan")  # builds the model if needed
     variables = _variables(model)
     saved = _variables_of(members)
     here = [tuple(variable.shape) for variable in variables]
     if here != [value.shape for _, value in saved]:
         path = next((p for (p, value), shape in zip(saved, here, strict=False) if value.shape != shape), None)
         raise ValueError(
-            f"{validate.describe(model)}: the step in {str(filepath)!r} is one of another model or optimizer. It has "
-            f"{len(saved)} variables, this one {len(here)}"
+            f"{validate.describe(model)}: the step in {str(filepath)!r} belongs to a different model or optimizer. It "
+            "has "
+            f"{len(saved)} variables, and this one {len(here)}"
             + ("." if path is None else f"; the first that differs is {path!r}.")
         )
     values = [jnp.asarray(value, variable._dtype) for (_, value), variable in zip(saved, variables, strict=True)]
@@ -201,11 +205,11 @@ def find_nan(model: Any, filepath: str | os.PathLike) -> NanReport:
     return _examined(model, values, data, None if real < 0 else real, report)
 
 
-# ---------------------------------------------------------------- one step, run again
+# ---------------------------------------------------------------- one repeated step
 
 
 def _watched(model: "Model", values: list, data: tuple, rows: int | None) -> tuple[Watch, dict, list]:
-    """(what was seen, logs, values of the variables after) of a step."""
+    """(observations, logs, values of the variables after) of a step."""
     parts = steps.variables_of(model, "train")
 
     def run(gradients: bool) -> tuple[Watch, dict, list]:
@@ -222,27 +226,25 @@ def _watched(model: "Model", values: list, data: tuple, rows: int | None) -> tup
 
     try:
         return run(gradients=True)
-    except TypeError:  # a step that differentiates forward, which a tap on gradients does not know
+    except TypeError:  # a step with forward-mode differentiation, which gradient taps do not support
         return run(gradients=False)
 
 
 def _examined(model: Any, values: list, data: tuple, rows: int | None, report: NanReport) -> NanReport:
-    """`report`, filled in with what a step shows."""
+    """`report`, completed with the observations of a step."""
     variables = _variables(model)
     bad = _not_finite(variables, values)
     odd_data = _tell_data(report, data, rows)
     if bad:
         report.stage = "weights"
-        report.findings.append(f"Not finite before this step already: {_some(bad)}.")
+        report.findings.append(f"Already not finite before this step: {_some(bad)}.")
         return report
     watch, logs, after = _watched(model, values, data, rows)
     real = len(jax.tree.leaves(data)[0]) if rows is None else rows
     loss = logs.get("loss")
     trained = [_are_finite([value]) for value in after[: len(steps.variables_of(model, "train")[0])]]
     if all(trained) and (loss is None or bool(jnp.isfinite(loss))):
-        report.findings.append(
-            "It was finite this time, so nothing is named: the step does not compute the same each time."
-        )
+        report.findings.append("It was finite this time, so nothing can be named: the step is not deterministic.")
         report.stage = None
         return report
     tell = _Teller(model, watch, real, report)
@@ -250,41 +252,41 @@ def _examined(model: Any, values: list, data: tuple, rows: int | None, report: N
     told = tell.forward(odd_data) or (loss_is_bad and _tell_loss(model, values, data, rows, watch, report))
     if not told and loss_is_bad:
         report.stage = "loss"
-        report.findings.append("Every layer gave finite values, the loss that was made of them is not finite.")
+        report.findings.append("Every layer's outputs were finite, but the loss computed from them is not.")
     elif not told and not tell.backward():
         tell.update(_not_finite(variables, after))
     report.gradients = _largest(watch)
     _tell_sizes(_largest_weights(model, values), "weights before the step", report)
-    _tell_sizes(report.gradients, "gradients in this step, of those that are finite", report)
+    _tell_sizes(report.gradients, "finite gradients in this step", report)
     return report
 
 
 class _Teller:
-    """Puts what a watch has seen into words.
+    """Describes observations in words.
 
     Args:
         model: the model.
-        watch: what was seen.
-        real: number of rows that count.
-        report: where the words go.
+        watch: the observations.
+        real: number of valid rows.
+        report: where the sentences are added.
     """
 
     def __init__(self, model: Any, watch: Watch, real: int, report: NanReport):
         self.model, self.watch, self.real, self.report = model, watch, real, report
 
     def forward(self, odd_data: bool) -> bool:
-        """Name the first layer that made values that are not finite; whether there is one, or odd data came in."""
+        """Name the first layer that produced non-finite values; whether there is one, or its inputs were not finite."""
         found = [text for passage, out in self.watch.bad_moments() for text in self._source(passage, out)]
         self.report.findings += found[:1]
         if found[1:]:
-            self.report.findings.append(f"Besides, and after it: {' '.join(found[1:_MOST])}")
+            self.report.findings.append(f"Also, after it: {' '.join(found[1:_MOST])}")
         if not found and odd_data and any(p.before.is_bad for p in self.watch.passages):
             self.report.stage = "data"
             return True
         return bool(found)
 
     def _source(self, passage: Passage, out: bool) -> Iterator[str]:
-        """A sentence, if values that are not finite arose here rather than came from elsewhere."""
+        """A sentence, if non-finite values originated here rather than elsewhere."""
         if out:
             arose = not passage.before.is_bad and not any(
                 p.before.is_bad or p.after.is_bad for p in self.watch.passages if p.is_within(passage)
@@ -306,7 +308,7 @@ class _Teller:
         yield self._name("forward", parent or passage, passage.before, text)
 
     def backward(self) -> bool:
-        """Name the first layer, coming back from the loss, with a gradient that is not finite."""
+        """Name the first layer, in backward order from the loss, with a non-finite gradient."""
         found = []
         for p in self.watch.passages:
             found += [(p.gradient_after.number, p, p.gradient_after, "after")] if p.gradient_after.is_bad else []
@@ -330,15 +332,15 @@ class _Teller:
         return True
 
     def update(self, bad: list[str]) -> None:
-        """Name the optimizer, which made variables that are not finite of finite gradients."""
+        """Report that the optimizer computed non-finite variables from finite gradients."""
         self.report.stage = "update"
         self.report.findings.append(
-            f"The loss and all gradients were finite, but not what the optimizer {_kind(self.model.optimizer)} made of "
+            f"The loss and all gradients were finite, but not the update by {_kind(self.model.optimizer)} of "
             f"{_some(bad)}."
         )
 
     def _weights(self) -> Iterator[tuple]:
-        """The weights' gradients that are not finite, as coming when their layer's output has got its own."""
+        """The weights' non-finite gradients, ordered as if computed with the gradient of their layer's output."""
         for variable, moment in self.watch.weights.items():
             if not moment.is_bad:
                 continue
@@ -358,7 +360,7 @@ class _Teller:
 
 
 def _tell_data(report: NanReport, data: tuple, rows: int | None) -> bool:
-    """Say which rows of the batch are not finite; whether there are any."""
+    """Report which rows of the batch are not finite; whether there are any."""
     parts = zip(("x", "y", "sample_weight"), unpack_x_y_sample_weight(data), strict=True)
     found = False
     for name, leaf in ((name, leaf) for part, given in parts for name, leaf in named_leaves(given, part)):
@@ -367,7 +369,7 @@ def _tell_data(report: NanReport, data: tuple, rows: int | None) -> bool:
             bad = ~np.isfinite(leaf).reshape(len(leaf), -1).all(1)
             numbers = [int(row) for row in np.flatnonzero(bad)]
             what = "NaN" if np.isnan(leaf).any() else "infinity"
-            report.findings.append(f"The data: {name} holds {what} in {_rows(numbers)}.")
+            report.findings.append(f"The data: {name} contains {what} in {_rows(numbers)}.")
             report.rows = sorted({*report.rows, *numbers})
             report.stage, found = "data", True
     return found
@@ -376,7 +378,7 @@ def _tell_data(report: NanReport, data: tuple, rows: int | None) -> bool:
 def _tell_loss(
     model: "Model", values: list, data: tuple, rows: int | None, watch: Watch, report: NanReport
 ) -> bool:  # fmt: skip
-    """Say which loss is not finite, and in which rows; whether that can be told."""
+    """Report which loss is not finite, and in which rows; whether that can be determined."""
     if type(model).compute_loss is not steps.Steps.compute_loss or not steps.is_default(model, "train"):
         return False
     found = _losses(model, values, tree.map_structure(lambda leaf: None if leaf is None else leaf[:rows], data))
@@ -396,7 +398,7 @@ def _tell_loss(
 
 
 def _losses(model: Any, values: list, data: tuple) -> list[tuple[str, Any]]:
-    """(what it is, its values) for all that the loss of a batch is the sum of."""
+    """(description, values) for all terms of a batch's loss."""
     x, y, weight = unpack_x_y_sample_weight(_on_device(data))
     variables = _variables(model)
     found: list[tuple[str, Any]] = []
@@ -410,7 +412,7 @@ def _losses(model: Any, values: list, data: tuple) -> list[tuple[str, Any]]:
                 where = f' of output "{name}"' if len(model._compile_loss.losses) > 1 else ""
                 found.append((f'The loss "{loss.name}"{where}', loss.call(*arrays)))
             found.extend(
-                (f"The loss that {validate.describe(owner)} adds", value)
+                (f"The loss added by {validate.describe(owner)}", value)
                 for owner, value in zip(added.owners, added, strict=True)
             )
             found.extend(
@@ -430,7 +432,7 @@ def _losses(model: Any, values: list, data: tuple) -> list[tuple[str, Any]]:
 def _save(
     path: str, report: NanReport, variables: Sequence[Variable], values: list, data: tuple, rows: int | None
 ) -> None:
-    """Write the batch and the state before the step as plain arrays."""
+    """Save the batch and the state before the step as plain arrays."""
     parts = zip(("x", "y", "sample_weight"), unpack_x_y_sample_weight(data), strict=True)
     members = {name: leaf for part, given in parts for name, leaf in named_leaves(given, part)}
     members |= {f"variables/{i}/{variable.path}": values[i] for i, variable in enumerate(variables)}
@@ -440,15 +442,15 @@ def _save(
 
 
 def _plain(value: Any) -> np.ndarray:
-    """An array of a dtype that NumPy has; bfloat16 and its like as float32, which holds all their values."""
+    """An array of a dtype that NumPy has; bfloat16 and similar as float32, which represents them exactly."""
     array = np.asarray(value)
     return array if array.dtype.kind in "biufc" else array.astype("float32")
 
 
 def _batch_of(members: dict[str, np.ndarray], filepath: str | os.PathLike) -> tuple:
-    """(x, y, sample_weight) without what was None, nested as it was."""
+    """(x, y, sample_weight) without the parts that were None, in the original structure."""
     if not {"epoch", "batch", "rows"} <= set(members):
-        raise ValueError(f"find_nan: {str(filepath)!r} is not a file that TerminateOnNaN(explain=True) wrote.")
+        raise ValueError(f"find_nan: {str(filepath)!r} was not written by TerminateOnNaN(explain=True).")
     parts = [_nested({k: v for k, v in members.items() if re.split(r"\[", k)[0] == part}, part)
              for part in ("x", "y", "sample_weight")]  # fmt: skip
     while parts and parts[-1] is None:
@@ -457,7 +459,7 @@ def _batch_of(members: dict[str, np.ndarray], filepath: str | os.PathLike) -> tu
 
 
 def _nested(members: dict[str, np.ndarray], name: str) -> np.ndarray | dict | list | None:
-    """The structure of which `named_leaves` gave the leaves."""
+    """The structure whose leaves `named_leaves` returned."""
     if name in members:
         return members[name]
     first = {key: _KEY.match(key[len(name) :]) for key in members}
@@ -472,7 +474,7 @@ def _nested(members: dict[str, np.ndarray], name: str) -> np.ndarray | dict | li
 
 
 def _variables_of(members: dict[str, np.ndarray]) -> list[tuple[str, np.ndarray]]:
-    """(path, value) in their order."""
+    """(path, value) in order."""
     found = [(_VARIABLE.fullmatch(name), value) for name, value in members.items()]
     numbered = sorted((int(match[1]), match[2], value) for match, value in found if match)
     return [(path, value) for _, path, value in numbered]
@@ -499,7 +501,7 @@ def _range(moment: Moment) -> str:
 
 def _of_half_precision(passage: Passage, moment: Moment) -> str:
     is_half = getattr(passage.operation, "compute_dtype", None) == "float16"
-    return " It computes in float16, which ends at 65504: scale what goes in." * (is_half and not moment.has_nan)
+    return " It computes in float16, whose maximum is 65504: scale its inputs." * (is_half and not moment.has_nan)
 
 
 def _rows(rows: Sequence[int]) -> str:
@@ -535,7 +537,7 @@ def _tell_sizes(sizes: list[tuple[str, float]], of_what: str, report: NanReport)
 
 
 def _without_rows(moment: Moment) -> Moment:
-    """The same, of values whose first axis is not that of the rows, whatever its size."""
+    """The same, for values whose first axis is not that of the rows, whatever its size."""
     bare = Moment()
     bare.has_nan = moment.has_nan
     return bare
@@ -560,7 +562,7 @@ def _not_finite(variables: Sequence[Variable], values: Sequence) -> list[str]:
 
 
 def _variables(model: Any) -> list[Variable]:
-    """All variables that a step of training reads, in the order of its state."""
+    """All variables read by a training step, in the order of its state."""
     return [variable for part in steps.variables_of(model, "train") for variable in part]
 
 

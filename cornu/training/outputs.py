@@ -1,7 +1,7 @@
-"""Losses and metrics lined up with the model's outputs.
+"""Matching losses and metrics to the model's outputs.
 
-Losses, loss weights, metrics, labels and sample weights may each be one thing, a list in the order of the outputs, or
-a dictionary by output name. `line_up` turns all of them into one flat list, an entry an output.
+Losses, loss weights, metrics, labels and sample weights may each be a single object, a list in the order of the
+outputs, or a dictionary by output name. `line_up` turns all of them into a flat list with one entry per output.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,11 +23,11 @@ def line_up(given: object, outputs: Nested, names: Sequence[str] | None, what: s
     """One entry of `given` for each flat output.
 
     Args:
-        given: one thing, a list by position, or a dictionary by name.
+        given: a single object, a list by position, or a dictionary by name.
         outputs: the structure of the model's outputs.
-        names: the flat outputs' names, for outputs in a list.
-        what: the argument's name, for messages.
-        spread: whether one thing may stand for every output.
+        names: the names of the flat outputs, for outputs in a list.
+        what: the argument's name, for error messages.
+        spread: whether a single object applies to every output.
     """
     if not tree.is_nested(outputs):
         return [_single(given, names, what)]
@@ -45,15 +45,15 @@ def line_up(given: object, outputs: Nested, names: Sequence[str] | None, what: s
 
 
 def _next(names: Iterator[str], outputs: Nested) -> list[str]:
-    """As many names as there are outputs."""
+    """The names for as many outputs as there are."""
     return list(islice(names, len(tree.flatten(outputs.outputs if isinstance(outputs, Part) else outputs))))
 
 
 def _single(given: object, names: Sequence[str] | None, what: str) -> Any:
-    """The entry of a model with one output, which may come in a list or dictionary of one."""
+    """The entry for a model with one output, which may be in a list or dictionary of length one."""
     if isinstance(given, Mapping) and "class_name" not in given:
         if names and set(given) - set(names):
-            raise ValueError(f"{what} names outputs {sorted(given)}, but the model's output is {names[0]!r}.")
+            raise ValueError(f"{what} has the keys {sorted(given)}, but the model's output is {names[0]!r}.")
         if len(given) != 1:
             raise ValueError(f"The model has one output, but {what} is a dictionary of {len(given)}.")
         return next(iter(given.values()))
@@ -61,7 +61,7 @@ def _single(given: object, names: Sequence[str] | None, what: str) -> Any:
         return given[0]
     if isinstance(given, (list, tuple)) and what in ("loss", "loss_weights"):
         raise ValueError(
-            f"The model has one output, but {what} is a list of {len(given)}. Give one. "
+            f"The model has one output, but {what} is a list of {len(given)}. Pass one. "
             f"Received: {what}={validate.shown(given)}."
         )
     return given
@@ -74,7 +74,7 @@ def _parts(given: object, labels: Sequence, what: str, spread: bool) -> list:
         unknown = [key for key in given if key not in labels]
         if unknown:
             raise ValueError(
-                f"{what} names {unknown[0]!r}, but the model's outputs are {list(labels)}. "
+                f"{what} has the key {unknown[0]!r}, but the model's outputs are {list(labels)}. "
                 f"Closest: {validate.closest(str(unknown[0]), map(str, labels))}."
             )
         return [given.get(key) for key in labels]
@@ -87,7 +87,7 @@ def _parts(given: object, labels: Sequence, what: str, spread: bool) -> list:
     count = len(given) if isinstance(given, (list, tuple)) else 1
     raise ValueError(
         f"The model has {len(labels)} outputs ({', '.join(map(str, labels))}), but {what} has {count}. "
-        f"Give a list with one entry an output, or a dictionary by name. Received: {what}={_brief(given)}."
+        f"Pass a list with one entry per output, or a dictionary by name. Received: {what}={_brief(given)}."
     )
 
 
@@ -97,7 +97,7 @@ def _brief(x: Data) -> str:
 
 
 def output_labels(outputs: Nested, names: Sequence[str] | None, paths: bool = False) -> list[str]:
-    """A name for each flat output: its own, or where outputs are nested and `paths` is set, the way to it."""
+    """A name for each flat output: its own, or its path if outputs are nested and `paths` is set."""
     found = [path for path, _ in tree.flatten_with_path(outputs)]
     if not names or len(names) != len(found):
         return ["_".join(map(str, path)) or "output" for path in found]
@@ -110,21 +110,22 @@ def output_labels(outputs: Nested, names: Sequence[str] | None, paths: bool = Fa
 
 
 def _named(outputs: Nested, names: Sequence[str] | None) -> bool:
-    """Whether outputs have names, or keys that serve as such: of a subclassed model, those in one dictionary do."""
+    """Whether outputs have names, or keys that serve as names: those of a subclassed model in one dictionary do."""
     paths = [path for path, _ in tree.flatten_with_path(outputs)]
     keyed = all(len(path) == 1 and isinstance(path[0], str) for path in paths)
     return keyed or bool(names and len(names) == len(paths))
 
 
 class Part:
-    """Several outputs that one loss covers together; a leaf, where outputs are lined up."""
+    """Several outputs covered by one loss; a leaf when outputs are matched."""
 
     def __init__(self, outputs: object):
         self.outputs = outputs
 
 
 def _parted(outputs: Nested, loss: object, top: bool = True) -> Nested:
-    """`outputs`, in which what one loss of the user's covers is a `Part`. At the top a loss stands for each output."""
+    """`outputs`, with a `Part` for outputs covered by one user's loss. At the top level a loss applies to each
+    output."""
     if not tree.is_nested(outputs):
         return outputs
     if isinstance(loss, Mapping) and isinstance(outputs, Mapping):
@@ -137,13 +138,13 @@ def _parted(outputs: Nested, loss: object, top: bool = True) -> Nested:
 
 
 def _is_elementwise(loss: object) -> bool:
-    """Whether a loss is one of cornu's own, which stand for each output of a part."""
+    """Whether a loss is one of cornu's own, which apply to each output of a part."""
     function = loss.fn if isinstance(loss, losses_module.LossFunctionWrapper) else loss
     return isinstance(loss, str) or registry.is_builtin(function if hasattr(function, "__name__") else type(function))
 
 
 def _filled(y: Data, outputs: Nested, wanted: Sequence[bool]) -> Nested:
-    """Labels that were given for the wanted outputs alone, with None for the others."""
+    """Labels that were given only for some outputs, with None for the others."""
     if y is None or isinstance(y, Mapping):
         return y
     given = list(y) if isinstance(y, (list, tuple)) else [y]
@@ -154,12 +155,12 @@ def _filled(y: Data, outputs: Nested, wanted: Sequence[bool]) -> Nested:
 
 
 class CompiledLoss:
-    """The losses of all outputs as one number.
+    """The combined loss of all outputs.
 
     Args:
         loss: one loss, or a structure of them by output.
-        loss_weights: one number an output.
-        output_names: the flat outputs' names, or None.
+        loss_weights: one number per output.
+        output_names: the names of the flat outputs, or None.
     """
 
     def __init__(self, loss: object, loss_weights: object = None, output_names: Sequence[str] | None = None):
@@ -168,13 +169,13 @@ class CompiledLoss:
         self.loss_weights = loss_weights
         self.output_names = output_names
         self.built = False
-        self.trackers: list[Mean] = []  # the means of the outputs' losses; none for a single loss
+        self.trackers: list[Mean] = []  # the means of the outputs' losses; empty for a single loss
         self._trackers: list[Mean] = []  # the same in the order of the outputs
         self._entries: list[tuple[Loss | None, float | None]] = []
         self.wanted: list[bool] = []  # which outputs have a loss
 
     def build(self, y: Data, y_pred: Tensor) -> None:
-        """Line the losses up with the outputs."""
+        """Match the losses to the outputs."""
         y_pred = _parted(y_pred, self.loss)
         found = line_up(self.loss, y_pred, self.output_names, "loss", spread=True)
         weights = line_up(self.loss_weights, y_pred, self.output_names, "loss_weights")
@@ -192,13 +193,13 @@ class CompiledLoss:
         named = self.loss if isinstance(self.loss, Mapping) and isinstance(y_pred, Mapping) else ()
         place = {key: index for index, key in enumerate(named)}
         listed = sorted(zip(trained, self._trackers, strict=False), key=lambda pair: place.get(pair[0], len(place)))
-        self.trackers = [tracker for _, tracker in listed]  # as `evaluate` lists them
+        self.trackers = [tracker for _, tracker in listed]  # in the order of `evaluate`
         self.built = True
 
     def _shown(self, y_pred: Tensor) -> list[str]:
-        """What the outputs' losses are called in logs: the way to the output, whose end is its key or its name.
+        """The names of the outputs' losses in logs: the path to the output, which ends in its key or its name.
 
-        Where outputs have no names, the loss's name stands for it.
+        If outputs have no names, the loss's name is used.
         """
         given = line_up(self._given, y_pred, self.output_names, "loss", spread=True)
         called = [_called(one, loss) for one, (loss, _) in zip(given, self._entries, strict=True)]
@@ -251,8 +252,8 @@ class CompiledLoss:
 def _check_scalar(value: Nested, loss: Loss) -> None:
     if value.ndim:
         raise ValueError(
-            f'The loss "{loss.name}" gives an array of shape {value.shape}, but training needs one number. '
-            f"Give it a reduction such as 'sum_over_batch_size'. Received: reduction={validate.shown(loss.reduction)}."
+            f'The loss "{loss.name}" returns an array of shape {value.shape}, but training needs a scalar. '
+            f"Use a reduction such as 'sum_over_batch_size'. Received: reduction={validate.shown(loss.reduction)}."
         )
 
 
@@ -272,7 +273,7 @@ def _as_loss(loss: Any, y: Data, y_pred: Tensor) -> Any:
 
 
 def _called(given: object, loss: Loss | None) -> str:
-    """What a loss is called that was given so: a function as it was called, an object by its own name."""
+    """The name of a loss as it was given: the name of a function, or an object's own name."""
     if not isinstance(given, str):
         return _name(given)
     return _name(loss) if type(loss).__name__ == given else given
@@ -284,13 +285,13 @@ def _name(function: object) -> str:
 
 
 def batch_rows(x: Nested) -> Nested:
-    """How many rows of the batch are real."""
+    """The number of valid rows in the batch."""
     rows, x = context.current().rows, tree.flatten(x)[0]
     return jnp.asarray(x.shape[0] if x.shape else 1, "float32") if rows is None else jnp.sum(rows, dtype="float32")
 
 
 def _masked_rows(y_pred: Tensor) -> Nested:
-    """`y_pred` with a mask that leaves out the rows with which a last batch was padded."""
+    """`y_pred` with a mask that excludes the padding rows of a last batch."""
     rows = context.current().rows
     if rows is None or not hasattr(y_pred, "shape"):
         return y_pred
@@ -306,8 +307,8 @@ class CompiledMetrics(Metric):
     Args:
         metrics: one metric, a list, or a structure by output.
         weighted_metrics: the same, updated with sample weights.
-        output_names: the flat outputs' names, or None.
-        loss: what says which outputs have labels; None where those with metrics have.
+        output_names: the names of the flat outputs, or None.
+        loss: determines which outputs have labels; None if those with metrics have.
     """
 
     def __init__(
@@ -328,7 +329,7 @@ class CompiledMetrics(Metric):
         self.wanted: list[bool] = []  # which outputs have metrics
 
     def build(self, y: Data, y_pred: Tensor) -> None:
-        """Line the metrics up with the outputs, and choose the accuracy that fits each output's shapes."""
+        """Match the metrics to the outputs, and choose the accuracy that suits each output's shapes."""
         labels = output_labels(y_pred, self.output_names)
         lined_up = {what: self._of_outputs(given, y_pred, len(labels)) for what, given in self.given.items()}
         self.wanted = [bool(_listed(found)) for found in zip(*lined_up.values(), strict=True)]
@@ -347,13 +348,13 @@ class CompiledMetrics(Metric):
         self.built = True
 
     def _of_outputs(self, given: object, y_pred: Tensor, outputs: int) -> list:
-        """What was given for each output; for one output the keys of a dictionary may be any names."""
+        """The metrics given for each output; for a single output the keys of a dictionary are arbitrary."""
         if outputs > 1:
             return line_up(given, y_pred, self.output_names, "metrics")
         return [list(given.values()) if isinstance(given, Mapping) and "class_name" not in given else given]
 
     def _targets(self, y: Data, y_pred: Tensor) -> list:
-        """The labels of each output; None where there are none."""
+        """The labels of each output; None if there are none."""
         if isinstance(y, Mapping) and tree.is_nested(y_pred) and not isinstance(y_pred, Mapping):
             return [y.get(name) for name in self.output_names or ()]
         wanted = self.loss.wanted if self.loss is not None and self.loss.built else self.wanted
@@ -367,16 +368,16 @@ class CompiledMetrics(Metric):
 
     @property
     def variables(self) -> list[Variable]:
-        """Those of all metrics."""
+        """The variables of all metrics."""
         return list(dict.fromkeys(variable for metric in self.metrics for variable in metric.variables))
 
     def reset_state(self) -> None:
-        """Start all metrics afresh."""
+        """Reset all metrics."""
         for metric in self.metrics:
             metric.reset_state()
 
     def update_state(self, y: Data, y_pred: Tensor, sample_weight: Data = None) -> None:
-        """Take a batch into account."""
+        """Update the metrics with a batch."""
         if not self.built:
             self.build(y, y_pred)
         targets = self._targets(y, y_pred)
@@ -389,14 +390,14 @@ class CompiledMetrics(Metric):
             metric.update_state(targets[index], outputs[index], sample_weight=weight)
 
     def result(self) -> dict[str, Any]:
-        """The metrics' values by name; a metric that gives a dictionary adds its entries."""
+        """The metrics' values by name; a metric that returns a dictionary adds its entries."""
         return results((name, metric) for _, _, metric, name in self.entries)
 
 
 def results(metrics: Iterable[tuple[str, Metric]]) -> dict[str, object]:
-    """The values of (name, metric) pairs, none in the place of another.
+    """The values of (name, metric) pairs, without name collisions.
 
-    Where a key in a metric's dictionary is taken, the metric's name comes first; a name that is taken gets a number.
+    If a key in a metric's dictionary is taken, the metric's name is prepended; a name that is taken gets a number.
     """
     found: dict[str, Any] = {}
     for name, metric in metrics:
@@ -404,13 +405,13 @@ def results(metrics: Iterable[tuple[str, Metric]]) -> dict[str, object]:
         for key, entry in value.items() if isinstance(value, dict) else [(name, value)]:
             prefixed = [f"{name}_{key}"] if isinstance(value, dict) else []
             names = chain([key], prefixed, (f"{key}_{number}" for number in count(1)))
-            entry = entry.value if isinstance(entry, Variable) else entry  # read where it was asked for
+            entry = entry.value if isinstance(entry, Variable) else entry  # read here, on demand
             found[next(each for each in names if each not in found)] = entry
     return found
 
 
 def _row_weight(weight: object) -> Tensor:
-    """A sample weight that is zero for the rows with which a last batch was padded."""
+    """A sample weight that is zero for the padding rows of a last batch."""
     rows = context.current().rows
     if rows is None:
         return weight
@@ -430,7 +431,7 @@ def _listed(found: object) -> list:
 
 
 def _check_names(found: object) -> None:
-    """Fail in `compile` for a metric's name that nothing has, and for what is not a metric."""
+    """Fail in `compile` for an unknown metric name, and for objects that are not metrics."""
     if isinstance(found, Mapping) and "class_name" not in found:
         found = list(found.values())
     for one in _listed(found):
@@ -438,7 +439,7 @@ def _check_names(found: object) -> None:
             metrics_module.get(one)
 
 
-# What a name stands for that depends on shapes: for one unit, for one-hot labels, for integer labels.
+# Names whose meaning depends on shapes: for one unit, for one-hot labels, for integer labels.
 _CROSSENTROPY = ("BinaryCrossentropy", "CategoricalCrossentropy", "SparseCategoricalCrossentropy")
 _ACCURACY = ("BinaryAccuracy", "CategoricalAccuracy", "SparseCategoricalAccuracy")
 _LOSSES = {name: [getattr(losses_module, kind) for kind in _CROSSENTROPY] for name in ("crossentropy", "ce")}
@@ -453,12 +454,12 @@ def _is_shaped(name: object, table: Mapping) -> bool:
 
 
 def _as_metric(one: Any, y: Data, y_pred: Tensor) -> Metric:
-    """The metric that a name, a config, a function or an object stands for, under the name it was given."""
+    """The metric for a name, a config, a function or an object, under the name it was given."""
     if isinstance(one, Metric):
         return one
     found = _by_shape(_METRICS[one.lower()], y, y_pred) if _is_shaped(one, _METRICS) else metrics_module.get(one)
     if isinstance(one, str):
-        name = one.rpartition(">")[2]  # without the package of a registered one
+        name = one.rpartition(">")[2]  # without the package of a registered name
         if isinstance(found, Metric):
             found.name = name
             return found
@@ -467,7 +468,7 @@ def _as_metric(one: Any, y: Data, y_pred: Tensor) -> Metric:
 
 
 def _by_shape(kinds: Sequence[type], y: Nested, y_pred: Tensor) -> Any:
-    """The form of accuracy or crossentropy that fits the shapes of labels and predictions."""
+    """The variant of accuracy or crossentropy that suits the shapes of labels and predictions."""
     binary, one_hot, sparse = kinds
     if y_pred.shape[-1:] == (1,) or len(y_pred.shape) < 2:
         return binary()

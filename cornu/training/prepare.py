@@ -1,7 +1,7 @@
-"""What happens before the first step: a first batch builds what is not built, and data that cannot work is refused.
+"""Before the first step: a first batch builds what is not built, and data that cannot work is rejected.
 
-Nothing is computed here: the model runs abstractly, on shapes alone. If anything is wrong, `undone_on_error` leaves the
-model, its optimizer and its metrics as they were.
+Nothing is computed here: the model runs abstractly, on shapes alone. On an error, `undone_on_error` restores the model,
+its optimizer and its metrics.
 """
 
 import contextlib
@@ -42,14 +42,14 @@ There are none but where scripts for TensorFlow run, whose steps may look.
 
 
 class Prepared(NamedTuple):
-    """What is known of a model for batches of some shapes."""
+    """What is known about a model for batches of certain shapes."""
 
-    outputs: Any  # symbolic; None where labels are not checked against them
+    outputs: Any  # symbolic; None if labels are not checked against them
     told: anatomy.Told
-    embeddings: list[tuple[KerasTensor, object]]  # which inputs are looked up where
+    embeddings: list[tuple[KerasTensor, object]]  # the inputs and their embedding layers
 
     def check(self, model: object, data: Data) -> None:
-        """Refuse labels that cannot be right, and integers for which an `Embedding` has no row."""
+        """Reject invalid labels, and integers that are out of range for an `Embedding`."""
         x, y, _ = unpack_x_y_sample_weight(data)
         for owner, one, target, output in _pairs(model, y, self.outputs) if self.outputs is not None else ():
             if not isinstance(output, Part):
@@ -61,13 +61,13 @@ class Prepared(NamedTuple):
 
 
 def prepare(model: Any, data: Data, stage: str, whole: Any = None) -> None:
-    """Make `model` ready for batches like `data`, or say why that cannot be.
+    """Prepare `model` for batches like `data`, or raise an error that says why that is impossible.
 
     Args:
         model: the model.
-        data: a first batch, as steps get it.
+        data: a first batch, as passed to steps.
         stage: "train", "test" or "predict".
-        whole: all of the data where it is in memory, for looking at every label and naming whole shapes.
+        whole: all of the data if it is in memory, to check every label and name complete shapes.
     """
     try:
         _prepare(model, data, stage, whole)
@@ -85,12 +85,12 @@ def _prepare(model: Any, data: Data, stage: str, whole: Data) -> None:
     is_new = key not in model._computations[stage].prepared
     with undone_on_error(model) if is_new else contextlib.nullcontext():
         if is_new:
-            if whole is not None and model.built:  # shapes as the user knows them, before they were cut into batches
+            if whole is not None and model.built:  # shapes as the user knows them, before batching
                 x, y, _ = unpack_x_y_sample_weight(whole)
                 _expect_labels(model, x, y, stage)
                 model._check_inputs(x)
             known = Prepared(*_fitted_together(model, data, stage), anatomy.embeddings(model))
-            model._computations[stage].prepared[key] = known  # which building the model may have made anew
+            model._computations[stage].prepared[key] = known  # building the model may have recreated it
         known = model._computations[stage].prepared[key]
         known.check(model, whole if whole is not None else data)
         if stage == "train":
@@ -104,13 +104,13 @@ def _prepare(model: Any, data: Data, stage: str, whole: Data) -> None:
 
 
 def check_of_later_batches(model: "Trainer", first: tuple, stage: str, owner: str) -> Callable[[tuple, int], None]:
-    """A function that refuses a batch (which, and its number from 1) unlike the first, for which `prepare` was called.
+    """A function that rejects a batch (given with its number from 1) unlike the first one passed to `prepare`.
 
     Args:
         model: the model.
-        first: the first batch, as steps get it.
+        first: the first batch, as passed to steps.
         stage: "train", "test" or "predict".
-        owner: who asks, for messages.
+        owner: the caller, for error messages.
     """
     known = model._computations[stage].prepared[signature(first)]
     forms = ("x alone", "(x, y)", "(x, y, sample_weight)")
@@ -133,9 +133,9 @@ def check_of_later_batches(model: "Trainer", first: tuple, stage: str, owner: st
 
 
 def _fitted_together(model: object, data: Data, stage: str) -> tuple[Nested, anatomy.Told]:
-    """Build the model, its losses and metrics; the symbolic outputs, and what is known of the model.
+    """Build the model, its losses and metrics; returns the symbolic outputs, and what is known about the model.
 
-    The outputs are None where labels are not checked against them.
+    The outputs are None if labels are not checked against them.
     """
     _, *labels = unpack_x_y_sample_weight(data)
     for name, part in zip(("y", "sample_weight"), labels, strict=True):
@@ -147,7 +147,7 @@ def _fitted_together(model: object, data: Data, stage: str) -> tuple[Nested, ana
 
 
 def _lined_up(model: Any, data: Data, stage: str) -> tuple[Nested, anatomy.Told]:
-    """Line losses and metrics up with the outputs, and check the shapes of labels against predictions."""
+    """Match losses and metrics to the outputs, and check the shapes of labels against predictions."""
     x, y, weight = unpack_x_y_sample_weight(data)
     if stage == "predict":
         if not model.built:
@@ -168,27 +168,27 @@ def _lined_up(model: Any, data: Data, stage: str) -> tuple[Nested, anatomy.Told]
     if metrics is not None and not metrics.built:
         metrics.build(y, outputs)
         symbols = [tree.map_structure(_symbolic, part) for part in (y, weight)]
-        # Some metrics make their variables when they see data: a compiled step must find them there.
+        # Some metrics create their variables when they first see data: a compiled step must find them.
         output_spec(lambda y, weight, outputs: metrics.update_state(y, outputs, weight), *symbols, outputs)
     return (outputs, told) if loss is not None else (None, anatomy.Told())
 
 
 def _expect_labels(model: Any, x: Data, y: Data, stage: str) -> None:
-    """Refuse data without labels where a loss or metric of the model compares with them."""
+    """Reject data without labels if a loss or metric of the model needs them."""
     loss, metrics = model._compile_loss, model._compile_metrics
     if y is not None or stage == "predict" or loss is metrics is None or not step.is_default(model, stage):
         return
     raise ValueError(
-        f"{validate.describe(model)}: {_names(loss, metrics)} needs labels. Give y beside x, "
-        "or let the data yield (x, y)." + _of_pairs(x)
+        f"{validate.describe(model)}: {_names(loss, metrics)} needs labels. Pass y together with x, "
+        "or use data that yields (x, y)." + _of_pairs(x)
     )
 
 
 def _of_pairs(x: Data) -> str:
-    """What to do where x is a pair that looks like (x, y)."""
+    """What to do if x is a pair that looks like (x, y)."""
     if not isinstance(x, (list, tuple)) or len(x) != 2:
         return ""
-    return f" A {type(x).__name__} of two arrays means two inputs: for data = (x, y) write fit(*data)."
+    return f" A {type(x).__name__} of two arrays means two inputs: for data = (x, y), write fit(*data)."
 
 
 def _pairs(model: Any, y: Data, outputs: Nested) -> Iterator[tuple]:
@@ -202,7 +202,7 @@ def _check_rows(layer: Any, values: Nested, model: Any) -> None:
         highest = int(values.max())
         raise ValueError(
             f"{validate.describe(model)}: {validate.describe(layer)} has {layer.input_dim} rows, for integers from 0 "
-            f"to {layer.input_dim - 1}, but the data goes up to {highest}. input_dim is the largest integer plus 1: "
+            f"to {layer.input_dim - 1}, but the data contains {highest}. input_dim is the largest integer plus 1: "
             f"Embedding({highest + 1}, {layer.output_dim})."
         )
 
@@ -219,7 +219,7 @@ def _names(loss: Any, metrics: Any) -> str:
 
 
 def _outputs(model: "Model", x: Data, training: bool) -> tuple[Nested, anatomy.Told]:
-    """The model's symbolic outputs for a batch, and what its calls tell.
+    """The model's symbolic outputs for a batch, and what its calls reveal.
 
     A model that is not built is built for any number of rows.
     """
@@ -232,7 +232,7 @@ def _outputs(model: "Model", x: Data, training: bool) -> tuple[Nested, anatomy.T
 def _run_on_shapes(model: "Model", x: Data, training: bool, any_rows: bool = False) -> tuple[Nested, anatomy.Told]:
     inputs = tree.map_structure(lambda leaf: _symbolic(leaf, any_rows), x)
     if not any_symbolic(inputs):
-        raise ValueError(f"{validate.describe(model)}: the data has no arrays. Received: {type(x).__name__}.")
+        raise ValueError(f"{validate.describe(model)}: the data contains no arrays. Received: {type(x).__name__}.")
     added: list = []
     told = anatomy.Told()
 
@@ -249,13 +249,13 @@ def _run_on_shapes(model: "Model", x: Data, training: bool, any_rows: bool = Fal
         outputs = output_spec(run, inputs)
     if training and model._compile_loss is None and not added and not model._regularization_losses():
         raise ValueError(
-            f"{validate.describe(model)}: there is no loss. Give compile() a loss, or call add_loss() in a layer."
+            f"{validate.describe(model)}: there is no loss. Pass a loss to compile(), or call add_loss() in a layer."
         )
     return outputs, told
 
 
 def _symbolic(x: Nested, any_rows: bool = False) -> Nested:
-    """A symbolic tensor like an array of a batch."""
+    """A symbolic tensor with the shape and dtype of an array in a batch."""
     if x is None or is_text(x):
         return x
     rows = None if any_rows else x.shape[0]
@@ -267,17 +267,17 @@ def _refuse_text_labels(model: object, labels: Tensor, name: str) -> None:
         if leaf is not None and is_text(leaf):
             where = name + "".join(f"[{part!r}]" for part in path)
             raise ValueError(
-                f"{validate.describe(model)}: {where} must hold numbers. Received: text (strings), such as "
-                f"{str(leaf.flat[0])!r}. Turn classes into numbers first: "
+                f"{validate.describe(model)}: {where} must contain numbers. Received: text (strings), such as "
+                f"{str(leaf.flat[0])!r}. Convert classes to numbers first: "
                 f"names, {name} = np.unique({name}, return_inverse=True)."
             )
 
 
 def _try_out(model: Any, data: Data, stage: str) -> None:
-    """Make what a user's own step makes at its first run: it runs once abstractly, and its new values are dropped.
+    """Create what a user's own step creates on its first run: it runs once abstractly, and its new values are dropped.
 
-    A pure step gets the values of all variables from outside, so those must be there before: then loss and metrics
-    are lined up as for the built-in step, as far as that goes.
+    A pure step receives the values of all variables, so those must exist beforehand: losses and metrics are matched as
+    for the built-in step, as far as possible.
     """
     method, own = getattr(model, f"{stage}_step"), getattr(type(model), f"{stage}_step")
     is_built_in = own is getattr(step.Steps, f"{stage}_step")
@@ -307,18 +307,20 @@ def _make_optimizer_ready(model: Any) -> None:
 
 
 def _prepare_optimizer(model: "Model", optimizer: "Optimizer") -> None:
-    """Build the optimizer for what is trainable, and refuse to train anything else afterwards."""
+    """Build the optimizer for the trainable variables, and refuse to train any others afterwards."""
     wanted = model.trainable_variables
     if not step.is_default(model, "train"):
         if optimizer is not None and wanted and not optimizer.built:
             optimizer.build(wanted)
         return
     if optimizer is None:
-        raise ValueError(f"{validate.describe(model)}: fit needs an optimizer. compile() was given optimizer=None.")
+        raise ValueError(
+            f"{validate.describe(model)}: fit needs an optimizer, but compile() was called with optimizer=None."
+        )
     if not wanted:
         warnings.warn(
             f"{validate.describe(model)}: there are no weights to train, so only the metrics and the state of layers "
-            "move. To train, set trainable = True on the model or on some layers, then call compile() again.",
+            "change. To train, set trainable = True on the model or on some layers, then call compile() again.",
             stacklevel=2,
         )
         return
@@ -328,18 +330,18 @@ def _prepare_optimizer(model: "Model", optimizer: "Optimizer") -> None:
     if {id(v) for v in known} != {id(v) for v in wanted}:
         raise ValueError(
             f"{validate.describe(model)}: the optimizer {validate.describe(optimizer)} was built for other variables: "
-            f"{len(known)} then, {len(wanted)} to train now. An optimizer serves one model with one choice of what is "
-            "trainable. After changing `trainable` or adding layers, and for another model, call compile() again with "
+            f"{len(known)} then, {len(wanted)} to train now. An optimizer belongs to one model with fixed values of "
+            "`trainable`. After changing `trainable` or adding layers, or for another model, call compile() again with "
             f"a new optimizer: compile({type(optimizer).__name__}(...))."
         )
 
 
-# ---------------------------------------------------------------- nothing half done
+# ---------------------------------------------------------------- all or nothing
 
 
 @contextlib.contextmanager
 def undone_on_error(model: object) -> Iterator[None]:
-    """Scope after whose failure the model, its layers, optimizer, losses and metrics are as they were before."""
+    """Scope that restores the model, its layers, optimizer, losses and metrics if it fails."""
     put_back = attributes_kept(model)
     try:
         yield
@@ -349,9 +351,9 @@ def undone_on_error(model: object) -> Iterator[None]:
 
 
 def attributes_kept(model: Any) -> Callable[[], None]:
-    """A function that gives the model, its layers, optimizer, losses and metrics the attributes that they have now.
+    """A function that restores the current attributes of the model, its layers, optimizer, losses and metrics.
 
-    So it does with what is trainable; the variables keep their values.
+    It also restores `trainable`; the variables keep their values.
     """
     optimizers = [part for _, part in parts.walk(model.optimizer)]
     compiled = [part for part in (model._compile_loss, model._compile_metrics) if part is not None]
@@ -374,5 +376,5 @@ def attributes_kept(model: Any) -> Callable[[], None]:
 
 
 def _copies(part: object) -> list[tuple]:
-    """The lists and dictionaries among the attributes, with what they hold now."""
+    """The lists and dictionaries among the attributes, with copies of their current contents."""
     return [(value, value.copy()) for value in part.__dict__.values() if isinstance(value, (list, dict))]

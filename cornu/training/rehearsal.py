@@ -1,8 +1,8 @@
-"""`fit(fast_dev_run=True)`: one batch of training and one of validation through everything, and nothing is changed.
+"""`fit(fast_dev_run=True)`: one training batch and one validation batch through everything, without lasting effects.
 
-Everything runs as in a training: the step is compiled, callbacks hear of one epoch of one step, files are written.
-After it the values of all variables, the attributes of the model and its parts, and the place in the orders of rows are
-those of before, so that a training which follows is, bit by bit, the one that there would have been.
+Everything runs as in normal training: the step is compiled, callbacks are notified of one epoch with one step, files
+are written. Afterwards the values of all variables, the attributes of the model and its parts, and the random state of
+the row order are restored, so that a subsequent run is bit-identical to one without the dry run.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,13 +18,13 @@ from cornu.training.trial import undone
 def rehearsal(
     model: object, data: list[Batches | None], callbacks: object, orders: Callable[[], None]
 ) -> Iterator[list]:  # fmt: skip
-    """Scope of a training that is only tried out, with the callbacks for it.
+    """Scope of a dry run, with the callbacks for it.
 
     Args:
-        model: what is trained, built and compiled.
-        data: what it is trained and validated on, of which one batch is taken.
-        callbacks: those given to `fit`.
-        orders: what `orders_kept` gave before the data were looked at.
+        model: the model to train, built and compiled.
+        data: the training and validation data, of which one batch each is used.
+        callbacks: those passed to `fit`.
+        orders: the result of `orders_kept`, called before the data were accessed.
     """
     for batches in data:
         if batches is not None:

@@ -1,12 +1,12 @@
-"""A training under way, and all that the rest of it depends on.
+"""A training run in progress, and everything that the rest of it depends on.
 
-`Run` knows which epoch and step of `fit` come next. Where there is a `BackupAndRestore` among the callbacks, it hands
-it the state after every so many steps, and puts the state of the last backup back before the first step. The values in
-it are arrays that nobody writes to, so taking a state costs nothing: the thread that writes the file fetches them.
+`Run` tracks the next epoch and step of `fit`. If there is a `BackupAndRestore` among the callbacks, `Run` passes the
+state to it after every so many steps, and restores the last backup before the first step. Its values are immutable
+arrays, so capturing a state is free: the thread that writes the file fetches them.
 
-The order of rows is a function of a seed and the epoch, so arrays need no more than these. A data set of
-cornu's tells its place. Other data are taken up at the start of the pass in which they were, if they can be put there,
-and gone through up to the step. The same holds for the data that a training is validated on, between two validations.
+The order of rows is a function of a seed and the epoch, so arrays need nothing else. A cornu dataset reports its
+position. Other data are reset to the start of the current pass, if possible, and replayed up to the step. The same
+holds for validation data, between two validations.
 """
 
 import signal
@@ -33,28 +33,28 @@ from cornu.training.execution.multi_step import Call
 from cornu.training.nan_search import NanSearch
 from cornu.training.step import optimizers_of
 
-_STOPPING = (signal.SIGINT, signal.SIGTERM)  # what asks a training with backups to stop
+_STOPPING = (signal.SIGINT, signal.SIGTERM)  # signals that ask a run with backups to stop
 _COUNTS = ("epoch", "step", "total", "trainings", "seed")
 _KINDS = {"stop": bool, "paths": list, "values": list, "data": dict, "place": dict, "callbacks": dict}
 
 
 class Run:
-    """One `fit`.
+    """One call of `fit`.
 
     Args:
-        model: what is trained.
+        model: the model to train.
         batches: the data.
-        checks: the data that it is validated on, if there are any.
-        callbacks: those of this training, with `History`.
+        checks: the validation data, if any.
+        callbacks: the callbacks of this run, including `History`.
         epoch: number of the first epoch.
-        epochs: number of the epoch after the last.
+        epochs: number of the epoch at which training ends.
 
     Attributes:
-        epoch, step: the epoch and its step that come next.
-        total: number of steps done, in all epochs.
+        epoch, step: the next epoch and its next step.
+        total: number of steps done, over all epochs.
         goes_on: whether there is another epoch.
-        logs: those of the last step, which are the epoch's where no step is left of it.
-        backup: the callback that keeps backups, if there is one.
+        logs: those of the last step, which are the epoch's if none of its steps are left.
+        backup: the callback that writes backups, if any.
     """
 
     def __init__(
@@ -71,16 +71,16 @@ class Run:
         self._explaining = [one for one in callbacks.callbacks if isinstance(one, TerminateOnNaN) and one.explain]
         self._search = NanSearch(model, batches) if self._explaining else None
         self._restored: dict[str, Any] | None = None
-        self._asked: int | None = None  # the signal that asked for an end
+        self._asked: int | None = None  # the signal that asked to stop
 
     @property
     def interval(self) -> int | None:
-        """After how many steps calls end at the latest."""
+        """The maximum number of steps in a call."""
         return self.backup.interval if self.backup is not None else None
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
-        """Scope of the training, which begins with `on_train_begin` and ends behind `on_train_end`."""
+        """Scope of the run, which starts with `on_train_begin` and ends after `on_train_end`."""
         self._let_search(self._search)
         try:
             with self._told():
@@ -95,7 +95,7 @@ class Run:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """Scope of which callbacks are told the begin, and the end where it is an error; so is the backup."""
+        """Scope that notifies callbacks of the beginning, and of an end with an error; likewise the backup."""
         try:
             self._callbacks.on_train_begin()
             with self._heeding_signals():
@@ -106,47 +106,47 @@ class Run:
         except BaseException as error:
             self._callbacks.on_train_error(error)
             if self.backup is not None:
-                with suppress(Exception):  # the first error is the one to tell
+                with suppress(Exception):  # the first error is the one to report
                     self.backup.close(done=False)
             raise
         if self.backup is not None:
             self.backup.close(done=True)
 
     def _heeding_signals(self) -> AbstractContextManager:
-        """Scope in which signals end the training with a backup, or tell the callbacks that the process ends."""
+        """Scope in which signals end the run with a backup, or notify the callbacks that the process is ending."""
         if self.backup is not None:
             return interrupts.noted(self._note, _STOPPING, (signal.SIG_DFL, signal.default_int_handler))
         return interrupts.noted(self._end_process, [signal.SIGTERM] * self._callbacks.hears_errors, [signal.SIG_DFL])
 
     def on_epoch_begin(self) -> None:
-        """Undo what callbacks did at the begin of an epoch that is gone on with, and had begun before."""
+        """Undo the effect of callbacks at the beginning of an epoch that is resumed and had already begun."""
         if self.step and self._restored is not None:
             self._put_back(self._restored)
         self._restored = None
 
     def before(self, call: Call) -> None:
-        """Take note that a call is about to be run."""
+        """Record that a call is about to run."""
         if self._search is not None:
             self._search.before(call, self.epoch, self.step)
 
     def on_steps(self, steps: int, logs: dict) -> bool:
-        """Take note of `steps` more; whether there must be a backup of the state after them before others start."""
+        """Record `steps` more; whether the state after them must be backed up before others start."""
         self.logs = logs
         before, self.step, self.total = self.total, self.step + steps, self.total + steps
         return self._needs_backup(self.interval is not None and before // self.interval < self.total // self.interval)
 
     def _needs_backup(self, due: bool) -> bool:
-        """Whether to write one now: it is due and not too soon, or a signal asks for it."""
+        """Whether to write a backup now: it is due and not too soon, or a signal asks for it."""
         if self.backup is None:
             return False
         asked, waits = self._asked or 0, int(not self.backup.may_save)
-        if placement.is_shared():  # all of whom write, or leave, at one step
+        if placement.is_shared():  # all processes write, or leave, at the same step
             asked, waits = peers.highest(asked, waits)
             self._asked = asked or None
         return asked > 0 or (due and not waits)
 
     def back_up(self) -> None:
-        """Write a backup of the state now, and leave `fit` if a signal has asked for that."""
+        """Back up the current state, and leave `fit` if a signal asked for that."""
         if self.backup is not None:
             self.backup.save(self.state())
             self._leave_if_asked()
@@ -155,14 +155,14 @@ class Run:
         if self.backup is not None and self._asked is not None:
             self.backup.wait()
             raise TrainingStopped(
-                f"The training was asked to stop ({signal.Signals(self._asked).name}) and did so before epoch "
-                f"{self.epoch + 1}, step {self.step + 1}. Call fit() with the same arguments to go on from the backup "
+                f"Training was asked to stop ({signal.Signals(self._asked).name}) and did so before epoch "
+                f"{self.epoch + 1}, step {self.step + 1}. Call fit() with the same arguments to resume from the backup "
                 f"in {self.backup.backup_dir!r}.",
                 self._asked,
             )
 
     def on_epoch_end(self) -> None:
-        """Take note of the end of an epoch, callbacks and validation included."""
+        """Record the end of an epoch, including callbacks and validation."""
         self.epoch, self.step = self.epoch + 1, 0
         if self._needs_backup(self.interval is None):
             self.back_up()
@@ -177,7 +177,7 @@ class Run:
     # ------------------------------------------------------------ state
 
     def state(self) -> dict[str, Any]:
-        """What another process needs to go on from here."""
+        """The state that another process needs to resume from here."""
         variables = variables_of_training(self._model)
         return {
             "epoch": self.epoch,
@@ -196,9 +196,9 @@ class Run:
         }
 
     def _restore(self, state: State | None) -> None:
-        """Go on from a state, if it is one of this model and these data."""
+        """Restore a state, if it belongs to this model and these data."""
         require_one(
-            self._owner, "the backup that they find", "Let all of them see one folder.",
+            self._owner, "the backup that they find", "Use the same directory for all of them.",
             *([-1] * 3 if state is None else [state.get(name, 0) for name in ("epoch", "step", "total")]),
         )  # fmt: skip
         if state is None:
@@ -209,12 +209,15 @@ class Run:
         go_on_with_global_seed(state["seed"])
         if self._checks is not None and state["checks"] is not None:
             self._checks.resume(state["checks"])
-        self._batches.resume(state["place"], self.step)  # after those, with which they may share what they draw from
+        self._batches.resume(state["place"], self.step)  # after the validation data, with which it may share generators
         self.goes_on, self.logs = self.step > 0 or not state["stop"], state["logs"]
         self._restored = state
         self._put_back(state)
         if self.epoch >= self._epochs or not self.goes_on:
-            say(f"fit: the training of the backup in {self.backup and self.backup.backup_dir!r} has come to its end.")
+            say(
+                f"fit: the training run of the backup in {self.backup and self.backup.backup_dir!r} is already "
+                "complete."
+            )
 
     def _put_back(self, state: State) -> None:
         variables = variables_of_training(self._model)
@@ -228,12 +231,12 @@ class Run:
 
     def _check(self, state: dict[str, Any]) -> None:
         owner = self._owner
-        cure = "Go on with what the training began with, or delete the folder to start afresh."
+        cure = "Resume with the original setup, or delete the directory to start from scratch."
         odd = [name for name in _COUNTS if not (isinstance(state.get(name), int) and state[name] >= 0)]
         odd += [name for name, kind in _KINDS.items() if not isinstance(state.get(name), kind)]
         if odd or len(state["paths"]) != len(state["values"]):
             raise ValueError(
-                f"{owner}: the backup is none of a training, for what it has as {', '.join(odd) or 'values'}. {cure}"
+                f"{owner}: the backup does not contain a valid training state ({', '.join(odd) or 'values'}). {cure}"
             )
         now = [(variable.path, tuple(variable.shape)) for variable in variables_of_training(self._model)]
         then = [(path, np.shape(value)) for path, value in zip(state["paths"], state["values"], strict=True)]
@@ -241,19 +244,20 @@ class Run:
         here, there = next((pair for pair in pairs if pair[0][1] != pair[1][1]), (None, None))
         if here is not None and there is not None:
             raise ValueError(
-                f"{owner}: the backup is of another model or optimizer. It has {len(then)} variables, this training "
+                f"{owner}: the backup belongs to a different model or optimizer. It has {len(then)} variables, this "
+                "run "
                 f"{len(now)}; the first that differs is {_shown(there)} there, {_shown(here)} here. {cure}"
             )
         for name, fact in self._facts.items():
             if state["data"].get(name) != fact:
                 raise ValueError(
-                    f"{owner}: the backup is of a training on other data. {name.capitalize()} then: "
+                    f"{owner}: the backup belongs to a run on different data. {name.capitalize()} then: "
                     f"{state['data'].get(name)}; now: {fact}. {cure}"
                 )
 
 
 def variables_of_training(model: Any) -> list[Variable]:
-    """All variables that a training may change, each once."""
+    """All variables that training may change, each once."""
     of_optimizers = [variable for optimizer in optimizers_of(model) for variable in optimizer.variables]
     found = [
         *model.variables, *of_optimizers, *model.metrics_variables, *random.global_seed_generator().variables,
@@ -265,7 +269,7 @@ def _backup_among(callbacks: list) -> BackupAndRestore | None:
     found = [one for one in callbacks if isinstance(one, BackupAndRestore)]
     if len(found) > 1:
         folders = " and ".join(repr(one.backup_dir) for one in found)
-        raise ValueError(f"fit: a training has one BackupAndRestore. Received: {len(found)} of them, in {folders}.")
+        raise ValueError(f"fit: there can be only one BackupAndRestore. Received: {len(found)} of them, in {folders}.")
     return found[0] if found else None
 
 

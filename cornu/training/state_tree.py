@@ -33,7 +33,7 @@ def read(model: object, value_format: str) -> dict[str, Any]:
 
 
 def write(model: object, state_tree: dict[str, Any]) -> None:
-    """Give the variables of `model` the values that `read` gave; nothing changes if one does not fit."""
+    """Assign the values returned by `read` to the variables of `model`; nothing changes if one does not match."""
     parts = _variables(model)
     variables, values = [], []
     for key, branch in state_tree.items():
@@ -43,7 +43,7 @@ def write(model: object, state_tree: dict[str, Any]) -> None:
             joined = "/".join(map(str, path))
             if joined not in by_path:
                 raise ValueError(
-                    f"{validate.describe(model)}: no variable is called {joined!r}. "
+                    f"{validate.describe(model)}: there is no variable {joined!r}. "
                     f"Closest: {validate.closest(joined, by_path)}."
                 )
             variables.append(by_path[joined])

@@ -1,8 +1,8 @@
-"""One step of training, evaluation or prediction: what it computes, and how it becomes a pure function.
+"""One step of training, evaluation or prediction: its computation, and how it becomes a pure function.
 
-`Steps` holds what a model computes for a batch; every method of it may be overridden. A step method is called as it
-was written: with `(state, data)` it is pure already; with `(data)` alone it reads and assigns variables, and
-`functional` makes it pure (`pure_step`). `execution/compiled.py` makes one compiled function of that.
+`Steps` defines the computation of a model for a batch; every method of it may be overridden. A step method is called as
+it was written: with `(state, data)` it is already pure; with `(data)` alone it reads and assigns variables, and
+`functional` makes it pure (`pure_step`). `execution/compiled.py` compiles it.
 """
 
 import functools
@@ -47,10 +47,10 @@ class TrainState(NamedTuple):
 
 
 class Steps(_Half):
-    """What a model computes for one batch: loss, gradients, metrics, predictions."""
+    """The computation of a model for one batch: loss, gradients, metrics, predictions."""
 
-    if TYPE_CHECKING:  # what `Compilable` sets up
-        optimizer: Any  # an `Optimizer`, or None where none was given
+    if TYPE_CHECKING:  # set up by `Compilable`
+        optimizer: Any  # an `Optimizer`, or None
         _compile_loss: CompiledLoss | None
         _compile_metrics: CompiledMetrics | None
         _loss_tracker: Mean | None
@@ -65,12 +65,12 @@ class Steps(_Half):
         sample_weight: Data = None,
         training: bool = True,
     ) -> Nested:
-        """The total loss of a batch: the loss of `compile`, plus what layers and regularizers add.
+        """The total loss of a batch: the loss of `compile`, plus those added by layers and regularizers.
 
         Args:
             x, y, sample_weight: the batch.
-            y_pred: what the model predicts for `x`.
-            training: whether this is a training step.
+            y_pred: the model's predictions for `x`.
+            training: whether this is a training step. Defaults to True.
         """
         parts = [] if self._compile_loss is None else [self._compile_loss(y, y_pred, sample_weight)]
         parts += [jnp.sum(jnp.asarray(loss, settings.floatx())) for loss in self.losses]
@@ -83,7 +83,7 @@ class Steps(_Half):
         return self.get_metrics_result()
 
     def train_step(self, state: Any, data: Data) -> tuple[dict, TrainState]:
-        """One step of training, to be overridden as a pure `(self, state, data)` or assigning as `(self, data)`."""
+        """One step of training; override it as a pure `(self, state, data)` or with assignments as `(self, data)`."""
         x, y, weight = unpack_x_y_sample_weight(data)
         trainable, rest, optimizer, metrics = state
         differentiate = jax.value_and_grad(self.compute_loss_and_updates, has_aux=True)
@@ -96,7 +96,7 @@ class Steps(_Half):
         return logs, TrainState(trainable, rest, optimizer, metrics)
 
     def test_step(self, state: Nested, data: Data) -> tuple[dict, tuple]:
-        """One step of evaluation, to be overridden as a pure `(self, state, data)` or assigning as `(self, data)`."""
+        """One step of evaluation; override it as a pure `(self, state, data)` or with assignments as `(self, data)`."""
         x, y, weight = unpack_x_y_sample_weight(data)
         trainable, rest, metrics = state
         _, (loss, y_pred, rest, metrics) = self.compute_loss_and_updates(
@@ -106,7 +106,7 @@ class Steps(_Half):
         return logs, (trainable, rest, metrics)
 
     def predict_step(self, state: Nested, data: Data) -> tuple[Any, list]:
-        """One step of prediction, to be overridden as a pure `(self, state, data)` or assigning as `(self, data)`.
+        """One step of prediction; override it as a pure `(self, state, data)` or with assignments as `(self, data)`.
 
         The pure form returns the outputs and the values of the non-trainable variables.
         """
@@ -125,9 +125,9 @@ class Steps(_Half):
         training: bool = False,
         optimizer_variables: Sequence | None = None,
     ) -> tuple:
-        """The loss to differentiate, and (loss, predictions, non-trainable and metrics variables) beside it."""
+        """The loss to differentiate, and (loss, predictions, non-trainable and metrics variables) as aux."""
         parts = _own_variables(self)
-        if optimizer_variables is not None:  # read where the optimizer scales the loss
+        if optimizer_variables is not None:  # used if the optimizer scales the loss
             parts = (*parts, tuple(self.optimizer.variables))
 
         def run() -> tuple:
@@ -163,7 +163,7 @@ class Steps(_Half):
         return loss, tuple(after)
 
     def _loss_of(self, x: Data, y: Data, y_pred: Tensor, sample_weight: Data, training: bool) -> Nested:
-        """`compute_loss`, which in older scripts takes no `training`."""
+        """`compute_loss`, which has no `training` argument in older scripts."""
         takes_mode = "training" in inspect.signature(self.compute_loss).parameters
         kwargs = {"training": training} if takes_mode else {}
         return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **kwargs)
@@ -181,12 +181,12 @@ class Steps(_Half):
 
 
 def mode(model: "Layer", training: bool) -> dict[str, bool]:
-    """The argument that tells `model` whether it trains, where its `call` takes one."""
+    """The `training` argument for `model`, if its `call` has one."""
     return {"training": training} if model._call_accepts("training") else {}
 
 
 def is_default(model: Any, stage: str) -> bool:
-    """Whether a stage ("train", "test" or "predict") runs cornu's own step, loss and metrics."""
+    """Whether a stage ("train", "test" or "predict") uses cornu's own step, loss and metrics."""
     if makes_own_function(model, stage) or model._computations[stage].made is not None:
         return False
     names = {"predict": ("predict_step",)}.get(stage, (f"{stage}_step", "compute_loss", "compute_metrics"))
@@ -194,12 +194,12 @@ def is_default(model: Any, stage: str) -> bool:
 
 
 def makes_own_function(model: object, stage: str) -> bool:
-    """Whether a subclass overrides `make_train_function` or its like."""
+    """Whether a subclass overrides `make_train_function` or similar."""
     return not registry.is_builtin(getattr(type(model), f"make_{stage}_function"))
 
 
 def is_pure(method: Callable) -> bool:
-    """Whether a step method takes `(state, data)`, or anything (`*args`), rather than `(data)`."""
+    """Whether a step method accepts `(state, data)`, or anything (`*args`), rather than `(data)`."""
     return _positional_count(getattr(method, "__func__", method)) - inspect.ismethod(method) >= 2
 
 
@@ -215,12 +215,12 @@ def _positional_count(function: Callable) -> int:
 
 
 def variables_of(model: object, stage: str) -> Parts:
-    """The variables behind the state of a stage, as the model has them now."""
+    """The variables in the state of a stage, as currently in the model."""
     return layers_and_variables(model, stage)[1]
 
 
 def layers_and_variables(model: Any, stage: str) -> tuple[tuple, Parts]:
-    """The model's layers, each with whether it is trainable, and the variables behind the state of a stage."""
+    """The model's layers, each with its `trainable`, and the variables in the state of a stage."""
     layers = model._remembered(_layers)
     trainable, rest, *metrics = _own_variables(model, stage)
     rest = (*rest, *carried_states())
@@ -249,7 +249,7 @@ def _optimizer_variables(model: object) -> tuple[Variable, ...]:
 
 
 def optimizers_of(model: Any) -> list[Optimizer]:
-    """That of `compile`; for a step that assigns variables also other optimizers among the attributes."""
+    """The optimizer of `compile`; for a step that assigns variables also other optimizers among the attributes."""
     found = [model.optimizer] if model.optimizer is not None else []
     if not is_pure(model.train_step):
         found += [o for o in vars(model).values() if isinstance(o, Optimizer) and o is not model.optimizer]
@@ -257,9 +257,9 @@ def optimizers_of(model: Any) -> list[Optimizer]:
 
 
 def pure_step(model: object, stage: str, parts: Parts, names: list[str] | None = None) -> Callable:
-    """`(state, data, rows) -> (result, state)`; `rows` is how many rows are real in a padded batch, else None.
+    """`(state, data, rows) -> (result, state)`; `rows` is the number of valid rows in a padded batch, else None.
 
-    The names of the logs are put into the list `names` in their order, which a compiled function would forget.
+    The names of the logs are appended to the list `names` in order, which would be lost in a compiled function.
     """
     method = getattr(model, f"{stage}_step")
     known = set(map(id, carried_states()))
@@ -286,7 +286,7 @@ def pure_step(model: object, stage: str, parts: Parts, names: list[str] | None =
 
 
 def only_changes(step: Callable) -> Callable:
-    """The step with a new state that holds, by position and in the old dtypes, only the values that it changed."""
+    """The step with a new state that contains, by index and in the old dtypes, only the values that it changed."""
 
     def changes(state: tuple, data: Data, rows: object) -> tuple[object, list[dict]]:
         result, after = step(state, data, rows)
@@ -323,7 +323,7 @@ def _carrying(method: Callable, state: tuple, data: Data, carried: list[Variable
 
 
 def _flat_logs(logs: Mapping) -> Iterator[tuple[str, jax.Array]]:
-    """Names and values; those of a metric with several values take their place among the others."""
+    """Names and values; those of a metric with several values are inserted among the others."""
     for name, value in logs.items():
         if isinstance(value, Mapping):
             yield from _flat_logs(value)
@@ -336,7 +336,7 @@ def _array(x: Data) -> Tensor:
 
 
 def _rows(data: Data, rows: Tensor) -> Tensor:
-    """Scope that says which rows of the batch are real."""
+    """Scope that defines which rows of the batch are valid."""
     if rows is None:
         return context.scope(rows=None)
     size = jax.tree.leaves(data)[0].shape[0]

@@ -1,7 +1,7 @@
-"""Batches of text: the layers of a model that take text read it on the host, before each step.
+"""Batches of text: the layers of a model that take text process it on the host, before each step.
 
-Which layers take text they say themselves (`HostLayer.takes_text`). They stand where a model begins, also in models
-inside it: everything that they need comes from the data, through layers that run on the host as well.
+Layers declare themselves that they take text (`HostLayer.takes_text`). They must be at the beginning of a model, also
+in nested models: all their inputs must come from the data, through layers that run on the host as well.
 """
 
 import functools
@@ -19,15 +19,15 @@ from cornu.layers.host import HostLayer
 from cornu.training import step
 
 Reader = Callable[[tuple], tuple]
-"""What a batch goes through before a step: (x, y, ...) with text in x, to one without."""
+"""The preprocessing of a batch before a step: from (x, y, ...) with text in x to one without."""
 
 
 def reader(model: Any, batch: tuple, stage: str) -> Reader | None:
-    """What reads the text of batches like a first one; None where there is no text to read.
+    """The function that processes the text of batches like a first one; None if there is no text.
 
     Args:
-        model: the model, which is built where it was not.
-        batch: (x, y, sample_weight), as the user's data gives it.
+        model: the model, which is built if needed.
+        batch: (x, y, sample_weight), as in the user's data.
         stage: "train", "test" or "predict".
     """
     texts = [(path, leaf) for path, leaf in tree.flatten_with_path(batch[0]) if is_text(leaf)]
@@ -37,7 +37,7 @@ def reader(model: Any, batch: tuple, stage: str) -> Reader | None:
     if not _takes_text(model):
         _refuse(model, *texts[0])
     if not model.jit_compile and not step.is_default(model, stage):
-        return None  # a step of the user's own that is not compiled gets the text itself
+        return None  # a custom step that is not compiled receives the text itself
     return functools.partial(_read_batch, model)
 
 
@@ -46,7 +46,7 @@ def _takes_text(model: Any) -> bool:
 
 
 def _build(model: Any, x: Any) -> None:
-    """Lay a stack of layers out that begins with one that takes text."""
+    """Build a stack of layers that begins with one that takes text."""
     first = model
     while first is not None and not first.built and not isinstance(first, HostLayer):
         first = next(iter(getattr(first, "layers", ())), None)
@@ -57,8 +57,9 @@ def _build(model: Any, x: Any) -> None:
 def _refuse(model: object, path: tuple, text: np.ndarray) -> None:
     where = "x" + "".join(f"[{part!r}]" for part in path)
     raise ValueError(
-        f"{validate.describe(model)}: the model computes with numbers, but {where} holds text, such as "
-        f"{str(text.flat[0])!r}. Turn it into numbers first, or begin the model with a layer that takes text, such as "
+        f"{validate.describe(model)}: the model expects numbers, but {where} contains text, such as "
+        f"{str(text.flat[0])!r}. Convert it to numbers first, or start the model with a layer that accepts text, such "
+        "as "
         "TextVectorization or StringLookup: cornu.Sequential([layer, ...]), or cornu.Model(cornu.Input((1,), "
         'dtype="string"), outputs).'
     )
@@ -68,17 +69,17 @@ def _read_batch(model: Any, batch: tuple) -> tuple:
     x, *others = batch
     x = tree.map_structure(as_read, x)
     graph = model._graph
-    with context.scope(callers=(model,)):  # what layers make stays on the host
+    with context.scope(callers=(model,)):  # the results of layers stay on the host
         _read(graph, graph.standardize(x, model))
     return ReadBatch.of(x), *others
 
 
 def _read(graph: Any, values: list) -> list:
-    """Call the layers of a graph that take text on it, and keep in each `ReadText` what they made.
+    """Call the layers of a graph that take text, and store their results in each `ReadText`.
 
     Args:
         graph: the graph.
-        values: for each input text or an array; None for what is not known on the host.
+        values: for each input, text or an array; None if unknown on the host.
 
     Returns:
         The same for each output.
@@ -93,21 +94,22 @@ def _read(graph: Any, values: list) -> list:
 
 
 def _made(operation: Any, args: tuple, kwargs: dict, given: list) -> list | None:
-    """What an operation makes on the host, flat: text, or a function that gives numbers when they are wanted."""
+    """The result of an operation on the host, flat: text, or a function that returns numbers on demand."""
     texts = [value for value in given if isinstance(value, ReadText)]
     graph = getattr(operation, "_graph", None)
     if texts and graph is not None:
         return _read(graph, graph.standardize(args[0], operation))
     if texts and not getattr(operation, "takes_text", False):
         raise ValueError(
-            f"{validate.describe(operation)} is given text, and computes with numbers. Between the input of text and "
-            "the layers that turn it into numbers (TextVectorization, StringLookup, Hashing) there can be no other."
+            f"{validate.describe(operation)} received text but expects numbers. Between the text input and "
+            "the layers that convert it to numbers (TextVectorization, StringLookup, Hashing) there can be no others."
         )
     if not isinstance(operation, HostLayer) or any(value is None for value in given):
         if texts:
             raise ValueError(
-                f"{validate.describe(operation)} is given text beside numbers that the model computes. It reads text "
-                "before the model runs, so all that it is given must come from the data."
+                f"{validate.describe(operation)} received text together with numbers computed by the model. It "
+                "processes text "
+                "before the model runs, so all its inputs must come from the data."
             )
         return None
     call = functools.cache(lambda: operation(*tree.map_structure(_value, args), **tree.map_structure(_value, kwargs)))
@@ -115,7 +117,7 @@ def _made(operation: Any, args: tuple, kwargs: dict, given: list) -> list | None
         return [call]
     if id(operation) in texts[0].made:
         raise ValueError(
-            f"{validate.describe(operation)} is called twice on one text. Call it once, or take two layers."
+            f"{validate.describe(operation)} is called twice on the same text. Call it once, or use two layers."
         )
     made = texts[0].made[id(operation)] = as_read(call())
     return [made if isinstance(made, ReadText) else lambda: made]

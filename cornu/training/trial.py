@@ -1,9 +1,9 @@
-"""Trying a training out: steps run on values of their own, and the model is what it was before.
+"""Trying out training: steps run on values of their own, and the model is unchanged afterwards.
 
-A compiled step is a function of a state, so steps that are tried never give the variables anything. What a trial does
-change, because it builds what is not built, takes other learning rates or draws seeds, is put back, also after an error
-or Ctrl-C: the training that comes next gives the numbers that it would have given. A whole training that is only tried
-out (`rehearsal.py`) gives the variables new values, which are put back likewise.
+A compiled step is a function of a state, so trial steps never assign the variables. Other changes, from building what
+is not built, using other learning rates or drawing seeds, are undone, also after an error or Ctrl-C: a subsequent run
+gives the same numbers as without the trial. A full dry run (`rehearsal.py`) assigns the variables, which are restored
+likewise.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 @contextmanager
 def trial(model: "Model", *data: object) -> Iterator[None]:
-    """Scope of steps that are tried on a model with data, which leave no trace in it.
+    """Scope of trial steps of a model on data, which leave no trace in it.
 
     Args:
         model: the model.
-        data: where the rows come from.
+        data: the source of the rows.
     """
-    global_seed()  # drawn once in a process, which is not to be undone
+    global_seed()  # drawn once per process, and must not be undone
     with undone(model, orders_kept(model, *data)), context.uids_kept(), draws_undone():
         model._computations = {stage: known.fresh() for stage, known in model._computations.items()}
         yield
@@ -43,12 +43,12 @@ def trial(model: "Model", *data: object) -> Iterator[None]:
 
 @contextmanager
 def undone(model: object, orders: Callable[[], None], variables: Sequence[Variable] = ()) -> Iterator[None]:
-    """Scope after which a model and all its parts have the attributes that they have now.
+    """Scope that restores the current attributes of a model and all its parts at its end.
 
     Args:
         model: the model.
-        orders: what `orders_kept` gave; it is called.
-        variables: those that have the values of now afterwards.
+        orders: the result of `orders_kept`; it is called.
+        variables: variables whose current values are restored.
     """
     attributes, values = attributes_kept(model), values_of(variables)
     try:
@@ -61,11 +61,11 @@ def undone(model: object, orders: Callable[[], None], variables: Sequence[Variab
 
 
 def orders_kept(model: "Trainer", *data: object) -> Callable[[], None]:
-    """A function after which the next training has the orders of rows that it would have now.
+    """A function that restores the random state, so that the next run has the row order it would have now.
 
     Args:
         model: the model.
-        data: where the rows come from.
+        data: the source of the rows.
     """
     trainings, passes = model._trainings, passes_kept(*data)
 
@@ -77,28 +77,30 @@ def orders_kept(model: "Trainer", *data: object) -> Callable[[], None]:
 
 
 def check_compiled(model: object, owner: str) -> None:
-    """Refuse what is not a model that can be trained.
+    """Reject anything that is not a trainable model.
 
     Args:
-        model: what was given as one.
-        owner: who asks, for messages.
+        model: the object to check.
+        owner: the caller, for error messages.
     """
     if not isinstance(model, Compilable):
         raise TypeError(f"{owner}: model must be a compiled model. Received: {validate.shown(model)}.")
     model._require_compiled(owner)
     if model.optimizer is None:
-        raise ValueError(f"{owner}: {validate.describe(model)} was compiled with optimizer=None. Give it one.")
+        raise ValueError(
+            f"{owner}: {validate.describe(model)} was compiled with optimizer=None. Compile it with an optimizer."
+        )
 
 
 def batches_for(model: "Model", data: tuple[Data, Data, Data], most: int, owner: str, **options: Any) -> Batches:
-    """Training data as batches, in the order in which the next `fit` would have them; the model is built for them.
+    """Training data as batches, in the order in which the next `fit` would use them; the model is built for them.
 
     Args:
         model: the model, in a `trial`.
-        data: (x, y, sample_weight), as `fit` takes them.
-        most: batches that are wanted, at which endless data end.
-        owner: who asks, for messages.
-        options: more arguments of `make_batches`.
+        data: (x, y, sample_weight), as passed to `fit`.
+        most: maximum number of batches, which ends infinite data.
+        owner: the caller, for error messages.
+        options: additional arguments of `make_batches`.
     """
     x, y, sample_weight = data
     makes_batches = is_source_of_batches(x)
@@ -118,9 +120,9 @@ def batches_for(model: "Model", data: tuple[Data, Data, Data], most: int, owner:
 
 
 def whole_batches(batches: Batches) -> Iterator[tuple]:
-    """Batches as steps take them, epoch after epoch for as long as there are any.
+    """Batches as passed to steps, over as many epochs as there are.
 
-    Of arrays the last batch is left out where it is short: it would be compiled by itself.
+    A short last batch of arrays is omitted: it would be compiled separately.
     """
     whole = batches.num_samples // batches.batch_size if batches.num_samples and batches.batch_size else None
     number = 0

@@ -1,8 +1,8 @@
-"""What passes through each layer of a step, forward and backward: where numbers stop being finite.
+"""Observing the values that pass through each layer of a step, forward and backward, to find where they become NaN.
 
-A `Watch` is told of every call of an operation within a step (`context.watch`), however the step is written. It lets
-the arrays that go in and out pass through taps, which change nothing: a tap tells of the values when they are computed,
-and of their gradient when that comes back. So the step may be compiled, loop or differentiate as it likes.
+A `Watch` is notified of every call of an operation within a step (`context.watch`), however the step is written. It
+passes inputs and outputs through taps, which do not change them: a tap reports the values when they are computed, and
+their gradient when that is computed. So the step may be compiled, loop or differentiate freely.
 
 The order of the calls is that in which the step was traced, which is the order of the program.
 """
@@ -23,18 +23,18 @@ from cornu.core.variable import Variable
 
 
 def path_of(operation: Operation) -> str:
-    """The names of the layers around a call that is watched and its own; a layer's own scope is open by then."""
+    """The names of the layers around an observed call and its own; a layer's own scope is already open then."""
     around = context.current()
     return "/".join(around.path if around.scope_caller is operation else (*around.path, operation.name))
 
 
 class Moment:
-    """What was seen of the values at one point of a step.
+    """Observations of the values at one point of a step.
 
     Attributes:
-        number: when it came, among all moments; None while nothing has come.
-        is_finite, has_nan: of all the values that came.
-        rows: for each row of the batch whether all its values were finite; None where the first axis is another.
+        number: position among all moments; None before any values arrive.
+        is_finite, has_nan: of all values seen.
+        rows: for each row of the batch, whether all its values were finite; None if the first axis is not the batch.
         low, high: the range of the finite values.
     """
 
@@ -47,16 +47,16 @@ class Moment:
 
     @property
     def is_bad(self) -> bool:
-        """Whether something that is not finite came."""
+        """Whether a non-finite value was seen."""
         return self._came and not self.is_finite
 
     @property
     def largest(self) -> float:
-        """The largest finite absolute value; 0 where there is none."""
+        """The largest finite absolute value; 0 if there is none."""
         return abs(max(-self.low, self.high, 0.0))
 
     def note(self, has_nan: object, rows: object, low: Tensor, high: Tensor) -> None:
-        """Take note of values that have come."""
+        """Record values."""
         found = np.asarray(rows)
         self._came = True
         self.is_finite &= bool(found.all())
@@ -71,10 +71,10 @@ class Passage:
 
     Attributes:
         operation: the layer, model or function.
-        path: the names of the layers around it and its own.
-        parent: the call within which it happened; None for the outermost.
-        before, after: the values that went in and came out.
-        gradient_after, gradient_before: the gradients that came back to its outputs, and from there to its inputs.
+        path: the names of the enclosing layers and its own.
+        parent: the enclosing call; None for the outermost.
+        before, after: the inputs and the outputs.
+        gradient_after, gradient_before: the gradients with respect to its outputs and its inputs.
     """
 
     def __init__(self, operation: Operation, path: str, parent: "Passage | None"):
@@ -88,15 +88,15 @@ class Passage:
 
 
 class Watch:
-    """What looks at each call of a step: `with context.scope(watch=Watch(rows)): step(...)`.
+    """Observes each call of a step: `with context.scope(watch=Watch(rows)): step(...)`.
 
     Args:
         rows: number of rows of the batch.
-        gradients: whether gradients are looked at; a step that differentiates forward cannot be then.
+        gradients: whether to observe gradients; not possible for a step with forward-mode differentiation.
 
     Attributes:
         passages: the calls, in the order in which they began.
-        weights: by variable, what was seen of its gradient when an optimizer was given it.
+        weights: by variable, the observations of its gradient when passed to an optimizer.
     """
 
     def __init__(self, rows: int, gradients: bool = True):
@@ -107,7 +107,7 @@ class Watch:
         self._numbers = itertools.count()
 
     def __call__(self, operation: object, function: Callable, *args: Any, **kwargs: Any) -> Nested:
-        """The outputs of `function`, which is the call of `operation`."""
+        """The outputs of `function`, the call of `operation`."""
         if not isinstance(operation, Operation):  # an optimizer, with gradients and their variables
             for gradient, variable in zip(*args, strict=True):
                 self._tell(self.weights.setdefault(variable, Moment()), gradient)
@@ -123,7 +123,7 @@ class Watch:
         return self._tapped(outputs, passage.after, passage.gradient_after)
 
     def bad_moments(self) -> Iterator[tuple[Passage, bool]]:
-        """(call, whether it is about what came out) for values that were not finite, in the order of the step."""
+        """(call, whether its outputs are concerned) for non-finite values, in the order of the step."""
         found = [(p.before.number, p, False) for p in self.passages if p.before.is_bad]
         found += [(p.after.number, p, True) for p in self.passages if p.after.is_bad]
         yield from ((p, out) for _, p, out in sorted(found, key=lambda each: each[0] or 0))
@@ -142,7 +142,7 @@ class Watch:
         return jax.tree.map(tapped, structure)
 
     def _tap(self, gradients: Moment) -> Callable[[jax.Array], jax.Array]:
-        """A function that returns its argument, and tells of the gradient."""
+        """A function that returns its argument, and reports the gradient."""
 
         @jax.custom_vjp
         def tap(x: jax.Array) -> jax.Array:
@@ -156,7 +156,7 @@ class Watch:
         return tap
 
     def _tell(self, moment: Moment, x: Tensor) -> None:
-        """Have `moment` take note of an array when it has been computed."""
+        """Have `moment` record an array once it is computed."""
         if moment.number is None:
             moment.number = next(self._numbers)
         finite = jnp.isfinite(x)

@@ -1,4 +1,4 @@
-"""Small tools around models and data."""
+"""Utilities for models and data."""
 
 from typing import TYPE_CHECKING
 

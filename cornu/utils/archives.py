@@ -1,7 +1,7 @@
-"""Archives unpacked into a folder of their own, and nowhere else.
+"""Extracting archives to a directory of their own, and nowhere else.
 
-A member may neither name a place outside the folder, nor be a link or a device, and all of them together may not claim
-more room than their archive's bytes can stand for.
+A member must not have a path outside the directory, nor be a link or a device, and together they must not claim more
+space than the size of their archive allows.
 """
 
 import bz2
@@ -27,7 +27,7 @@ from cornu.saving import plain_zip
 from cornu.saving.plain_h5 import MOST_PACKED
 
 _MOST_MEMBERS = 1_000_000
-_AT_ONCE = 2**20  # bytes, more than any header of a tar archive has
+_AT_ONCE = 2**20  # bytes, more than the size of any tar header
 _PACKED: dict[bytes, Callable] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 _DAMAGE = (
     tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, struct.error, RuntimeError,
@@ -37,13 +37,13 @@ _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPE
 
 
 def unpack(path: Path, folder: Path, formats: str | Sequence[str] | None, again: bool = False) -> None:
-    """Put an archive's members into a folder, unless it is there already.
+    """Extract an archive's members to a directory, unless it exists already.
 
     Args:
         path: the archive.
-        folder: the folder, which holds nothing else.
-        formats: `"auto"`, `"tar"`, `"zip"`, a list of the latter, or None for none.
-        again: whether to unpack even where the folder is there.
+        folder: the directory, which contains nothing else.
+        formats: `"auto"`, `"tar"`, `"zip"`, a list of the latter two, or None for none.
+        again: whether to extract even if the directory exists.
     """
     if folder.is_dir() and not again:
         return
@@ -60,7 +60,7 @@ def unpack(path: Path, folder: Path, formats: str | Sequence[str] | None, again:
     except _DAMAGE as error:
         if getattr(error, "errno", None) in _OF_THE_DISK:
             raise
-        raise ValueError(f"{path} is damaged, or its members do not go together: {error}") from error
+        raise ValueError(f"{path} is damaged, or its members are inconsistent: {error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -84,7 +84,7 @@ def _is_tar(path: Path) -> bool:
 
 @contextlib.contextmanager
 def _tar(path: Path) -> Iterator[tarfile.TarFile]:
-    """The archive, unpacked on the way if need be."""
+    """The archive, decompressed on the fly if needed."""
     with open(path, "rb") as file:
         start = file.read(6)
     unpack = next((opener for mark, opener in _PACKED.items() if start.startswith(mark)), open)
@@ -93,7 +93,7 @@ def _tar(path: Path) -> Iterator[tarfile.TarFile]:
 
 
 class _Careful:
-    """A stream of which nobody reads much at once, however large a header claims to be."""
+    """A stream that limits the size of single reads, whatever a header claims."""
 
     def __init__(self, stream: BinaryIO):
         self._stream = stream
@@ -102,7 +102,7 @@ class _Careful:
     def read(self, size: int) -> bytes:
         """The next bytes."""
         if not 0 <= size <= _AT_ONCE:
-            raise ValueError(f"A header of the archive claims {size} bytes, which is refused.")
+            raise ValueError(f"A header of the archive claims a size of {size} bytes, which is not allowed.")
         return self._stream.read(size)
 
 
@@ -111,7 +111,7 @@ def _write(path: Path, archive: object, folder: Path) -> None:
     for count, (name, size, is_folder, source) in enumerate(_members(archive)):
         room -= size
         if room < 0 or count >= _MOST_MEMBERS:
-            raise ValueError(f"{path} claims to hold more than an archive of its size can. It was not unpacked.")
+            raise ValueError(f"{path} claims to contain more than an archive of its size can. It was not extracted.")
         place = folder / _inside(path, name)
         if is_folder:
             place.mkdir(parents=True, exist_ok=True)
@@ -122,18 +122,22 @@ def _write(path: Path, archive: object, folder: Path) -> None:
 
 
 def _members(archive: Any) -> Iterator[tuple]:
-    """(name, size, whether it is a folder, function that opens it) of each member."""
+    """(name, size, whether it is a directory, function that opens it) of each member."""
     if isinstance(archive, zipfile.ZipFile):
         for info in archive.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise ValueError(f"{archive.filename}: the member {info.filename!r} is a link or a device: refused.")
+                raise ValueError(
+                    f"{archive.filename}: the member {info.filename!r} is a link or a device, which is not allowed."
+                )
             yield info.filename, info.file_size, info.is_dir(), functools.partial(_of_zip, archive, info)
     else:
         for info in archive:
-            archive.members = []  # what was met is not kept
+            archive.members = []  # keeps no list of members
             if not (info.isreg() or info.isdir()):
-                raise ValueError(f"{archive.name}: the member {info.name!r} is a link or a device, which is refused.")
+                raise ValueError(
+                    f"{archive.name}: the member {info.name!r} is a link or a device, which is not allowed."
+                )
             yield info.name, info.size, info.isdir(), lambda info=info: archive.extractfile(info)
 
 
@@ -143,10 +147,10 @@ def _of_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
 
 
 def _inside(path: Path, name: str) -> PurePosixPath:
-    """A member's name, when it stays within the folder."""
+    """A member's name, if it is inside the directory."""
     place = PurePosixPath(name.replace("\\", "/"))
     if place.is_absolute() or ".." in place.parts or ":" in name or "\0" in name:
-        raise ValueError(f"{path}: the member {name!r} would be written outside the archive's folder: refused.")
+        raise ValueError(f"{path}: the member {name!r} would be written outside the archive's directory.")
     return place
 
 
@@ -156,4 +160,4 @@ def _copy(member: Any, file: Any, size: int, path: Path) -> None:
         file.write(chunk)
         size -= len(chunk)
     if size or member.read(1):
-        raise ValueError(f"{path} is damaged: a member is not of the size that it declares.")
+        raise ValueError(f"{path} is damaged: a member does not have its declared size.")

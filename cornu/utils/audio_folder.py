@@ -1,4 +1,4 @@
-"""A folder of sound files as a data set of waves."""
+"""A directory of audio files as a dataset of waveforms."""
 
 import math
 import os
@@ -34,35 +34,37 @@ def audio_dataset_from_directory(
     follow_links: bool = False,
     verbose: bool = True,
 ) -> Dataset | list[Dataset]:
-    """A data set of the sounds (.wav) of a folder, whose subfolders are the classes.
+    """A dataset of the audio files (.wav) in a directory, whose subdirectories are the classes.
 
-    The files are read by the package soundfile while the data set is.
+    The files are read lazily with the package soundfile.
 
     Args:
-        directory: the folder.
-        labels: `"inferred"` for the subfolders, a list of labels in the order of the sorted paths, or None for none.
+        directory: path of the directory.
+        labels: `"inferred"` from the subdirectories, a list of labels in the order of the sorted paths, or None for
+            none.
         label_mode: `"int"` for int32 of shape `(batch,)`, `"categorical"` for float32 of shape `(batch, classes)`,
             `"binary"` for float32 of shape `(batch, 1)`, 0 or 1, or None for none.
-        class_names: the subfolders to take, in the order of their labels; None takes all, in the order of their names.
-        batch_size: sounds in a batch; None gives single ones.
-        sampling_rate: samples a second that sounds are brought to, by a polyphase filter; None leaves them as they are.
-        output_sequence_length: samples that sounds are cut to, or filled up to with zeros at their end; None fills them
-            up to the longest of a batch.
-        ragged: must be False, for there are no ragged arrays: `batch_size=None` gives sounds as long as they are.
-        shuffle: whether the sounds are mixed, anew in each epoch; otherwise they come in the order of their paths.
-        seed: of the shuffling; None draws one from NumPy's global generator.
-        validation_split: fraction of the sounds, the last ones after shuffling, that are to validate with.
-        subset: `"training"`, `"validation"`, or `"both"` for a list of the two data sets; with `validation_split` only.
-        follow_links: whether subfolders that are links are entered.
-        verbose: whether to print how many files there are.
+        class_names: the subdirectories to use, in the order of their labels; None uses all, in alphabetical order.
+        batch_size: number of files in a batch; None yields single ones. Defaults to 32.
+        sampling_rate: rate in Hz to which audio is resampled, with a polyphase filter; None keeps the original rates.
+        output_sequence_length: number of samples to which audio is truncated or zero-padded at the end; None pads to
+            the longest of a batch.
+        ragged: must be False, since there are no ragged arrays: `batch_size=None` yields audio of the original length.
+        shuffle: whether to shuffle the files in each epoch; otherwise they are sorted by path. Defaults to True.
+        seed: seed of the shuffling; None draws one from NumPy's global generator.
+        validation_split: fraction of the files, the last ones after shuffling, reserved for validation. None by
+        default.
+        subset: `"training"`, `"validation"`, or `"both"` for a list of both datasets; only with `validation_split`.
+        follow_links: whether to follow symbolic links to subdirectories.
+        verbose: whether to print the number of files.
 
     Returns:
-        A data set of float32 waves from -1 to 1 of shape `(batch, samples, channels)`, or of pairs with labels. Its
-        `class_names` and `file_paths` say what was found.
+        A dataset of float32 waveforms from -1 to 1 of shape `(batch, samples, channels)`, or of pairs with labels. Its
+        `class_names` and `file_paths` attributes list what was found.
 
     Raises:
-        FileNotFoundError: when there is no such folder.
-        ValueError: when there are no sounds in it, or the arguments do not go together.
+        FileNotFoundError: if the directory does not exist.
+        ValueError: if it contains no audio files, or the arguments are inconsistent.
 
     Example:
 
@@ -95,11 +97,11 @@ def audio_dataset_from_directory(
 
 
 def _resampled(wave: np.ndarray, before: int, after: int) -> np.ndarray:
-    """A wave of shape (samples, channels) at another rate."""
+    """A waveform of shape (samples, channels) resampled to another rate."""
     common = math.gcd(before, after)
     return signal.resample_poly(wave, after // common, before // common, axis=0).astype("float32")
 
 
 def _of_length(wave: np.ndarray, length: int) -> np.ndarray:
-    """The first samples of a wave, or all of them and zeros."""
+    """The first samples of a waveform, or all of them followed by zeros."""
     return np.pad(wave[:length], [(0, max(0, length - len(wave))), (0, 0)])

@@ -1,4 +1,4 @@
-"""How many rows a second a model trains on, by batch size: larger batches keep a device busier, up to a point."""
+"""How many rows per second a model trains on, by batch size: larger batches keep a device busier, up to a point."""
 
 import contextlib
 import math
@@ -35,20 +35,20 @@ else:
     Model: TypeAlias = Any
 
 _OWNER = "find_batch_size"
-_ENOUGH = 0.9  # of the highest number of rows a second, for the size that is suggested
-_GROWTH = 1.05  # the least factor by which one doubling must raise that number, in one of two
-_SHARE = 0.8  # of the free memory that a step may take
-_CALLS = 8  # of which the fastest counts: others may want the processor too
+_ENOUGH = 0.9  # fraction of the highest throughput that suffices for the suggestion
+_GROWTH = 1.05  # minimum growth of throughput in one of two successive doublings
+_SHARE = 0.8  # fraction of the free memory that a step may use
+_CALLS = 8  # number of calls, of which the fastest counts: other programs may run too
 
 
 class BatchSize(NamedTuple):
-    """What one batch size gave.
+    """The measurements for one batch size.
 
     Attributes:
-        size: rows in a batch.
-        rows_per_second: rows that were trained on in a second.
-        step: seconds of a step.
-        memory: bytes that a step takes, with the weights, the optimizer's state and the batch.
+        size: number of rows in a batch.
+        rows_per_second: number of rows trained on per second.
+        step: seconds per step.
+        memory: bytes needed by a step, including the weights, the optimizer's state and the batch.
     """
 
     size: int
@@ -59,11 +59,12 @@ class BatchSize(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class BatchSizes:
-    """What `find_batch_size` measured: `repr` says it in a sentence, `print` as a table too, and `plot` draws it.
+    """The measurements of `find_batch_size`: `repr` describes them in a sentence, `print` also as a table, `plot` draws
+    them.
 
     Attributes:
-        table: a `BatchSize` for each size that was measured, in rising order.
-        ending: why no larger one was measured.
+        table: a `BatchSize` for each measured size, in increasing order.
+        ending: why no larger size was measured.
     """
 
     table: tuple[BatchSize, ...]
@@ -71,16 +72,16 @@ class BatchSizes:
 
     @property
     def suggestion(self) -> int:
-        """The smallest batch size with 90 % of the highest number of rows a second."""
+        """The smallest batch size with 90 % of the highest throughput."""
         most = max(row.rows_per_second for row in self.table)
         return next(row.size for row in self.table if row.rows_per_second >= _ENOUGH * most)
 
     def __repr__(self) -> str:
         best = max(self.table, key=lambda row: row.rows_per_second)
         chosen = next(row for row in self.table if row.size == self.suggestion)
-        reach = "the most" if chosen is best else f"where {best.size} gives the most, {best.rows_per_second:,.0f}"
+        reach = "the maximum" if chosen is best else f"where {best.size} gives the maximum, {best.rows_per_second:,.0f}"
         return (
-            f"The batch size {chosen.size} is suggested: it trains on {chosen.rows_per_second:,.0f} rows a second, "
+            f"The suggested batch size is {chosen.size}: it trains on {chosen.rows_per_second:,.0f} rows per second, "
             f"{reach}. {self.ending}"
         )
 
@@ -94,16 +95,16 @@ class BatchSizes:
         return notebook.fragment(repr(self), notebook.table(_HEADINGS, map(_cells, self.table), numbers=_HEADINGS))
 
     def plot(self, path: str | os.PathLike | None = None) -> Figure:
-        """Draw rows a second by batch size, with the suggestion.
+        """Draw rows per second by batch size, with the suggestion.
 
         Args:
-            path: file to write, of the kind that its ending says; None, the default, writes nothing.
+            path: file to write, in the format given by its extension; None, the default, writes nothing.
 
         Returns:
-            A `matplotlib.figure.Figure`, which a notebook shows; nothing pops up.
+            A `matplotlib.figure.Figure`, which a notebook displays; no window is opened.
 
         Raises:
-            ImportError: where matplotlib is not installed (the extra `plot`).
+            ImportError: if matplotlib is not installed (the extra `plot`).
         """
         figure = pictures.new_figure(6.4, 4.0, f"{_OWNER}(...).plot()")
         axes, sizes = figure.add_subplot(), [row.size for row in self.table]
@@ -114,7 +115,7 @@ class BatchSizes:
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
         axes.legend()
-        pictures.label(axes, "", "batch size", "rows a second")
+        pictures.label(axes, "", "batch size", "rows per second")
         pictures.write(figure, path)
         return figure
 
@@ -141,29 +142,29 @@ def find_batch_size(
     seconds: float = 0.5,
     verbose: str | int = "auto",
 ) -> BatchSizes:
-    """Measure how many rows a second the model trains on, by batch size, and suggest one.
+    """Measure how many rows per second the model trains on, by batch size, and suggest a size.
 
-    Sizes are powers of two from `minimum` on, until two doublings in a row bring less than 5 % each, the rows of `x` or
-    `maximum` are reached, or a step would take more memory than there is: XLA says how much before it runs. Compiling
-    is not counted. Steps run on copies: afterwards the model, its optimizer, its metrics and all seeds are what they
-    were, also after an error or Ctrl-C.
+    Sizes are powers of two starting at `minimum`, until two successive doublings gain less than 5 % each, the number of
+    rows of `x` or `maximum` is reached, or a step would need more memory than there is, according to XLA before it
+    runs. Compilation is not counted. Steps run on copies: the model, its optimizer, its metrics and all seeds are
+    restored afterwards, even after an error or Ctrl-C.
 
         found = cornu.utils.find_batch_size(model, x, y)
         print(found)
         model.fit(x, y, batch_size=found.suggestion)
 
-    What is suggested is the smallest size with 90 % of the highest speed: smaller batches mostly learn more from a row.
-    Another batch size wants another learning rate (`find_learning_rate`).
+    The suggestion is the smallest size with 90 % of the highest throughput: smaller batches usually learn more per row.
+    A different batch size requires a different learning rate (`find_learning_rate`).
 
     Args:
         model: a compiled model.
-        x, y, sample_weight, class_weight: data, as for `fit`. The rows of a first batch are repeated where a generator
-            or data set makes the batches.
-        minimum: the first size; the next power of two where it is none.
-        maximum: no size is above it.
-        memory_limit: bytes that a step may take; None for 80 % of what is free, on the host or the GPU.
-        seconds: how long each size is measured, about.
-        verbose: 0 to say nothing, 1 to say each size as it is measured, "auto" for 1 on a terminal or in a notebook.
+        x, y, sample_weight, class_weight: data, as for `fit`. The rows of a first batch are repeated if a generator or
+            dataset makes the batches.
+        minimum: the first size, rounded up to a power of two.
+        maximum: upper bound of the sizes.
+        memory_limit: bytes that a step may use; None for 80 % of the free memory of the host or the GPU.
+        seconds: approximate duration of each measurement.
+        verbose: 0 for silence, 1 to print each measurement, "auto" for 1 in a terminal or notebook.
 
     Returns:
         An object with `suggestion` (an int), `table` (rows of `size`, `rows_per_second`, `step` in seconds and `memory`
@@ -171,7 +172,7 @@ def find_batch_size(
 
     Raises:
         ValueError: for arguments out of range, a model that is not compiled, runs eagerly, has nothing to train or
-            takes one batch size alone, and where not even the first size fits into memory.
+            accepts only one batch size, and if not even the first size fits in memory.
 
     Example:
 
@@ -184,7 +185,7 @@ def find_batch_size(
         validate.positive_int(value, name, _OWNER) for name, value in (("minimum", minimum), ("maximum", maximum))
     )
     if isinstance(seconds, bool) or not validate.is_real(seconds) or not 0 < seconds < math.inf:
-        raise ValueError(f"{_OWNER}: seconds must be a number above 0. Received: {seconds=}.")
+        raise ValueError(f"{_OWNER}: seconds must be a positive number. Received: {seconds=}.")
     limit, says = _limit(memory_limit), resolve_verbose(verbose) == 1
     _check(model)
     with trial(model, x):
@@ -196,42 +197,42 @@ def find_batch_size(
         table, ending = _measured(steps, sizes, seconds, limit, says)
     ending = ending or f"{sizes[-1]} is the largest size that the {_bound(maximum, batches.num_samples)} allows."
     if not table:
-        raise ValueError(f"{_OWNER}: a batch of {ending} Give a smaller minimum, or a larger memory_limit in bytes.")
+        raise ValueError(f"{_OWNER}: a batch of {ending} Use a smaller minimum, or a larger memory_limit in bytes.")
     return BatchSizes(tuple(table), ending)
 
 
 def _measured(
     steps: "_Steps", sizes: list[int], seconds: float, limit: float, says: bool
 ) -> tuple[list[BatchSize], str | None]:
-    """What the sizes gave, and why not all of them were measured, if so."""
+    """The measurements, and why not all sizes were measured, if so."""
     table: list[BatchSize] = []
     for size in sizes:
         step = steps.of(size)
         if step.memory > limit:
-            return table, f"{size} would take {_mib(step.memory)} of memory, where {_mib(limit)} may be taken."
+            return table, f"{size} would need {_mib(step.memory)} of memory, but the limit is {_mib(limit)}."
         try:
             table.append(step.measured(seconds))
-        except jax.errors.JaxRuntimeError as error:  # another program may have taken what was free
+        except jax.errors.JaxRuntimeError as error:  # another program may have used the free memory
             if "RESOURCE_EXHAUSTED" not in str(error):
                 raise
             return table, f"{size} ran out of memory."
         if says:
             say(", ".join(f"{name} {cell}" for name, cell in zip(_HEADINGS, _cells(table[-1]), strict=True)))
         if _has_stopped_growing(table):
-            return table, f"Above {table[-3].size} it hardly grows."
+            return table, f"Above {table[-3].size}, throughput hardly grows."
     return table, None
 
 
 def _limit(given: int | None) -> float:
-    """How many bytes a step may take."""
+    """The number of bytes a step may use."""
     if given is not None:
         return validate.positive_int(given, "memory_limit", _OWNER)
     told = jax.local_devices(backend=platform.name())[0].memory_stats()
     free = told["bytes_limit"] - told["bytes_in_use"] if told else memory.free_memory()
     if free is None:
         raise ValueError(
-            f"{_OWNER}: this system does not tell how much memory is free. Give memory_limit, the bytes that a step "
-            "may take."
+            f"{_OWNER}: the free memory of this system is unknown. Pass memory_limit, the number of bytes that a step "
+            "may use."
         )
     return _SHARE * free
 
@@ -241,18 +242,18 @@ def _check(model: "Model") -> None:
     if not model.jit_compile or makes_own_function(model, "train") or model._computations["train"].made is not None:
         raise ValueError(
             f"{_OWNER}: {validate.describe(model)} runs its steps uncompiled (run_eagerly=True, jit_compile=False or a "
-            "train_function of its own), so that nothing tells beforehand how much memory they take."
+            "custom train_function), so that the memory they need is not known in advance."
         )
     fixed = {tensor.shape[0] for tensor in getattr(model, "inputs", None) or ()} - {None}
     if fixed:
         raise ValueError(
-            f"{_OWNER}: {validate.describe(model)} takes batches of {fixed.pop()} rows alone. Give Input() a shape "
-            "instead of a batch_shape."
+            f"{_OWNER}: {validate.describe(model)} only accepts batches of {fixed.pop()} rows. Use a shape in Input() "
+            "instead of batch_shape."
         )
 
 
 def _sizes(minimum: int, maximum: int, rows: int | None) -> list[int]:
-    """The powers of two to be measured."""
+    """The powers of two to measure."""
     most = maximum if rows is None else min(maximum, rows)
     sizes = [2**power for power in range((minimum - 1).bit_length(), most.bit_length())]
     if not sizes:
@@ -277,15 +278,15 @@ def _mib(size: float) -> str:
     return f"{size / 2**20:,.4g} MiB"
 
 
-# ---------------------------------------------------------------- steps that are measured
+# ---------------------------------------------------------------- measured steps
 
 
 class _Steps:
-    """The training step of a model on batches of any size, several in one call as `fit` runs them where it can.
+    """The training step of a model on batches of any size, several per call if `fit` would combine them.
 
     Args:
-        model: the model, in a `trial` and ready for its batches.
-        example: some rows, as steps take them, which are repeated.
+        model: the model, in a `trial` and prepared for its batches.
+        example: some rows, as passed to steps, which are repeated.
     """
 
     def __init__(self, model: object, example: tuple):
@@ -298,7 +299,7 @@ class _Steps:
         self._example = jax.tree.map(jnp.asarray, example)
 
     def of(self, size: int) -> "_Step":
-        """The step on batches of `size` rows, compiled and not run."""
+        """The step on batches of `size` rows, compiled but not run."""
         if self._many:
             with contextlib.suppress(LoopUnfitError):
                 return self._compiled(size)
@@ -306,7 +307,7 @@ class _Steps:
         return self._compiled(size)
 
     def _compiled(self, size: int) -> "_Step":
-        around = (1,) if self._many else ()  # a chunk of one batch, on which each step of a call goes
+        around = (1,) if self._many else ()  # a chunk of one batch, used by each step of a call
         shapes = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct((*around, size, *leaf.shape[1:]), leaf.dtype), self._example
         )
@@ -322,11 +323,11 @@ class _Step:
     """The step on batches of one size.
 
     Args:
-        size: rows.
-        function: what was compiled.
-        state: the values to start from.
+        size: number of rows.
+        function: the compiled function.
+        state: the initial values.
         example: rows to repeat.
-        many: whether a call takes any number of steps.
+        many: whether a call comprises any number of steps.
     """
 
     def __init__(self, size: int, function: Any, state: TrainState, example: tuple, many: bool):
@@ -335,7 +336,7 @@ class _Step:
         self._size, self._function, self._state, self._example, self._many = size, function, state, example, many
 
     def measured(self, seconds: float) -> BatchSize:
-        """The speed of the step, of which about as many seconds are run."""
+        """The throughput of the step, measured for about this many seconds."""
         rows = jnp.arange(self._size)
         data = jax.tree.map(lambda leaf: leaf[rows % len(leaf)], self._example)
         data = jax.tree.map(lambda leaf: leaf[None], data) if self._many else data

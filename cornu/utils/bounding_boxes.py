@@ -1,9 +1,8 @@
-"""Boxes around things in images: their formats, what becomes of them as images change, and how far they agree.
+"""Bounding boxes in images: their formats, how they change with the image, and how well they match.
 
-Four numbers say where a box is. In `"xyxy"` they are its left, top, right and bottom side in pixels, in `"yxyx"` top,
-left, bottom and right; `"xywh"` gives the corner and the size, `"center_xywh"` and `"center_yxhw"` the middle and the
-size. With `"rel_"` in front of it, a format counts in fractions of the image's width and height. Large and small
-letters are the same.
+Four numbers define a box. In `"xyxy"` they are its left, top, right and bottom sides in pixels, in `"yxyx"` top, left,
+bottom and right; `"xywh"` uses the corner and the size, `"center_xywh"` and `"center_yxhw"` the center and the size.
+With the prefix `"rel_"`, a format uses fractions of the image's width and height. Formats are case-insensitive.
 """
 
 import math
@@ -31,18 +30,19 @@ def convert_format(
     width: Tensor | None = None,
     dtype: DTypeLike = "float32",
 ) -> Nested:
-    """The same boxes in another format.
+    """Convert boxes to another format.
 
     Args:
-        boxes: array of shape `(..., 4)`, or a dictionary with such an array under "boxes", whose other entries stay.
-        source: the format that they have, such as `"xyxy"` (see `cornu.utils.bounding_boxes`).
-        target: the one that they get.
-        height, width: size of the image in pixels, or arrays of shape `(batch,)` with that of each; needed if one of
-            the formats is relative and the other is not.
-        dtype: what the numbers become before they are changed. Defaults to `"float32"`.
+        boxes: array of shape `(..., 4)`, or a dictionary with such an array under "boxes", whose other entries are
+            kept.
+        source: the current format, such as `"xyxy"` (see `cornu.utils.bounding_boxes`).
+        target: the new format.
+        height, width: size of the image in pixels, or arrays of shape `(batch,)`; required if one of the formats is
+            relative and the other is not. None by default.
+        dtype: dtype of the numbers for the computation. Defaults to `"float32"`.
 
     Returns:
-        An array of shape `(..., 4)`, or a dictionary with it. Halves of whole numbers are floats.
+        An array of shape `(..., 4)`, or a dictionary with it. Halves of integers are floats.
 
     Example:
 
@@ -57,7 +57,7 @@ def convert_format(
     if source == target:
         return numbers
     if forms.is_relative(source) == forms.is_relative(target):
-        height = width = 1  # it would cancel out
+        height = width = 1  # it cancels out
     height, width = _per_image(height, numbers.ndim), _per_image(width, numbers.ndim)
     return forms.written(_corners(numbers, source, height, width, owner), target, *_size(target, height, width, owner))
 
@@ -69,12 +69,13 @@ def clip_to_image_size(
     width: Tensor | None = None,
     bounding_box_format: str = "xyxy",
 ) -> Boxes:
-    """What of the boxes lies within the image. Where nothing does, the label becomes -1.
+    """Clip boxes to the image. The label of a box that is completely outside becomes -1.
 
     Args:
-        bounding_boxes: dictionary of "boxes", of shape `(..., 4)`, and "labels", of shape `(...)`. Other entries stay.
-        height, width: size of the image in pixels; relative formats do without it.
-        bounding_box_format: their format. Defaults to `"xyxy"`.
+        bounding_boxes: dictionary of "boxes", of shape `(..., 4)`, and "labels", of shape `(...)`. Other entries are
+            kept.
+        height, width: size of the image in pixels; not needed for relative formats. None by default.
+        bounding_box_format: format of the boxes. Defaults to `"xyxy"`.
 
     Returns:
         The dictionary with new "boxes" and "labels".
@@ -105,16 +106,16 @@ def crop(
     width: Tensor | None,
     bounding_box_format: str = "xyxy",
 ) -> jax.Array:
-    """Boxes in a part that is cut out of the image: counted from its corner, and cut off at its sides.
+    """Boxes in a crop of the image: relative to its corner, and clipped to it.
 
     Args:
-        boxes: of shape `(..., 4)`.
-        top, left: where the part begins, in pixels.
-        height, width: its size in pixels; None cuts nothing off below or to the right.
-        bounding_box_format: their format, which cannot be relative. Defaults to `"xyxy"`.
+        boxes: array of shape `(..., 4)`.
+        top, left: corner of the crop, in pixels.
+        height, width: size of the crop in pixels; None does not clip at the bottom or on the right.
+        bounding_box_format: format of the boxes, which cannot be relative. Defaults to `"xyxy"`.
 
     Returns:
-        An array of the same shape. A box outside of the part has no area any more.
+        An array of the same shape. A box outside the crop has no area.
 
     Example:
 
@@ -134,13 +135,13 @@ def pad(
     width: Tensor | None = None,
     bounding_box_format: str = "xyxy",
 ) -> jax.Array:
-    """Boxes in an image to which rows were added above and columns to the left.
+    """Boxes in an image that was padded at the top and on the left.
 
     Args:
-        boxes: of shape `(..., 4)`.
-        top, left: how much was added, in pixels.
-        height, width: size of the image, which changes nothing. Defaults to None.
-        bounding_box_format: their format, which cannot be relative. Defaults to `"xyxy"`.
+        boxes: array of shape `(..., 4)`.
+        top, left: amount of padding, in pixels.
+        height, width: size of the image, which has no effect. None by default.
+        bounding_box_format: format of the boxes, which cannot be relative. Defaults to `"xyxy"`.
 
     Returns:
         An array of the same shape.
@@ -167,20 +168,21 @@ def affine_transform(
     center_y: Tensor | None = None,
     bounding_box_format: str = "xyxy",
 ) -> jax.Array:
-    """The smallest boxes around what becomes of boxes as an image is moved, turned, sheared and scaled, in this order.
+    """The bounding boxes of boxes in an image that is translated, rotated, sheared and scaled, in this order.
 
     Args:
-        boxes: of shape `(boxes, 4)`, or `(batch, boxes, 4)`.
-        angle: in degrees, counterclockwise; this and what follows is a number, or an array of shape `(batch,)`.
-        translate_x, translate_y: to the right and down, in fractions of the width and the height less a pixel.
-        scale: 2 doubles sizes.
-        shear_x, shear_y: angles in degrees by which upright lines come to lean, and level ones; first y, then x.
+        boxes: array of shape `(boxes, 4)`, or `(batch, boxes, 4)`.
+        angle: in degrees, counterclockwise; this and the following arguments are numbers, or arrays of shape
+        `(batch,)`.
+        translate_x, translate_y: to the right and down, as fractions of the width and the height minus one pixel.
+        scale: scale factor; 2 doubles sizes.
+        shear_x, shear_y: shear angles in degrees of vertical and horizontal lines; first y, then x.
         height, width: size of the image in pixels.
-        center_x, center_y: the point that stays in its place, in fractions; None is the middle, 0.5.
+        center_x, center_y: the fixed point, in fractions; None is the center, 0.5.
         bounding_box_format: format of the boxes before and after. Defaults to `"xyxy"`.
 
     Returns:
-        An array of the shape of `boxes`. Nothing is cut off at the sides of the image.
+        An array of the shape of `boxes`. The boxes are not clipped to the image.
 
     Example:
 
@@ -220,16 +222,15 @@ def compute_iou(
     mask_val: float = -1,
     image_shape: ShapeLike | None = None,
 ) -> jax.Array:
-    """How far each box of one set agrees with each of another: the area that both cover over that of either.
+    """Intersection over union of each box in one set and each box in another.
 
     Args:
-        boxes1: of shape `(m, 4)` or `(batch, m, 4)`.
-        boxes2: of shape `(n, 4)` or `(batch, n, 4)`.
-        bounding_box_format: the format of both.
-        use_masking: whether boxes whose four sides are all negative, as padding has them, count as none.
-            Defaults to False.
-        mask_val: what stands for pairs with such a box. Defaults to -1.
-        image_shape: `(height, width)` of the image, or with the channels behind them, for relative formats.
+        boxes1: array of shape `(m, 4)` or `(batch, m, 4)`.
+        boxes2: array of shape `(n, 4)` or `(batch, n, 4)`.
+        bounding_box_format: format of both.
+        use_masking: whether to mask boxes whose four numbers are all negative, as in padding. Defaults to False.
+        mask_val: result for pairs with a masked box. Defaults to -1.
+        image_shape: `(height, width)` of the image, possibly followed by the channels, for relative formats.
 
     Returns:
         An array of shape `(m, n)` or `(batch, m, n)`, from 0 to 1.
@@ -247,7 +248,7 @@ def compute_iou(
     ranks = first[0].ndim, second[0].ndim
     if not set(ranks) <= {1, 2}:
         raise ValueError(
-            f"{owner}: boxes1 and boxes2 must have the shape (boxes, 4) or (batch, boxes, 4). "
+            f"{owner}: boxes1 and boxes2 must have shape (boxes, 4) or (batch, boxes, 4). "
             f"Received: {tuple(first[0].shape)} and {tuple(second[0].shape)} boxes."
         )
     rows, columns = tuple(c[..., :, None] for c in first), tuple(c[..., None, :] for c in second)
@@ -264,19 +265,19 @@ def compute_iou(
 def compute_ciou(
     boxes1: Tensor, boxes2: Tensor, bounding_box_format: str, image_shape: ShapeLike | None = None
 ) -> jax.Array:
-    """The complete IoU of pairs of boxes: their IoU less what their middles and proportions differ by.
+    """The complete IoU of pairs of boxes: their IoU minus penalties for different centers and aspect ratios.
 
-    With the distance d of the middles, the diagonal c of the smallest box around both, and the proportions w / h:
+    With the distance d of the centers, the diagonal c of the smallest box enclosing both, and the aspect ratios w / h:
 
         ciou = iou - d² / c² - v² / (1 - iou + v),    v = 4 / π² (atan(w1 / h1) - atan(w2 / h2))²
 
     Args:
-        boxes1, boxes2: of shapes `(..., 4)` that broadcast.
-        bounding_box_format: the format of both.
-        image_shape: `(height, width)` of the image, or with the channels behind them, for relative formats.
+        boxes1, boxes2: arrays of shapes `(..., 4)` that broadcast.
+        bounding_box_format: format of both.
+        image_shape: `(height, width)` of the image, possibly followed by the channels, for relative formats.
 
     Returns:
-        An array of shape `(...)`: 1 for equal boxes, negative for those far from one another.
+        An array of shape `(...)`: 1 for equal boxes, negative for distant ones.
 
     Example:
 
@@ -310,19 +311,20 @@ def encode_box_to_deltas(
     variance: Tensor | None = None,
     image_shape: ShapeLike | None = None,
 ) -> jax.Array:
-    """How boxes lie beside anchors: the distance of the middles in sizes of the anchor, and logarithms of the sizes.
+    """Boxes relative to anchors: the offset of the centers in units of the anchor's size, and logarithms of the size
+    ratios.
 
     Args:
-        anchors: of shape `(n, 4)`.
-        boxes: of shape `(n, 4)` or `(batch, n, 4)`, one for each anchor.
+        anchors: array of shape `(n, 4)`.
+        boxes: array of shape `(n, 4)` or `(batch, n, 4)`, one for each anchor.
         anchor_format, box_format: their formats.
         encoding_format: `"center_yxhw"` or `"center_xywh"`, the order of the four numbers. Defaults to
             `"center_yxhw"`.
-        variance: four numbers by which the result is divided; None divides by nothing.
-        image_shape: `(height, width)` of the image, or with the channels behind them, for relative formats.
+        variance: four numbers by which the result is divided; None does not divide.
+        image_shape: `(height, width)` of the image, possibly followed by the channels, for relative formats.
 
     Returns:
-        An array of the shape of `boxes`, which `decode_deltas_to_boxes` turns into boxes again.
+        An array of the shape of `boxes`, which `decode_deltas_to_boxes` converts back to boxes.
 
     Example:
 
@@ -351,20 +353,21 @@ def decode_deltas_to_boxes(
     variance: Tensor | None = None,
     image_shape: ShapeLike | None = None,
 ) -> Nested:
-    """The boxes that `encode_box_to_deltas`, or a network that learned from it, tells beside anchors.
+    """The boxes given by anchors and the deltas from `encode_box_to_deltas`, or from a network that learned to predict
+    them.
 
     Args:
-        anchors: of shape `(n, 4)`, or a dictionary of such arrays, one for each level.
-        boxes_delta: of shape `(n, 4)` or `(batch, n, 4)`, or a dictionary with the same keys.
+        anchors: array of shape `(n, 4)`, or a dictionary of such arrays, one for each level.
+        boxes_delta: array of shape `(n, 4)` or `(batch, n, 4)`, or a dictionary with the same keys.
         anchor_format: the format of the anchors.
-        box_format: the one that the boxes get.
+        box_format: format of the resulting boxes.
         encoded_format: `"center_yxhw"` or `"center_xywh"`, the order of the four numbers. Defaults to
             `"center_yxhw"`.
-        variance: four numbers by which the deltas are multiplied; None leaves them as they are.
-        image_shape: `(height, width)` of the image, or with the channels behind them, for relative formats.
+        variance: four numbers by which the deltas are multiplied; None leaves them unchanged.
+        image_shape: `(height, width)` of the image, possibly followed by the channels, for relative formats.
 
     Returns:
-        An array of the shape of `boxes_delta`, or a dictionary of them.
+        An array of the shape of `boxes_delta`, or a dictionary of arrays.
 
     Example:
 
@@ -404,7 +407,7 @@ def _numbers(boxes: Tensor, name: str, owner: str) -> jax.Array:
     """Boxes as an array of shape `(..., 4)`."""
     numbers = jnp.asarray(border.to_tensor(boxes, owner, name))
     if not numbers.shape or numbers.shape[-1] != 4:
-        raise ValueError(f"{owner}: {name} must have the shape (..., 4). Received: shape {numbers.shape}.")
+        raise ValueError(f"{owner}: {name} must have shape (..., 4). Received: shape {numbers.shape}.")
     return numbers
 
 
@@ -417,7 +420,7 @@ def _absolute(form: str) -> str:
 
 
 def _size(form: str, height: Tensor | None, width: Tensor | None, owner: str) -> tuple[Tensor, Tensor]:
-    """The height and width to read or write a format with."""
+    """The height and width for converting from or to a format."""
     if not forms.is_relative(form):
         return 1, 1
     if height is None or width is None:
@@ -437,7 +440,7 @@ def _corners(boxes: jax.Array, form: str, height: Tensor | None, width: Tensor |
 
 
 def _image_size(image_shape: ShapeLike | None) -> tuple[int | None, int | None]:
-    """Height and width of what may have channels too."""
+    """Height and width of a shape that may include channels."""
     return (None, None) if image_shape is None else (image_shape[0], image_shape[1])
 
 
@@ -454,11 +457,11 @@ def _variance(variance: Tensor | None, owner: str) -> jax.Array:
 
 
 def _moved(boxes: Tensor, form: str, right: Tensor, down: Tensor, owner: str) -> Corners:
-    """The corners of boxes, moved by so many pixels."""
+    """The corners of boxes, translated by some pixels."""
     form = _format(form, "bounding_box_format", owner)
     if forms.is_relative(form):
         raise ValueError(
-            f"{owner}: bounding_box_format cannot be relative, for the size of the image changes and is told nowhere. "
+            f"{owner}: bounding_box_format cannot be relative, since the size of the image changes and is not given. "
             f'Received: "{form}". Use convert_format first.'
         )
     x, y, r, b = forms.read(_numbers(boxes, "boxes", owner), form)
@@ -466,7 +469,7 @@ def _moved(boxes: Tensor, form: str, right: Tensor, down: Tensor, owner: str) ->
 
 
 def _per_image(number: Tensor | None, rank: int) -> Tensor | None:
-    """A number, or one for each image, to compute with beside corners of shape `(boxes,)` or `(batch, boxes)`."""
+    """A number, or one for each image, broadcastable to corners of shape `(boxes,)` or `(batch, boxes)`."""
     number = border.to_tensor(number)
     return number[:, None] if np.ndim(number) == 1 and rank == 3 else number
 
@@ -475,7 +478,7 @@ def _per_image(number: Tensor | None, rank: int) -> Tensor | None:
 
 
 def _halves(boxes: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Middles and sizes of boxes that are told by these."""
+    """Centers and sizes of boxes in a center format."""
     return boxes[..., :2], boxes[..., 2:]
 
 
@@ -490,7 +493,7 @@ def _area(corners: Corners) -> jax.Array:
 
 
 def _ends(first: Corners, second: Corners) -> list[Corners]:
-    """For x and for y: where the first box begins and ends, and the second."""
+    """For x and for y: the start and the end of the first box, and of the second."""
     return [(first[i], first[i + 2], second[i], second[i + 2]) for i in (0, 1)]
 
 

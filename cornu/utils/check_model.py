@@ -1,9 +1,9 @@
-"""What must hold of any model, tried out: rows by themselves, no look ahead, masks, modes, files, gradients.
+"""Properties that every model should have, tested: independent rows, causality, masks, modes, files, gradients.
 
-Each check runs the model twice where something may not make a difference, such as the other rows of the batch, and
-compares. The runs are pure functions of the variables' values (`functional`), so that nothing of the model changes.
-Where there is a difference, both runs are done again with note taken of each call (`context.watch`): the layer at fault
-is the first whose inputs are the same and whose outputs are not.
+Each check runs the model twice with a change that should have no effect, such as different other rows in the batch, and
+compares the results. The runs are pure functions of the variables' values (`functional`), so that the model is not
+changed. If there is a difference, both runs are repeated while recording each call (`context.watch`): the layer at
+fault is the first whose inputs are equal and whose outputs are not.
 """
 
 from collections.abc import Sequence
@@ -25,34 +25,35 @@ from cornu.utils.model_checks.trial import Trial
 def check_model(
     model: object, data: Data = None, causal: bool | str | Sequence[str] | None = None, batch_size: int = 4
 ) -> ModelReport:
-    """Try out what must hold of a model, and name the layer at fault where it does not.
+    """Test the properties that every model should have, and name the layer at fault if one is violated.
 
-    - Rows of a batch do not influence each other, neither in inference nor in training. Layers that look at the whole
-      batch in training by their nature, such as `BatchNormalization`, are named, and are run as in inference.
-    - What is masked (the steps that `Embedding(mask_zero=True)` and `Masking` leave out) does not influence the output.
-    - A causal model's output at a step depends on no later step.
-    - Training and inference give the same, but for layers that differ by their nature (`Dropout` and its like).
-    - The compiled model gives what it gives operation by operation, also the second time.
-    - A saved and loaded model gives the same.
+    - Rows of a batch do not influence each other, neither in inference nor in training. Layers that use the whole batch
+    in training by design, such as `BatchNormalization`, are listed, and run in inference mode.
+    - Masked steps (from `Embedding(mask_zero=True)` or `Masking`) do not influence the output.
+    - The output of a causal model at a step does not depend on later steps.
+    - Training and inference give the same results, except for layers that differ by design (such as `Dropout`).
+    - The compiled model gives the same results as operation by operation, also the second time.
+    - A saved and loaded model gives the same results.
     - Gradients of the output, and of losses added in calls, reach every trainable weight.
 
-    The model stays as it is: weights, metrics, seeds, what was compiled. One that is not built is built for `data`.
+    The model is not changed: weights, metrics, seeds, compiled functions. A model that is not built is built for
+    `data`.
 
     Args:
-        model: the model; it needs no `compile`.
-        data: inputs as for `predict`, of which the first `batch_size` rows are used. None draws numbers for the model's
-            inputs: from a normal distribution; integers from what the `Embedding` that reads them knows, else 0 and 1;
-            sizes that are not fixed are 8, or the first that works.
-        causal: whether the output at each step (axis 1) may depend on earlier steps of the inputs alone: True, or the
-            names of the inputs for which that holds. None looks, where a layer is said to be causal (`use_causal_mask`,
-            `padding="causal"`), and notes what it finds: not a fault unless the model was said to be causal.
-        batch_size: number of rows, 2 or more.
+        model: the model; it need not be compiled.
+        data: inputs as for `predict`, of which the first `batch_size` rows are used. None generates inputs: from a
+            normal distribution; integers from the range of the `Embedding` that reads them, otherwise 0 and 1; sizes
+            that are not fixed are 8, or the first that works.
+        causal: whether the output at each step (axis 1) may only depend on earlier steps of the inputs: True, or the
+            names of the inputs for which that holds. None checks whether a layer is declared causal (`use_causal_mask`,
+            `padding="causal"`), and reports the result: it is only a fault if the model was declared causal.
+        batch_size: number of rows, 2 or more. Defaults to 4.
 
     Returns:
-        A report with `ok`, `faults`, `findings` and `raise_if_faulty()`, which is shown as a table.
+        A report with `ok`, `faults`, `findings` and `raise_if_faulty()`, which is displayed as a table.
 
     Raises:
-        ValueError: when there are no inputs to try: for a model that was not made from symbolic tensors, give `data`.
+        ValueError: if there are no inputs to test: for a model that was not created from symbolic tensors, pass `data`.
 
     Example:
 
@@ -64,7 +65,7 @@ def check_model(
     if not isinstance(model, Model):
         raise TypeError(f"check_model: expected a model. Received: {validate.describe(model)}.")
     if validate.positive_int(batch_size, "batch_size", "check_model") < 2:
-        raise ValueError(f"check_model: batch_size must be 2 or more. Received: batch_size={batch_size}.")
+        raise ValueError(f"check_model: batch_size must be at least 2. Received: batch_size={batch_size}.")
     if not (causal is None or isinstance(causal, (bool, str)) or _are_names(causal)):
         raise ValueError(
             "check_model: causal must be True, False, None or names of inputs; labels are not needed. Received: "

@@ -1,4 +1,4 @@
-"""`Config`: named values that are read and set as attributes or as keys, and can be frozen."""
+"""`Config`: named values that can be accessed as attributes or keys, and frozen."""
 
 import json
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
@@ -8,10 +8,10 @@ _OWN = frozenset({"_config", "_frozen"})
 
 
 class Config:
-    """Named values, as attributes and as keys of a dictionary.
+    """Named values, accessible as attributes and as dictionary keys.
 
     Args:
-        **kwargs: the first values by name.
+        **kwargs: the initial values by name.
 
     Example:
 
@@ -28,11 +28,11 @@ class Config:
 
     @property
     def frozen(self) -> bool:
-        """Whether changes are refused."""
+        """Whether changes are rejected."""
         return self._frozen
 
     def freeze(self) -> None:
-        """Refuse changes from now on."""
+        """Reject changes from now on."""
         self._frozen = True
 
     def unfreeze(self) -> None:
@@ -40,14 +40,14 @@ class Config:
         self._frozen = False
 
     def as_dict(self) -> dict[str, object]:
-        """The values by name, as a dictionary of its own."""
+        """The values by name, as a new dictionary."""
         return dict(self._config)
 
     def to_json(self) -> str:
-        """The values as JSON, which they must be able to become.
+        """The values as JSON.
 
         Raises:
-            TypeError: if one is not a number, text, bool, None, or a list or dictionary of such.
+            TypeError: if one is not a number, string, bool, None, or a list or dictionary of these.
         """
         return json.dumps(self._config)
 
@@ -64,7 +64,7 @@ class Config:
         return self._config.items()
 
     def get(self, key: str, default: object = None) -> Any:
-        """The value of a name, or `default` where there is none.
+        """The value of a name, or `default` if there is none.
 
         Args:
             key: the name.
@@ -73,10 +73,10 @@ class Config:
         return self._config.get(key, default)
 
     def pop(self, *args: Any) -> object:
-        """Take out a value and return it.
+        """Remove a value and return it.
 
         Args:
-            *args: the name, and what to return for an unknown one.
+            *args: the name, and the result for an unknown one.
         """
         self._require_open()
         return self._config.pop(*args)
@@ -85,18 +85,18 @@ class Config:
         """Set several values.
 
         Args:
-            *args: a dictionary of them.
-            **kwargs: further ones by name.
+            *args: a dictionary of values.
+            **kwargs: more values by name.
         """
         self._require_open()
         self._config.update(*args, **kwargs)
 
     def _require_open(self) -> None:
         if self._frozen:
-            raise ValueError("The config is frozen, so nothing in it can be changed. Call unfreeze() before.")
+            raise ValueError("The config is frozen and cannot be changed. Call unfreeze() first.")
 
     def __getattr__(self, name: str) -> object:
-        if name in _OWN or name not in self._config:  # what is its own is not there while it is copied
+        if name in _OWN or name not in self._config:  # its own attributes do not exist yet while it is copied
             known = "" if name in _OWN else f" It has: {', '.join(map(str, self._config)) or 'nothing'}."
             raise AttributeError(f"The config has no value {name!r}.{known}")
         return self._config[name]

@@ -1,7 +1,7 @@
-"""Files from the internet, kept in a folder: each is downloaded once, checked, and appears whole or not at all.
+"""Downloads with a cache: each file is downloaded once, verified, and appears atomically.
 
-What has arrived lies in a `.part` file beside the target, and a later attempt asks the server for the rest. One
-process downloads a file at a time, the others wait for it. Nothing beyond the standard library is needed.
+Received data are stored in a `.part` file next to the target, and a later attempt requests the rest. Only one process
+downloads a file at a time, the others wait for it. Only the standard library is needed.
 """
 
 import errno
@@ -24,10 +24,10 @@ from cornu.utils import archives
 from cornu.utils.file_lock import locked
 
 TIMEOUT = 30.0  # seconds without a byte after which a connection counts as dead
-ATTEMPTS = 5  # in a row without anything new
-_FIRST_PAUSE = 0.5  # seconds before the second attempt; twice as long before each further one
+ATTEMPTS = 5  # successive attempts without new data
+_FIRST_PAUSE = 0.5  # seconds before the second attempt; doubled before each further one
 _CHUNK = 2**18  # bytes
-_ALGORITHMS = {32: "md5", 64: "sha256"}  # by the length of a written hash
+_ALGORITHMS = {32: "md5", 64: "sha256"}  # by the length of the hexadecimal digest
 
 
 def get_file(
@@ -43,29 +43,29 @@ def get_file(
     cache_dir: str | os.PathLike | None = None,
     force_download: bool = False,
 ) -> str:
-    """Download a file unless it is there already, and return its path.
+    """Download a file unless it exists already, and return its path.
 
     Args:
-        fname: name to keep it under; None takes the last part of `origin`. An absolute path is used as it is.
-        origin: its address.
-        untar: the older word for `extract` of a tar archive.
-        md5_hash: the older word for `file_hash`.
-        file_hash: MD5 or SHA-256 of the file in hexadecimal, checked after the download and before each use.
-        cache_subdir: folder below `cache_dir`.
-        hash_algorithm: `"md5"`, `"sha256"`, or `"auto"`, which goes by the length of `file_hash`.
-        extract: whether the file is an archive to unpack; the path returned is then that of its folder: `NAME` for the
-            name that the address ends in, and for an `fname` without a dot; `NAME_extracted` for `NAME.zip` and the
-            like.
-        archive_format: `"tar"`, `"zip"`, `"auto"` for either, a list of them, or None for no archive.
-        cache_dir: folder for all downloads; None is `$KERAS_HOME`, else `~/.keras`.
-        force_download: whether to download even where the file is there.
+        fname: file name; None uses the last part of `origin`. An absolute path is used as it is.
+        origin: URL of the file.
+        untar: the older form of `extract`, for a tar archive. Defaults to False.
+        md5_hash: the older form of `file_hash`. None by default.
+        file_hash: MD5 or SHA-256 digest of the file in hexadecimal, verified after the download and before each use.
+        cache_subdir: directory below `cache_dir`. Defaults to `"datasets"`.
+        hash_algorithm: `"md5"`, `"sha256"`, or `"auto"`, which infers it from the length of `file_hash`.
+        extract: whether to extract the file as an archive; the returned path is then that of its directory: `NAME` for
+            the name at the end of the URL, and for an `fname` without a dot; `NAME_extracted` for `NAME.zip` and
+            similar. Defaults to False.
+        archive_format: `"tar"`, `"zip"`, `"auto"` for either (the default), a list of them, or None for none.
+        cache_dir: directory for all downloads; None is `$KERAS_HOME`, or else `~/.keras`.
+        force_download: whether to download even if the file exists. Defaults to False.
 
     Raises:
-        ValueError: when what arrived does not have the hash, or an archive would write outside its folder.
-        OSError: when there is no network, or the server does not answer, or the disk is full.
+        ValueError: if the downloaded file does not have the hash, or an archive would write outside its directory.
+        OSError: if there is no network, the server does not respond, or the disk is full.
     """
     if origin is None:
-        raise ValueError("get_file: origin, the address of the file, is needed.")
+        raise ValueError("get_file: origin, the URL of the file, is required.")
     file_hash = file_hash or md5_hash
     algorithm = _algorithm(hash_algorithm, file_hash)
     target = _folder(cache_dir, cache_subdir) / _name(fname, origin)
@@ -81,7 +81,7 @@ def get_file(
 
 
 def _folder(cache_dir: str | os.PathLike | None, subfolder: str) -> Path:
-    """The folder for the file, made; where the usual place cannot be written, one for temporary files."""
+    """The directory for the file, created if needed; a temporary one if the usual one is not writable."""
     base = Path(settings.home() if cache_dir is None else cache_dir).expanduser()
     folder = base / subfolder
     try:
@@ -99,17 +99,17 @@ def _name(fname: str | os.PathLike | None, origin: str) -> str:
     name = os.fspath(fname) if fname is not None else os.path.basename(urllib.request.url2pathname(_path(origin)))
     if not name:
         raise ValueError(
-            f"get_file: the address ends in no file name. Give fname. Received: origin={validate.shown(origin)}."
+            f"get_file: the URL does not end in a file name. Pass fname. Received: origin={validate.shown(origin)}."
         )
     return name
 
 
 def _archive_and_folder(path: Path, named: bool) -> tuple[Path, Path]:
-    """Where an archive and what is in it are kept, which is where Keras keeps them.
+    """The paths of an archive and of its contents, which are the same as in Keras.
 
     Args:
-        path: the file's place.
-        named: whether the caller gave its name; one from an address is the folder's.
+        path: the path of the file.
+        named: whether the caller gave its name; a name from a URL is the directory's.
     """
     stem, dot, _ = path.name.partition(".")
     if named and stem and dot:
@@ -134,12 +134,12 @@ def _algorithm(name: str, file_hash: str | None) -> str:
 
 
 def _is_good(path: Path, file_hash: str | None, algorithm: str) -> bool:
-    """Whether the file is there and is the right one."""
+    """Whether the file exists and has the right hash."""
     if not path.is_file():
         return False
     if file_hash is None or _digest(path, algorithm) == file_hash.lower():
         return True
-    warnings.warn(f"{path} does not have the hash {file_hash}, so it is downloaded anew.", stacklevel=3)
+    warnings.warn(f"{path} does not have the hash {file_hash}, so it is downloaded again.", stacklevel=3)
     return False
 
 
@@ -152,20 +152,20 @@ def _digest(path: Path, algorithm: str) -> str:
 
 
 def _download(origin: str, target: Path, file_hash: str | None, algorithm: str) -> None:
-    """Bring the file to its place, or leave what was there."""
+    """Download the file to its path, or leave what was there unchanged."""
     part = target.with_name(f".{target.name}.part")
     resumed = part.exists()
     _receive(origin, target, part)
     if file_hash is not None and resumed and _digest(part, algorithm) != file_hash.lower():
-        part.unlink()  # the first half was of another file: once more, all of it
+        part.unlink()  # the first part belonged to another file: start over
         _receive(origin, target, part)
     if file_hash is not None:
         found = _digest(part, algorithm)
         if found != file_hash.lower():
             part.unlink()
             raise ValueError(
-                f"{origin} is not the file it should be: its {algorithm} is {found}, not {file_hash}. It was deleted. "
-                "Either the download was changed on its way, or the file at this address is a new one."
+                f"{origin} is not the expected file: its {algorithm} is {found}, not {file_hash}. It was deleted. "
+                "Either the download was corrupted, or the file at this URL has changed."
             )
     with open(part, "rb+") as written:
         os.fsync(written.fileno())
@@ -174,12 +174,12 @@ def _download(origin: str, target: Path, file_hash: str | None, algorithm: str) 
 
 
 def _stamp(part: Path) -> Path:
-    """Where the server's mark of the version that `part` is of is kept."""
+    """The path that stores the server's version tag of `part`."""
     return part.with_name(f"{part.name}.version")
 
 
 def _receive(origin: str, target: Path, part: Path) -> None:
-    """Fill `part`, attempt after attempt; each one that brings something new gives the next ones another chance."""
+    """Fill `part` in several attempts; each one that receives new data resets the number of attempts."""
     left, pause = ATTEMPTS, _FIRST_PAUSE
     while True:
         before = part.stat().st_size if part.exists() else 0
@@ -205,19 +205,19 @@ def _receive(origin: str, target: Path, part: Path) -> None:
 
 
 def _is_local(error: Exception) -> bool:
-    """Whether it is this machine's disk that failed: its errors name a file, or say that there is no room."""
+    """Whether the local disk failed: the error names a file, or says that there is no space."""
     return isinstance(error, OSError) and (getattr(error, "filename", None) is not None or error.errno == errno.ENOSPC)
 
 
 def _failure(origin: str, target: Path, reason: Exception) -> OSError:
     return ConnectionError(
-        f"Could not download {origin}: {reason}. Without a network: fetch the file on another machine and put it at "
+        f"Could not download {origin}: {reason}. Without a network, download the file on another machine and put it at "
         f"{target}."
     )
 
 
 def _attempt(origin: str, target: Path, part: Path) -> None:
-    """One connection: the rest of the file, or all of it where the server starts again."""
+    """One connection: the rest of the file, or all of it if the server starts over."""
     have = part.stat().st_size if part.exists() else 0
     stamp = _stamp(part)
     headers = {"User-Agent": "cornu", "Accept-Encoding": "identity"}
@@ -247,7 +247,7 @@ def _attempt(origin: str, target: Path, part: Path) -> None:
 
 
 def _keep_version(stamp: Path, response: Any) -> None:
-    """Note which version of the file this is, so that a later attempt goes on with no other."""
+    """Record the version of the file, so that a later attempt resumes only the same version."""
     mark = response.headers.get("ETag") or response.headers.get("Last-Modified")
     if mark and not mark.startswith("W/"):
         stamp.write_text(mark)
@@ -256,7 +256,7 @@ def _keep_version(stamp: Path, response: Any) -> None:
 
 
 def _copy(response: Any, file: Any, have: int, show: Callable[[int], None]) -> int:
-    with suppress(http.client.IncompleteRead):  # the caller compares with the length that was promised
+    with suppress(http.client.IncompleteRead):  # the caller compares with the declared length
         while chunk := response.read1(_CHUNK) if hasattr(response, "read1") else response.read(_CHUNK):
             file.write(chunk)
             have += len(chunk)
@@ -265,7 +265,7 @@ def _copy(response: Any, file: Any, have: int, show: Callable[[int], None]) -> i
 
 
 def _progress(origin: str, total: int | None) -> Callable[[int], None]:
-    """A function that shows how many bytes are there."""
+    """A function that displays the number of bytes received."""
     if not settings.is_interactive_logging_enabled():
         return lambda have: None
     print(f"Downloading data from {origin}")

@@ -1,7 +1,8 @@
-"""`FeatureSpace`: the columns of a table, each by a layer of its own, as one vector or as a dictionary of them.
+"""`FeatureSpace`: the columns of a table, each preprocessed by its own layer, as one vector or as a dictionary.
 
-A feature is a layer that prepares a column, the dtype of the column, and what comes out: numbers, integers, or vectors
-of 0 and 1. What layers need to know they learn from data, by `adapt`. All of it runs on the host, before the model.
+A feature consists of a layer that preprocesses a column, the dtype of the column, and the form of the output: numbers,
+integers, or one-hot vectors. Layers learn what they need from data, with `adapt`. All of it runs on the host, before
+the model.
 """
 
 import os
@@ -21,11 +22,11 @@ from cornu.registry import InFiles
 
 _FILE = "keras.src.layers.preprocessing.feature_space"
 _MODES = ("one_hot", "int")
-Number: TypeAlias = float  # by another name where a method is called `float`
+Number: TypeAlias = float  # an alias, since a method is called `float`
 
 
 class TFDIdentity(Layer):
-    """The layer of a column of plain numbers, which leaves them as they are."""
+    """The layer for a column of plain numbers, which leaves them unchanged."""
 
     _in_files = InFiles(_FILE, registered_name="TFDIdentity")
 
@@ -35,10 +36,10 @@ class TFDIdentity(Layer):
 
 
 class Feature(Configurable):
-    """A column: its dtype, the layer that prepares it, and what comes out.
+    """A column: its dtype, the layer that preprocesses it, and the form of the output.
 
     Args:
-        dtype: of the column, such as `"float32"`, `"int32"` or `"string"`.
+        dtype: dtype of the column, such as `"float32"`, `"int32"` or `"string"`.
         preprocessor: the layer.
         output_mode: `"float"`, `"int"` or `"one_hot"`.
     """
@@ -54,10 +55,10 @@ class Feature(Configurable):
 
 
 class Cross(Configurable):
-    """Columns whose combinations, as their layers prepare them, are put into bins.
+    """Columns whose combinations, after preprocessing, are hashed into bins.
 
     Args:
-        feature_names: names of two columns or more, of text or integers.
+        feature_names: names of two or more columns of strings or integers.
         crossing_dim: number of bins.
         output_mode: `"one_hot"` or `"int"`. Defaults to `"one_hot"`.
     """
@@ -76,25 +77,25 @@ class Cross(Configurable):
 
 
 class FeatureSpace(Layer):
-    """Prepares the columns of a table for a model: scales numbers, looks up or hashes categories, crosses columns.
+    """Preprocesses the columns of a table for a model: scales numbers, encodes or hashes categories, crosses columns.
 
     Args:
-        features: for each column by name how it is prepared: `FeatureSpace.float_normalized()` or its like, or its
-            name, `"float_normalized"`, with the defaults.
-        output_mode: `"concat"` for one vector, of the columns in the order of their names and then the crosses, or
-            `"dict"` for each by itself. Defaults to `"concat"`.
+        features: for each column by name, its preprocessing: `FeatureSpace.float_normalized()` or similar, or its name,
+            `"float_normalized"`, with the defaults.
+        output_mode: `"concat"` for one vector, of the columns in alphabetical order and then the crosses, or `"dict"`
+            for separate outputs. Defaults to `"concat"`.
         crosses: tuples of names of columns whose combinations are hashed, or `FeatureSpace.cross(...)`. None by
             default.
         crossing_dim: number of bins of crosses given as tuples. Defaults to 32.
         hashing_dim: number of bins of columns given as `"string_hashed"` and `"integer_hashed"`. Defaults to 32.
         num_discretization_bins: number of bins of columns given as `"float_discretized"`. Defaults to 32.
-        name: name. None makes one.
+        name: name. None derives one.
 
     Input shape:
-        A dictionary by column, of shapes `()`, `(batch,)` or `(batch, 1)`.
+        A dictionary by column, with shapes `()`, `(batch,)` or `(batch, 1)`.
 
     Output shape:
-        `(batch, width)`, or a dictionary of such; without the batch where there was none.
+        `(batch, width)`, or a dictionary of such arrays; without the batch axis if the input had none.
 
     https://keras.io/api/utils/feature_space/
 
@@ -117,12 +118,12 @@ class FeatureSpace(Layer):
 
     @classmethod
     def feature(cls, dtype: str, preprocessor: Layer, output_mode: str) -> Feature:
-        """A column that a layer of one's own prepares."""
+        """A column preprocessed by a custom layer."""
         return Feature(dtype, preprocessor, output_mode)
 
     @classmethod
     def float(cls, name: str | None = None) -> Feature:
-        """Numbers as they are."""
+        """Numbers, unchanged."""
         return Feature("float32", TFDIdentity(name=_named(name, "float")), "float")
 
     @classmethod
@@ -132,7 +133,7 @@ class FeatureSpace(Layer):
 
     @classmethod
     def float_normalized(cls, name: str | None = None) -> Feature:
-        """Numbers less their mean, divided by their standard deviation."""
+        """Numbers minus their mean, divided by their standard deviation."""
         return Feature("float32", layers.Normalization(axis=-1, name=_named(name, "float_normalized")), "float")
 
     @classmethod
@@ -143,7 +144,7 @@ class FeatureSpace(Layer):
         output_mode: str = "one_hot",
         name: str | None = None,
     ) -> Feature:
-        """Numbers in `num_bins` bins of about as many samples, or between given boundaries."""
+        """Numbers in `num_bins` bins with about equally many samples, or between given boundaries."""
         named = _named(name, "float_discretized")
         bins = None if bin_boundaries is not None else num_bins
         return Feature("float32", layers.Discretization(bin_boundaries, bins, name=named), output_mode)
@@ -156,7 +157,7 @@ class FeatureSpace(Layer):
         output_mode: str = "one_hot",
         name: str | None = None,
     ) -> Feature:
-        """Integers, of which the most frequent ones are looked up."""
+        """Integers, of which the most frequent ones are encoded."""
         named = _named(name, "integer_categorical")
         return Feature("int32", layers.IntegerLookup(max_tokens, num_oov_indices, name=named), output_mode)
 
@@ -168,13 +169,13 @@ class FeatureSpace(Layer):
         output_mode: str = "one_hot",
         name: str | None = None,
     ) -> Feature:
-        """Texts, of which the most frequent ones are looked up."""
+        """Strings, of which the most frequent ones are encoded."""
         named = _named(name, "string_categorical")
         return Feature("string", layers.StringLookup(max_tokens, num_oov_indices, name=named), output_mode)
 
     @classmethod
     def string_hashed(cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None) -> Feature:
-        """Texts, hashed into `num_bins` bins."""
+        """Strings, hashed into `num_bins` bins."""
         return Feature("string", layers.Hashing(num_bins, name=_named(name, "string_hashed")), output_mode)
 
     @classmethod
@@ -234,7 +235,7 @@ class FeatureSpace(Layer):
         unknown = [name for name in cross.feature_names if name not in self.features]
         if unknown or len(cross.feature_names) < 2:
             raise ValueError(
-                f"{validate.describe(self)}: a cross names two columns or more of {', '.join(self.features)}. "
+                f"{validate.describe(self)}: a cross needs two or more columns of {', '.join(self.features)}. "
                 f"Received: {cross.feature_names}."
             )
         return cross
@@ -243,7 +244,8 @@ class FeatureSpace(Layer):
         """Let the layers learn what they need: means, boundaries, vocabularies.
 
         Args:
-            dataset: dictionaries by column, without labels: a data set, a list or any other iterable of them, or one.
+            dataset: dictionaries by column, without labels: a dataset, a list or any other iterable of them, or a
+            single one.
         """
         elements = [dataset] if isinstance(dataset, Mapping) else dataset
         elements = list(elements) if iter(elements) is elements else elements
@@ -261,10 +263,10 @@ class FeatureSpace(Layer):
         return _as_columns(element[name])
 
     def __call__(self, data: object) -> Nested:
-        """The prepared columns of a dictionary: of one sample, or of a batch.
+        """The preprocessed columns of a dictionary: of one sample, or of a batch.
 
         Raises:
-            ValueError: before `adapt`, where there is something to learn.
+            ValueError: before `adapt`, if there is something to learn.
         """
         if not isinstance(data, Mapping) or set(data) != set(self.features):
             received = sorted(data) if isinstance(data, Mapping) else type(data).__name__
@@ -280,9 +282,9 @@ class FeatureSpace(Layer):
         return encoded if self.output_mode == "dict" else ops.concatenate([*encoded.values()], axis=-1)
 
     def _encoded(self, columns: dict[str, Any]) -> dict[str, Any]:
-        """Each feature and cross, prepared."""
+        """Each feature and cross, preprocessed."""
         if self._adaptable and not self._is_adapted:
-            raise ValueError(f"{validate.describe(self)}: call adapt() before, so that the layers learn from data.")
+            raise ValueError(f"{validate.describe(self)}: call adapt() first, so that the layers learn from data.")
         prepared = {name: self.preprocessors[name](columns[name]) for name in sorted(self.features)}
         found = {}
         for name, x in prepared.items():
@@ -299,23 +301,23 @@ class FeatureSpace(Layer):
             return layers.CategoryEncoding(depth, output_mode="multi_hot")(x)
         if mode == "int" and self.output_mode == "concat":
             raise ValueError(
-                f"{validate.describe(self)}: the integers of {name!r} cannot be joined with the others. Take "
+                f"{validate.describe(self)}: the integers of {name!r} cannot be concatenated with the others. Use "
                 'output_mode="one_hot" for it, or output_mode="dict" for the whole.'
             )
         return ops.cast(x, "float32") if mode == "float" else x
 
     def get_inputs(self) -> dict[str, KerasTensor]:
-        """Symbolic inputs by column, `(batch, 1)`, for a model that prepares what it is given."""
+        """Symbolic inputs by column, `(batch, 1)`, for a model that includes the preprocessing."""
         return self._symbolic_inputs
 
     def get_encoded_features(self) -> Nested:
-        """What the space makes of `get_inputs()`, symbolic."""
+        """The symbolic output of the space for `get_inputs()`."""
         return self(self.get_inputs())
 
     # ------------------------------------------------------------ files
 
     def get_config(self) -> ConfigDict:
-        """The constructor's arguments, with the layers as they are now."""
+        """The constructor's arguments, with the layers in their current state."""
         sizes = ("output_mode", "crossing_dim", "hashing_dim", "num_discretization_bins")
         return {
             "features": serialize_keras_object(dict(self.features)),
@@ -325,7 +327,7 @@ class FeatureSpace(Layer):
 
     @classmethod
     def from_config(cls, config: Config) -> "FeatureSpace":
-        """A space of the features that `get_config` wrote down."""
+        """A space with the features in a config."""
         return cls(**config)
 
     def get_build_config(self) -> ConfigDict:
@@ -333,17 +335,17 @@ class FeatureSpace(Layer):
         return {name: layer.get_build_config() for name, layer in self.preprocessors.items()}
 
     def build_from_config(self, config: Config) -> None:
-        """Build the layers again; what they learned comes from the file."""
+        """Build the layers; what they learned comes from the file."""
         for name, layer in self.preprocessors.items():
             if not layer.built and config.get(name):
                 layer.build_from_config(config[name])
         self._is_adapted = True
 
     def save(self, filepath: str | os.PathLike) -> None:
-        """Write the space, with what it has learned, into a `.keras` file that `load_model` reads.
+        """Save the space, including what it has learned, to a `.keras` file that `load_model` reads.
 
         Args:
-            filepath: name of the file.
+            filepath: path of the file.
         """
         saving.save_model(self, filepath)
 
@@ -359,19 +361,19 @@ def _named(name: str | None, kind: str) -> str:
 
 
 def _as_columns(x: object) -> np.ndarray:
-    """A column as an array of `(batch, 1)`, or of more axes."""
+    """A column as an array of shape `(batch, 1)`, or with more axes."""
     array = np.asarray(x)
     return array.reshape(-1, 1) if array.ndim < 2 else array
 
 
 def _learns(layer: Layer) -> bool:
-    """Whether a layer has something to learn that it was not given."""
+    """Whether a layer still has something to learn."""
     given = ("vocabulary", "mean", "bin_boundaries")
     return hasattr(layer, "adapt") and all(getattr(layer, name, None) is None for name in given)
 
 
 def _depth(layer: object) -> int:
-    """The number of integers that may come out of a layer."""
+    """The number of distinct integers that a layer may output."""
     if hasattr(layer, "vocabulary_size"):
         return layer.vocabulary_size()
     if isinstance(layer, layers.Discretization):
@@ -379,7 +381,7 @@ def _depth(layer: object) -> int:
     if isinstance(layer, layers.Hashing):
         return layer.num_bins
     raise ValueError(
-        f'FeatureSpace: how many integers come out of {type(layer).__name__} is not known. Take output_mode="float" or '
+        f'FeatureSpace: the number of integers from {type(layer).__name__} is unknown. Use output_mode="float" or '
         '"int", or let the layer encode them itself.'
     )
 

@@ -1,4 +1,4 @@
-"""A lock between processes: a file that one of them holds at a time, and that frees itself when its holder dies."""
+"""A lock between processes: a file held by one of them at a time, which is released when its holder dies."""
 
 import os
 import sys
@@ -17,10 +17,10 @@ _WAIT = 0.1  # seconds between two attempts
 
 @contextmanager
 def locked(path: str | os.PathLike) -> Iterator[None]:
-    """Hold the lock of this name while the block runs, waiting for it if need be.
+    """Hold the lock of this name while the block runs, waiting for it if necessary.
 
     Args:
-        path: the lock's file; it is made, and stays.
+        path: path of the lock file; it is created, and kept.
     """
     handle = os.open(Path(path), os.O_RDWR | os.O_CREAT, 0o666)
     try:

@@ -1,4 +1,4 @@
-"""Pictures and arrays: one is read, made into the other, and written. Pillow does the work with files."""
+"""Images and arrays: reading, converting and writing. Pillow handles the files."""
 
 import os
 import pathlib
@@ -11,7 +11,7 @@ import numpy as np
 from cornu import ops, settings, validate
 from cornu.core.typing import Tensor
 
-_MODES = {"grayscale": ("L", "I;16", "I"), "rgb": ("RGB",), "rgba": ("RGBA",)}  # the first is what others become
+_MODES = {"grayscale": ("L", "I;16", "I"), "rgb": ("RGB",), "rgba": ("RGBA",)}  # others are converted to the first
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 _RESIZINGS = ("bilinear", "nearest", "lanczos3", "lanczos5", "bicubic")
 
@@ -23,18 +23,18 @@ def load_img(
     interpolation: str = "nearest",
     keep_aspect_ratio: bool = False,
 ) -> Any:
-    """A picture as a Pillow image.
+    """Load an image as a Pillow image.
 
     Args:
-        path: the file's path, or an `io.BytesIO` with its content.
-        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`; a picture of another kind is changed to it. Grayscale keeps
-            16 and 32 bits.
+        path: the file's path, or an `io.BytesIO` with its contents.
+        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`; other images are converted. Grayscale keeps 16 and 32 bits.
+            Defaults to `"rgb"`.
         target_size: (height, width) in pixels to resize to; None keeps the size.
-        interpolation: of resizing: `"nearest"`, `"bilinear"`, `"bicubic"`, `"hamming"`, `"box"` or `"lanczos"`.
-        keep_aspect_ratio: whether the picture is cropped, centrally, instead of squeezed.
+        interpolation: resizing method: `"nearest"`, `"bilinear"`, `"bicubic"`, `"hamming"`, `"box"` or `"lanczos"`.
+        keep_aspect_ratio: whether to center-crop the image instead of distorting it. Defaults to False.
 
     Raises:
-        FileNotFoundError: when there is no such file.
+        FileNotFoundError: if the file does not exist.
 
     Example:
 
@@ -60,7 +60,7 @@ def load_img(
 
 
 def central(size: tuple[int, int], width: int, height: int) -> tuple[int, int, int, int]:
-    """The largest central part of a picture of `size` that has the proportions of width and height."""
+    """The largest center crop of an image of `size` with the aspect ratio of width and height."""
     across, down = size
     part_across, part_down = min(across, down * width // height), min(down, across * height // width)
     left, top = (across - part_across) // 2, (down - part_down) // 2
@@ -68,7 +68,7 @@ def central(size: tuple[int, int], width: int, height: int) -> tuple[int, int, i
 
 
 def img_to_array(img: object, data_format: str | None = None, dtype: str | None = None) -> np.ndarray:
-    """A Pillow image, or an array of one, as an array with three axes.
+    """Convert a Pillow image, or an array, to an array with three axes.
 
     Args:
         img: the image.
@@ -91,13 +91,13 @@ def img_to_array(img: object, data_format: str | None = None, dtype: str | None 
 
 
 def array_to_img(x: object, data_format: str | None = None, scale: bool = True, dtype: str | None = None) -> Any:
-    """An array as a Pillow image.
+    """Convert an array to a Pillow image.
 
     Args:
         x: array of shape (height, width, channels), or channels first; 1, 3 or 4 channels.
         data_format: `"channels_last"` or `"channels_first"`; None is `config.image_data_format()`.
-        scale: whether the values are stretched so that the least is 0 and the greatest 255.
-        dtype: in which the scaling is done; None is `config.floatx()`.
+        scale: whether to scale the values so that the minimum is 0 and the maximum 255. Defaults to True.
+        dtype: dtype in which the scaling is done; None is `config.floatx()`.
 
     Example:
 
@@ -130,14 +130,14 @@ def save_img(
     scale: bool = True,
     **kwargs: object,
 ) -> None:
-    """Write an array as a picture.
+    """Write an array to an image file.
 
     Args:
-        path: the file's path, whose ending tells the format, or an open file.
+        path: the file's path, whose extension determines the format, or an open file.
         x: array of shape (height, width, channels), or channels first.
         data_format: `"channels_last"` or `"channels_first"`; None is `config.image_data_format()`.
-        file_format: the format, where the ending does not tell it: `"png"`, `"jpeg"`, ...
-        scale: whether the values are stretched from 0 to 255.
+        file_format: the format, if the extension does not determine it: `"png"`, `"jpeg"`, ... None by default.
+        scale: whether to scale the values to 0 to 255. Defaults to True.
         kwargs: passed to Pillow's `Image.save`, such as `quality=90`.
 
     Example:
@@ -147,7 +147,7 @@ def save_img(
     image = array_to_img(x, data_format=data_format, scale=scale)
     ending = (file_format or pathlib.PurePath(str(path)).suffix.lstrip(".")).lower()
     if image.mode == "RGBA" and ending in ("jpg", "jpeg"):
-        warnings.warn("save_img: JPEG has no transparency; the fourth channel is left out.", stacklevel=2)
+        warnings.warn("save_img: JPEG has no transparency; the fourth channel is dropped.", stacklevel=2)
         image = image.convert("RGB")
     image.save(path, format="jpeg" if file_format == "jpg" else file_format, **kwargs)
 
@@ -159,14 +159,14 @@ def smart_resize(
     data_format: str = "channels_last",
     **kwargs: object,
 ) -> Tensor:
-    """Images resized without distortion: the largest central part with the proportions of `size`, at that size.
+    """Resize images without distortion: the largest center crop with the aspect ratio of `size`, scaled to that size.
 
     Args:
         x: image or batch of images.
         size: (height, width) in pixels.
         interpolation: `"bilinear"`, `"nearest"`, `"lanczos3"`, `"lanczos5"` or `"bicubic"`.
         data_format: `"channels_last"` or `"channels_first"`.
-        kwargs: none is taken.
+        kwargs: not supported.
 
     Returns:
         A NumPy array if `x` is one, else a tensor.

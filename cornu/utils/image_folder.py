@@ -1,4 +1,4 @@
-"""A folder of pictures as a data set of arrays of one size."""
+"""A directory of images as a dataset of arrays of the same size."""
 
 import os
 import threading
@@ -17,7 +17,7 @@ __all__ = ["image_dataset_from_directory"]
 
 _OWNER = "image_dataset_from_directory"
 _ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
-_MODES = {"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}  # a letter for each channel
+_MODES = {"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}  # one letter per channel
 
 
 def image_dataset_from_directory(
@@ -40,41 +40,43 @@ def image_dataset_from_directory(
     format: str = "tf",
     verbose: bool = True,
 ) -> Dataset | list[Dataset]:
-    """A data set of the pictures of a folder, whose subfolders are the classes.
+    """A dataset of the images in a directory, whose subdirectories are the classes.
 
-    The pictures (BMP, GIF, JPEG, PNG; of a moving one the first frame) are read by Pillow while the data set is. They
-    are scaled as by TensorFlow, whose decoder of JPEG computes with less precision: by a few of 255 steps, and by up to
-    50 for noise at quality 100. Where simplejpeg is installed, it decodes JPEG more quickly, to the same pixels.
+    The images (BMP, GIF, JPEG, PNG; of an animation the first frame) are read lazily with Pillow. They are resized as
+    in TensorFlow, whose JPEG decoder computes with less precision: pixels differ by a few of 255 levels, and by up to
+    50 for noise at quality 100. If simplejpeg is installed, it decodes JPEG faster, to the same pixels.
 
     Args:
-        directory: the folder.
-        labels: `"inferred"` for the subfolders, a list of labels in the order of the sorted paths, or None for none.
+        directory: path of the directory.
+        labels: `"inferred"` from the subdirectories, a list of labels in the order of the sorted paths, or None for
+            none.
         label_mode: `"int"` for int32 of shape `(batch,)`, `"categorical"` for float32 of shape `(batch, classes)`,
             `"binary"` for float32 of shape `(batch, 1)`, 0 or 1, or None for none.
-        class_names: the subfolders to take, in the order of their labels; None takes all, in the order of their names.
+        class_names: the subdirectories to use, in the order of their labels; None uses all, in alphabetical order.
         color_mode: `"rgb"`, `"rgba"` or `"grayscale"`: 3, 4 or 1 channels.
-        batch_size: pictures in a batch; None gives single ones.
-        image_size: (height, width) that pictures are brought to, in pixels.
-        shuffle: whether the pictures are mixed, anew in each epoch; otherwise they come in the order of their paths.
-        seed: of the shuffling; None draws one from NumPy's global generator.
-        validation_split: fraction of the pictures, the last ones after shuffling, that are to validate with.
-        subset: `"training"`, `"validation"`, or `"both"` for a list of the two data sets; with `validation_split` only.
+        batch_size: number of images in a batch; None yields single ones. Defaults to 32.
+        image_size: (height, width) to which images are resized, in pixels. Defaults to `(256, 256)`.
+        shuffle: whether to shuffle the images in each epoch; otherwise they are sorted by path. Defaults to True.
+        seed: seed of the shuffling; None draws one from NumPy's global generator.
+        validation_split: fraction of the images, the last ones after shuffling, reserved for validation. None by
+        default.
+        subset: `"training"`, `"validation"`, or `"both"` for a list of both datasets; only with `validation_split`.
         interpolation: `"bilinear"`, `"nearest"`, `"bicubic"`, `"area"`, `"lanczos3"`, `"lanczos5"`, `"gaussian"` or
             `"mitchellcubic"`.
-        follow_links: whether subfolders that are links are entered.
-        crop_to_aspect_ratio: whether a picture is cropped, in the middle, to the proportions of `image_size`.
-        pad_to_aspect_ratio: whether it keeps its proportions, and zeros fill up what it leaves of `image_size`.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default of the settings.
-        format: must be `"tf"`, Keras's default: what comes back is a `cornu.data.Dataset`.
-        verbose: whether to print how many files there are.
+        follow_links: whether to follow symbolic links to subdirectories.
+        crop_to_aspect_ratio: whether to center-crop images to the aspect ratio of `image_size`. Defaults to False.
+        pad_to_aspect_ratio: whether to keep the aspect ratio, padding with zeros to `image_size`. Defaults to False.
+        data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+        format: must be `"tf"`, Keras's default: the result is a `cornu.data.Dataset`.
+        verbose: whether to print the number of files.
 
     Returns:
-        A data set of float32 pictures from 0 to 255 of shape `(batch, height, width, channels)`, or of pairs with
-        labels. Its `class_names` and `file_paths` say what was found.
+        A dataset of float32 images from 0 to 255 of shape `(batch, height, width, channels)`, or of pairs with labels.
+        Its `class_names` and `file_paths` attributes list what was found.
 
     Raises:
-        FileNotFoundError: when there is no such folder.
-        ValueError: when there are no pictures in it, or the arguments do not go together.
+        FileNotFoundError: if the directory does not exist.
+        ValueError: if it contains no images, or the arguments are inconsistent.
 
     Example:
 
@@ -120,13 +122,13 @@ def image_dataset_from_directory(
 
 
 def _cropped(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The middle of an image, in the proportions of `height` and `width`."""
+    """The center of an image, with the aspect ratio of `height` and `width`."""
     left, top, right, bottom = central((image.shape[1], image.shape[0]), width, height)
     return image[top : max(bottom, top + 1), left : max(right, left + 1)]
 
 
 def _padded(image: np.ndarray, height: int, width: int, interpolation: str) -> np.ndarray:
-    """An image as large as fits into `height` and `width` with its own proportions, and zeros around it."""
+    """An image scaled to fit in `height` and `width` with its own aspect ratio, padded with zeros."""
     rows, columns = np.float32(image.shape[0]), np.float32(image.shape[1])
     ratio = max(columns / np.float32(width), rows / np.float32(height))
     down, across = float(rows / ratio), float(columns / ratio)

@@ -1,7 +1,7 @@
-"""Files of a folder with their labels: which there are, in which order, which of them are to train with.
+"""Files in a directory with their labels: which there are, in which order, and which of them are for training.
 
-A file's label is the folder below the given one that it lies in. All of this is plain lists, made before any file is
-read; `image_dataset_from_directory` and its kin read them.
+A file's label is the subdirectory that contains it. All of this works on plain lists, before any file is read;
+`image_dataset_from_directory` and similar functions read them.
 """
 
 import math
@@ -21,30 +21,30 @@ from cornu.data.elements import as_element, map_leaves, spec_of, with_leading
 
 _LABEL_MODES = ("int", "categorical", "binary", None)
 _SUBSETS = ("training", "validation", "both", None)
-_NO_BATCHES = 1024  # elements that are shuffled among one another where there are no batches
-_BATCHES = 8  # batches whose elements are
-_TRIED = 4  # files that tell how long one takes
-_SHORT = 3e-4  # seconds: threads that read files which take less are held up by one another
+_NO_BATCHES = 1024  # size of the shuffle buffer without batches
+_BATCHES = 8  # size of the shuffle buffer in batches
+_TRIED = 4  # files used to measure the time per file
+_SHORT = 3e-4  # seconds: threads that read faster files delay one another
 
 
 class Labelled(NamedTuple):
-    """Paths, the label of each, None where there are none, and the names of the classes."""
+    """Paths, the label of each, None if there are none, and the names of the classes."""
 
     paths: list[str]
     labels: np.ndarray | None
     class_names: list[str] | None
 
     def rows(self, rows: Tensor) -> "Labelled":
-        """Some of them, or all in another order."""
+        """Some of them, or all in a different order."""
         chosen = np.asarray(self.paths, object)[rows].tolist()
         return Labelled(chosen, None if self.labels is None else self.labels[rows], self.class_names)
 
 
 class Request(NamedTuple):
-    """What the caller of one of the functions asked for; the arguments are theirs."""
+    """The arguments of one of the functions."""
 
     owner: str
-    what: str  # the files, in messages
+    what: str  # the kind of files, for messages
     endings: tuple[str, ...]
     directory: str | os.PathLike
     labels: Tensor
@@ -65,14 +65,14 @@ def datasets(
     batched: Callable[[Dataset, int], Dataset] | None = None,
     shape: tuple[int, ...] | None = None,
 ) -> Dataset | list[Dataset]:
-    """The data set of a folder, or two of them where both subsets are asked for.
+    """The dataset of a directory, or two of them if both subsets are requested.
 
     Args:
-        asked: what the caller asked for.
-        read: function of a path that returns the file's array; where `shape` is given also of a float32 array of that
-            shape, which it may write to and return.
-        batched: function of a data set and the size of a batch, in the place of `Dataset.batch`.
-        shape: that of each file's float32 array; None where they differ, or are not known before they are read.
+        asked: the arguments.
+        read: function from a path to the file's array; if `shape` is given, it also receives a float32 array of that
+            shape, which it may fill and return.
+        batched: function of a dataset and a batch size that replaces `Dataset.batch`.
+        shape: shape of each file's float32 array; None if shapes differ, or are unknown before reading.
     """
     _check(asked)
     seed = int(np.random.randint(10**6)) if asked.seed is None else asked.seed
@@ -85,7 +85,7 @@ def datasets(
     return parts if asked.subset == "both" else parts[0]
 
 
-# ---------------------------------------------------------------- what is asked for
+# ---------------------------------------------------------------- the arguments
 
 
 def _check(asked: Request) -> None:
@@ -97,14 +97,14 @@ def _check(asked: Request) -> None:
     listed = isinstance(asked.labels, (list, tuple, np.ndarray))
     if not listed and asked.labels not in ("inferred", None):
         raise ValueError(
-            f'{owner}: labels must be "inferred" for those of the subfolders, a list with one a file, or None. '
+            f'{owner}: labels must be "inferred" from the subdirectories, a list with one per file, or None. '
             f"Received: labels={validate.shown(asked.labels)}."
         )
     if asked.class_names is not None and (listed or asked.labels is None or asked.label_mode is None):
-        raise ValueError(f'{owner}: class_names go with labels="inferred" and a label_mode. {_labels(asked)}')
+        raise ValueError(f'{owner}: class_names require labels="inferred" and a label_mode. {_labels(asked)}')
     if bool(asked.validation_split) != bool(asked.subset):
         raise ValueError(
-            f"{owner}: validation_split and subset go together. "
+            f"{owner}: validation_split and subset must be given together. "
             f"Received: validation_split={validate.shown(asked.validation_split)}, "
             f"subset={asked.subset!r}."
         )
@@ -112,8 +112,9 @@ def _check(asked: Request) -> None:
         validate.fraction(asked.validation_split, "validation_split", owner)
     if asked.validation_split and asked.shuffle and asked.seed is None:
         raise ValueError(
-            f"{owner}: a validation_split of shuffled files needs a seed, so that no file is both to train and to "
-            "validate with. Give seed, or shuffle=False."
+            f"{owner}: a validation_split of shuffled files requires a seed, so that no file is used both for training "
+            "and "
+            "for validation. Pass seed, or shuffle=False."
         )
 
 
@@ -121,11 +122,11 @@ def _labels(asked: Request) -> str:
     return f"Received: labels={validate.shown(asked.labels)}, label_mode={validate.shown(asked.label_mode)}."
 
 
-# ---------------------------------------------------------------- what is there
+# ---------------------------------------------------------------- the files
 
 
 def _found(asked: Request) -> Labelled:
-    """The files of the folder, sorted, with their labels."""
+    """The files in the directory, sorted, with their labels."""
     directory = os.fspath(asked.directory)
     if asked.labels is None or asked.label_mode is None:
         files = Labelled(list(_below(directory, asked)), None, None)
@@ -148,12 +149,12 @@ def _found(asked: Request) -> Labelled:
 
 
 def _inferred(directory: str, asked: Request) -> Labelled:
-    """Files labelled by the subfolders that they lie in."""
+    """Files labeled by the subdirectories that contain them."""
     there = sorted(entry.name for entry in os.scandir(directory) if entry.is_dir() and not entry.name.startswith("."))
     names = list(there if asked.class_names is None else asked.class_names)
     if not set(names) <= set(there) or len(set(names)) != len(names):
         raise ValueError(
-            f"{asked.owner}: class_names must be names of subfolders of {directory!r}, each once: {there}. "
+            f"{asked.owner}: class_names must be distinct names of subdirectories of {directory!r}: {there}. "
             f"Received: {names}."
         )
     found = [list(_below(os.path.join(directory, name), asked)) for name in names]
@@ -162,12 +163,12 @@ def _inferred(directory: str, asked: Request) -> Labelled:
 
 
 def _listed(directory: str, asked: Request) -> Labelled:
-    """Files with labels that the caller gives, in the order of the sorted paths."""
+    """Files with labels given by the caller, in the order of the sorted paths."""
     paths = list(_below(directory, asked))
     labels = np.asarray(asked.labels)
     if len(labels) != len(paths):
         raise ValueError(
-            f"{asked.owner}: labels must be one a file, and there are {len(paths)} files in {directory!r}. "
+            f"{asked.owner}: there must be one label per file, and there are {len(paths)} files in {directory!r}. "
             f"Received: {len(labels)} labels."
         )
     names = [str(label) for label in np.unique(labels)]
@@ -175,22 +176,22 @@ def _listed(directory: str, asked: Request) -> Labelled:
 
 
 def _below(directory: str, asked: Request) -> Iterator[str]:
-    """The paths of a folder's files, those of its subfolders after its own, in the order of their names."""
+    """The paths of a directory's files, sorted, with those in subdirectories after its own."""
     if not os.path.isdir(directory):
-        raise FileNotFoundError(f"{asked.owner}: there is no folder {directory!r}.")
+        raise FileNotFoundError(f"{asked.owner}: there is no directory {directory!r}.")
     for folder, _, names in sorted(os.walk(directory, followlinks=asked.follow_links)):
         yield from (os.path.join(folder, name) for name in sorted(names) if name.lower().endswith(asked.endings))
 
 
 def _subsets(files: Labelled, asked: Request) -> list[Labelled]:
-    """The files to train with, the last ones to validate with, or both."""
+    """The training files, the last ones for validation, or both."""
     if not asked.validation_split:
         return [files]
     count = len(files.paths)
     held_out = int(asked.validation_split * count)
     if not held_out:
         raise ValueError(
-            f"{asked.owner}: validation_split={asked.validation_split} of {count} files leaves none to validate with."
+            f"{asked.owner}: validation_split={asked.validation_split} of {count} files leaves none for validation."
         )
     parts = {"training": files.rows(np.s_[: count - held_out]), "validation": files.rows(np.s_[count - held_out :])}
     chosen = [asked.subset] if asked.subset in parts else list(parts)
@@ -200,7 +201,7 @@ def _subsets(files: Labelled, asked: Request) -> list[Labelled]:
     return [parts[name] for name in chosen]
 
 
-# ---------------------------------------------------------------- as a data set
+# ---------------------------------------------------------------- as a dataset
 
 
 def _dataset(
@@ -211,7 +212,7 @@ def _dataset(
     batched: Callable[[Dataset, int], Dataset] | None,
     shape: tuple[int, ...] | None,
 ) -> Dataset:
-    """Files that are read while the data set is."""
+    """Files that are read lazily."""
     labels = _as_asked(files, asked.label_mode)
     size = asked.batch_size
 
@@ -245,20 +246,20 @@ def _dataset(
 def _reader_of_batches(
     read_file: Callable[[int, np.ndarray], np.ndarray], shape: tuple[int, ...]
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """A function that reads the files of some numbers into one array.
+    """A function that reads the files with some indices into one array.
 
-    The calling thread and others take the next number in turn until there is none: to hand over one file at a time
-    would take longer than to read a small one. Where files are small the calling thread reads all: threads wait for
-    one another before each short operation, and two then take up to three times as long as one.
+    The calling thread and others take the next index in turn until there are none: handing over one file at a time
+    would take longer than reading a small one. Small files are all read by the calling thread: threads wait for one
+    another before each short operation, and two take up to three times as long as one.
     """
     threads = os.cpu_count() or 1
     pool = ThreadPoolExecutor(max(1, threads - 1), thread_name_prefix="cornu-read")
-    seconds = math.inf  # that the quickest file took which was read while no other was
+    seconds = math.inf  # of the fastest file read without others in parallel
 
     def read_batch(numbers: np.ndarray) -> np.ndarray:
         nonlocal seconds
         batch = np.empty((len(numbers), *shape), "float32")
-        rows = iter(range(len(numbers)))  # from which each thread takes its next one
+        rows = iter(range(len(numbers)))  # each thread takes its next one from here
 
         def read_rows(most: int | None = None) -> None:
             for row in islice(rows, most):
@@ -282,7 +283,7 @@ def _reader_of_batches(
 
 
 def _as_asked(files: Labelled, mode: str | None) -> np.ndarray | None:
-    """Labels in the form that `label_mode` names."""
+    """Labels in the form given by `label_mode`."""
     if files.labels is None or files.class_names is None or mode == "int":
         return files.labels
     if mode == "binary":

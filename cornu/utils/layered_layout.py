@@ -1,9 +1,9 @@
-"""Where the boxes of a directed graph go, and the ways of its edges between them: the layered method of Sugiyama.
+"""Layered layout of directed graphs, by the method of Sugiyama: positions of boxes and routes of edges.
 
-Each box gets a layer below those of the boxes that it follows; an edge that passes layers has a bend in each, which has
-no size; the order within layers is chosen to have few crossings; and the coordinates keep chains straight. So an edge
-runs straight down through layers, bends between them alone, and never crosses a box. Circles are cut: an edge that runs
-against the order of the boxes is laid out the other way round.
+Each box is assigned to a layer below those of its predecessors; an edge that spans layers has a bend of size zero in
+each; the order within layers is chosen to have few crossings; and the coordinates keep chains straight. So an edge runs
+straight down through layers, bends only between them, and never crosses a box. Cycles are broken: an edge against the
+order of the boxes is laid out in reverse.
 
 Layers: Sugiyama, Tagawa and Toda, 1981, https://doi.org/10.1109/TSMC.1981.4308636. Coordinates: Brandes and Köpf, 2002,
 https://doi.org/10.1007/3-540-45848-4_3.
@@ -15,12 +15,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-_SWEEPS = 8  # over all layers, each of which sorts every layer by its neighbours
+_SWEEPS = 8  # sweeps over all layers, each sorting every layer by its neighbors
 _TRACK = 7.0  # distance of parallel lines between layers
 
 
 class Edge(NamedTuple):
-    """An edge from one box to another; `leaves` and `enters` say where, from the middle of the box's side."""
+    """An edge from one box to another; `leaves` and `enters` are offsets from the middle of the box's side."""
 
     source: int
     target: int
@@ -29,7 +29,7 @@ class Edge(NamedTuple):
 
 
 class Bend(NamedTuple):
-    """How an edge gets from one layer to the next: from x at `top` to `to_x` at `bottom`, crosswise at `track`."""
+    """A segment of an edge between layers: from x at `top` to `to_x` at `bottom`, horizontal at `track`."""
 
     x: float
     top: float
@@ -39,16 +39,16 @@ class Bend(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Where everything is: the upper left corner of each box, the bends of each edge, and the size of it all."""
+    """All positions: the upper left corner of each box, the bends of each edge, and the total size."""
 
     corners: list[tuple[float, float]]
-    routes: list[list[Bend]]  # from the top down, also where an edge runs upwards
+    routes: list[list[Bend]]  # from the top down, even if an edge points upwards
     width: float
     height: float
 
 
 class _Link(NamedTuple):
-    """A piece of an edge between neighbouring layers."""
+    """A segment of an edge between adjacent layers."""
 
     upper: int
     leaves: float
@@ -68,11 +68,11 @@ def layered(
 
     Args:
         sizes: width and height of each box.
-        edges: between boxes, by position, and never from a box to itself. What comes first stands higher.
+        edges: edges between boxes, by index, and never from a box to itself. Earlier boxes are placed higher.
         first: boxes of the top layer.
         last: boxes of the bottom layer.
-        apart: how far boxes of a layer are apart.
-        gap: how far layers are apart, where no lines run crosswise between them.
+        apart: distance between boxes in a layer.
+        gap: distance between layers without horizontal lines between them.
     """
     down = [e if e.source < e.target else Edge(e.target, e.source, e.enters, e.leaves) for e in edges]
     ranks = _ranks(len(sizes), down, set(first), set(last))
@@ -101,7 +101,7 @@ def layered(
 
 
 def _ranks(count: int, edges: list[Edge], first: set[int], last: set[int]) -> dict[int, int]:
-    """The layer of each box: as high as can be, then lower where that makes edges no longer."""
+    """The layer of each box: as high as possible, then lower if that does not make edges longer."""
     above, below = defaultdict(list), defaultdict(list)
     for edge in edges:
         above[edge.target].append(edge.source)
@@ -118,7 +118,7 @@ def _ranks(count: int, edges: list[Edge], first: set[int], last: set[int]) -> di
 
 
 def _chains(edges: list[Edge], ranks: dict[int, int]) -> list[list[_Link]]:
-    """The links of each edge; edges that leave at the same place share their bends. `ranks` gets those of the bends."""
+    """The links of each edge; edges from the same port share their bends. `ranks` is extended by those of the bends."""
     bends: dict[tuple[int, float, int], int] = {}
     chains = []
     for edge in edges:
@@ -141,7 +141,7 @@ def _neighbours(links: Iterable[_Link]) -> tuple[Mapping[int, list[int]], Mappin
 
 
 def _ordered(ranks: dict[int, int], links: list[_Link]) -> list[list[int]]:
-    """The layers, each in the order that has the fewest crossings of those that sweeps by barycenter went through."""
+    """The layers, each in the order with the fewest crossings found by barycenter sweeps."""
     layers: list[list[int]] = [[] for _ in range(max(ranks.values(), default=-1) + 1)]
     for item, rank in sorted(ranks.items()):
         layers[rank].append(item)
@@ -163,12 +163,12 @@ def _ordered(ranks: dict[int, int], links: list[_Link]) -> list[list[int]]:
 
 
 def _pairs(layers: list[list[int]], downwards: bool) -> tuple[list[list[int]], list[list[int]]]:
-    """Layers in the order of a sweep, and beside each the one before it."""
+    """Layers in the order of a sweep, each with the previous one."""
     return (layers[1:], layers[:-1]) if downwards else (layers[-2::-1], layers[:0:-1])
 
 
 def _crossings(layers: list[list[int]], below: Mapping[int, list[int]]) -> int:
-    """How many pairs of links cross."""
+    """The number of crossing pairs of links."""
     total = 0
     for upper, lower in itertools.pairwise(layers):
         place = {item: i for i, item in enumerate(lower)}
@@ -180,7 +180,7 @@ def _crossings(layers: list[list[int]], below: Mapping[int, list[int]]) -> int:
 def _across(
     layers: list[list[int]], links: list[_Link], widths: dict[int, float], real: int, apart: float
 ) -> dict[int, float]:
-    """The middle of each item: the median of four placements, which lean to the left or right, from above or below."""
+    """The middle of each item: the median of four placements, aligned left or right, from above or below."""
     above, below = _neighbours(links)
     crossing = _beside_long(layers, above, real)
     placed = []
@@ -194,7 +194,9 @@ def _across(
         for xs in placed
         if xs
     ]
-    left, right = min(spans, key=lambda span: span[1] - span[0], default=(0.0, 0.0))  # of the narrowest
+    left, right = min(
+        spans, key=lambda span: span[1] - span[0], default=(0.0, 0.0)
+    )  # extent of the narrowest placement
     moves = [right - high if i % 2 else left - low for i, (low, high) in enumerate(spans)]
     middles = {v: sorted(xs[v] + move for xs, move in zip(placed, moves, strict=True))[1:3] for v in widths}
     xs = {v: sum(pair) / 2 for v, pair in middles.items()}
@@ -203,7 +205,7 @@ def _across(
 
 
 def _beside_long(layers: list[list[int]], above: Mapping[int, list[int]], real: int) -> set[tuple[int, int]]:
-    """The links that cross a piece of an edge between two of its bends, which is to be straight in their stead."""
+    """The links that cross a segment between two bends of an edge, which takes precedence in being straight."""
     found = set()
     for upper, lower in itertools.pairwise(layers):
         place = {item: i for i, item in enumerate(upper)}
@@ -218,7 +220,7 @@ def _beside_long(layers: list[list[int]], above: Mapping[int, list[int]], real: 
 def _aligned(
     rows: list[list[int]], neighbours: Mapping[int, list[int]], crossing: set[tuple[int, int]]
 ) -> dict[int, int]:
-    """For each item the first of the column in which it stands: each joins that of its middle neighbour if it may."""
+    """For each item the first one of its column: each joins its median neighbor if possible."""
     root = {item: item for row in rows for item in row}
     taken: set[int] = set()
     for before, row in itertools.pairwise(rows):
@@ -235,8 +237,9 @@ def _aligned(
 
 
 def _compact(rows: list[list[int]], root: dict[int, int], widths: dict[int, float], apart: float) -> dict[int, float]:
-    """The middle of each item, each column as far left as its neighbours let it be, then as near to the right ones."""
-    left: dict[int, dict[int, float]] = defaultdict(dict)  # column -> those on its left, with the distance to keep
+    """The middle of each item, with each column as far left as possible, then as close to the right ones as
+    possible."""
+    left: dict[int, dict[int, float]] = defaultdict(dict)  # column -> columns on its left, with the distance to keep
     right: dict[int, dict[int, float]] = defaultdict(dict)
     for row in rows:
         for a, b in itertools.pairwise(row):
@@ -265,11 +268,11 @@ def _topological(columns: list[int], left: Mapping[int, dict[int, float]]) -> li
     return list(order)
 
 
-_Net: TypeAlias = tuple[int, float]  # what leaves an item at a place, for however many items
+_Net: TypeAlias = tuple[int, float]  # the edges that leave an item at a port
 
 
 def _tracks(links: list[_Link], ranks: dict[int, int], xs: dict[int, float]) -> tuple[dict[_Net, int], list[int]]:
-    """The track on which what leaves at a place runs crosswise, and how many tracks there are below each layer."""
+    """The track of the horizontal segments from each port, and the number of tracks below each layer."""
     nets: dict[int, dict[_Net, list[float]]] = defaultdict(lambda: defaultdict(list))
     for link in links:
         nets[ranks[link.upper]][link.upper, link.leaves].append(xs[link.lower] + link.enters)
@@ -283,11 +286,11 @@ def _tracks(links: list[_Link], ranks: dict[int, int], xs: dict[int, float]) -> 
 
 
 def _tracks_between(nets: dict[_Net, tuple[float, list[float]]]) -> dict[_Net, int]:
-    """The tracks between two layers of nets with where they start and stop: as high as others on it leave room.
+    """The tracks between two layers of nets with their start and end: as high as other nets leave room.
 
-    A line that comes down where another goes down from its track is to run above it, lest they look like one.
+    A line that comes down where another one goes down from its track must be above it, so that they are not confused.
     """
-    later = {  # those that are to run below
+    later = {  # nets that must be below
         net: {other for other, (_, stops) in nets.items() if other != net and any(abs(start - x) < 1 for x in stops)}
         for net, (start, _) in nets.items()
     }
@@ -300,7 +303,7 @@ def _tracks_between(nets: dict[_Net, tuple[float, list[float]]]) -> dict[_Net, i
         waiting.remove(net)
         track = max((tracks[other] + 1 for other in tracks if net in later[other]), default=0)
         low, high = spans[net]
-        if high - low > 0.5:  # else it runs straight down
+        if high - low > 0.5:  # otherwise it is straight
             while track < len(rows) and not _is_free(rows[track], low, high):
                 track += 1
             rows.extend([] for _ in range(track + 1 - len(rows)))

@@ -1,4 +1,4 @@
-"""The learning-rate range test: train for some steps while the rate grows, and see where the loss falls fastest."""
+"""The learning-rate range test: train for some steps with an increasing rate, and find where the loss falls fastest."""
 
 import itertools
 import math
@@ -33,23 +33,23 @@ else:
     Model: TypeAlias = Any
 
 _OWNER = "find_learning_rate"
-_FEWEST = 10  # rates of which something can be said
-_REACH = 3.0  # how often the loss may rise by what it fell, or by its lowest value, before the test stops
-_MEMORY = 0.8  # the share of the mean so far in the one that says whether the loss rises
-_WINDOW = 25  # one part in so many of the rates is the deviation of the smoothing
-_CLEAR = 0.02  # the least fall, as a part of the first loss, that counts as one
-_NOISE = 1.0  # and in deviations of the losses from the smooth curve
+_FEWEST = 10  # minimum number of rates for a result
+_REACH = 3.0  # the test stops when the loss rises by this multiple of its decrease, or of its minimum
+_MEMORY = 0.8  # decay rate of the running mean that detects a rising loss
+_WINDOW = 25  # number of rates divided by the standard deviation of the smoothing
+_CLEAR = 0.02  # minimum relative decrease that counts
+_NOISE = 1.0  # and in standard deviations of the losses from the smoothed curve
 
 
 @dataclass(frozen=True, repr=False)
 class LearningRates:
-    """What `find_learning_rate` saw: `print` says it in a sentence, and `plot` draws it.
+    """The results of `find_learning_rate`: `print` describes them in a sentence, and `plot` draws them.
 
     Attributes:
-        rates: the learning rates that were tried, in rising order; a float array of shape (n,).
-        losses: the loss of a batch at each, before the step; of the same shape.
-        planned: how many rates there were to be.
-        diverged: whether the test stopped because the loss rose far.
+        rates: the tested learning rates, in increasing order; a float array of shape (n,).
+        losses: the loss of a batch at each, before the step; same shape.
+        planned: planned number of rates.
+        diverged: whether the test stopped because the loss diverged.
     """
 
     rates: np.ndarray
@@ -59,7 +59,7 @@ class LearningRates:
 
     @property
     def smoothed(self) -> np.ndarray:
-        """The losses, averaged over neighbouring rates with the weights of a bell curve; shape (n,)."""
+        """The losses, smoothed over adjacent rates with Gaussian weights; shape (n,)."""
         steps = np.arange(len(self.losses))
         deviation = max(1.0, self.planned / _WINDOW)
         weights = np.exp(-0.5 * ((steps[:, None] - steps) / deviation) ** 2)  # (n, n)
@@ -67,12 +67,12 @@ class LearningRates:
 
     @property
     def lowest(self) -> float:
-        """The rate at which the smoothed loss is lowest: more than a training bears for long."""
+        """The rate with the lowest smoothed loss: usually too high for stable training."""
         return float(self.rates[self.smoothed.argmin()])
 
     @property
     def suggestion(self) -> float | None:
-        """The rate at which the smoothed loss falls fastest, to two digits; None where it falls at none."""
+        """The rate at which the smoothed loss falls fastest, with two digits; None if it never falls."""
         smoothed = self.smoothed
         end = int(smoothed.argmin()) + 1
         if end < 3 or not self._falls(smoothed):
@@ -89,8 +89,8 @@ class LearningRates:
         first, least, last = self.smoothed[0], self.smoothed.min(), self.rates[-1]
         if self.diverged and len(self.rates) < _FEWEST:
             return (
-                f"No learning rate is suggested: the loss diverged at {last:.2g} already. Try a smaller minimum; where "
-                "that does not help, it is not the rate that does it."
+                f"No learning rate is suggested: the loss already diverged at {last:.2g}. Try a smaller minimum; if "
+                "that does not help, the rate is not the cause."
             )
         if self.suggestion is None:
             return (
@@ -98,8 +98,8 @@ class LearningRates:
                 f"({first:.4g} at first, {least:.4g} at best).{self._ending()}"
             )
         return (
-            f"The learning rate {self.suggestion:g} is suggested: there the loss falls fastest, on its way from "
-            f"{first:.4g} to {least:.4g} at {self.lowest:.2g}.{self._ending()}"
+            f"The suggested learning rate is {self.suggestion:g}: there the loss falls fastest, from "
+            f"{first:.4g} down to {least:.4g} at {self.lowest:.2g}.{self._ending()}"
         )
 
     def _ending(self) -> str:
@@ -117,13 +117,13 @@ class LearningRates:
         """Draw the loss by learning rate, with the suggestion.
 
         Args:
-            path: file to write, of the kind that its ending says; None, the default, writes nothing.
+            path: file to write, in the format given by its extension; None, the default, writes nothing.
 
         Returns:
-            A `matplotlib.figure.Figure`, which a notebook shows; nothing pops up.
+            A `matplotlib.figure.Figure`, which a notebook displays; no window is opened.
 
         Raises:
-            ImportError: where matplotlib is not installed (the extra `plot`).
+            ImportError: if matplotlib is not installed (the extra `plot`).
         """
         figure = pictures.new_figure(6.4, 4.0, f"{_OWNER}(...).plot()")
         axes, smoothed = figure.add_subplot(), self.smoothed
@@ -164,36 +164,36 @@ def find_learning_rate(
     steps: int = 100,
     verbose: str | int = "auto",
 ) -> LearningRates:
-    """Try learning rates from `minimum` to `maximum`, and suggest the one at which the loss falls fastest.
+    """Test learning rates from `minimum` to `maximum`, and suggest the one at which the loss falls fastest.
 
-    The model is trained for `steps` batches, each at a rate that is greater by the same factor, until the loss rises
-    far. All of that happens on copies: afterwards the model, its optimizer with its rate or schedule, its metrics and
-    all seeds are what they were, also after an error or Ctrl-C. In the place of a schedule the rates of the test are
-    taken; of several optimizers (`MultiOptimizer`) the leading one gets them, and the others theirs by the same factor.
-    Where gradients are accumulated, each rate is kept until they are applied.
+    The model is trained for `steps` batches, with a rate that grows exponentially, until the loss diverges. All of this
+    happens on copies: the model, its optimizer with its rate or schedule, its metrics and all seeds are restored
+    afterwards, even after an error or Ctrl-C. The tested rates replace a schedule; with several optimizers
+    (`MultiOptimizer`), the leading one gets them, and the others are scaled by the same factor. If gradients are
+    accumulated, each rate is kept until they are applied.
 
         found = cornu.utils.find_learning_rate(model, x, y)
         print(found)
         model.optimizer.learning_rate = found.suggestion
 
-    What is suggested suits a start from the model's present weights with this batch size; a schedule may begin there.
+    The suggestion is for a start from the model's current weights with this batch size; a schedule may start there.
 
     Args:
         model: a compiled model.
-        x, y, batch_size, sample_weight, class_weight: data, as for `fit`. Data that are shorter than the test are gone
-            through again. What is read of a generator is gone.
-        minimum: first learning rate, above 0.
-        maximum: last one, above `minimum`.
-        steps: how many rates are tried, 10 or more.
-        verbose: 1 for a progress bar, 0 for none, "auto" for one on a terminal or in a notebook.
+        x, y, batch_size, sample_weight, class_weight: data, as for `fit`. Data that are shorter than the test are
+            reused. Items read from a generator are consumed.
+        minimum: first learning rate, above 0. Defaults to 1e-7.
+        maximum: last learning rate, above `minimum`. Defaults to 10.0.
+        steps: number of rates, 10 or more. Defaults to 100.
+        verbose: 1 for a progress bar, 0 for none, "auto" for one in a terminal or notebook.
 
     Returns:
-        An object with `suggestion` (a float, or None where the loss falls at no rate), `rates`, `losses`, `smoothed`,
-        `lowest`, `diverged`, and `plot(path=None)`.
+        An object with `suggestion` (a float, or None if the loss never falls), `rates`, `losses`, `smoothed`, `lowest`,
+        `diverged`, and `plot(path=None)`.
 
     Raises:
-        ValueError: for arguments out of range, a model that is not compiled or has nothing to train, a loss that is
-            not finite before the first step, and data of fewer than 10 batches that cannot be gone through again.
+        ValueError: for arguments out of range, a model that is not compiled or has nothing to train, a loss that is not
+            finite before the first step, and data of fewer than 10 batches that cannot be reused.
 
     Example:
 
@@ -220,8 +220,8 @@ def find_learning_rate(
     kept = seen if not diverged or math.isfinite(seen[-1]) else seen[:-1]
     if len(seen) < _FEWEST and not diverged:
         raise ValueError(
-            f"{_OWNER}: the data ended after {len(seen) * repeats} batches, where at least {_FEWEST * repeats} are "
-            "needed. Give data that can be gone through again, such as arrays, or more batches."
+            f"{_OWNER}: the data ended after {len(seen) * repeats} batches, but at least {_FEWEST * repeats} are "
+            "needed. Use data that can be reused, such as arrays, or more batches."
         )
     return LearningRates(rates[: len(kept)], np.asarray(kept), len(rates), diverged)
 
@@ -233,20 +233,20 @@ def _rates(minimum: float, maximum: float, steps: int) -> np.ndarray:
                 f"{_OWNER}: {name} must be a learning rate above 0. Received: {name}={validate.shown(value)}."
             )
     if minimum >= maximum:
-        raise ValueError(f"{_OWNER}: minimum must be below maximum. Received: {minimum=}, {maximum=}.")
+        raise ValueError(f"{_OWNER}: minimum must be less than maximum. Received: {minimum=}, {maximum=}.")
     if validate.positive_int(steps, "steps", _OWNER) < _FEWEST:
-        raise ValueError(f"{_OWNER}: steps must be {_FEWEST} or more. Received: {steps=}.")
+        raise ValueError(f"{_OWNER}: steps must be at least {_FEWEST}. Received: {steps=}.")
     return np.geomspace(minimum, maximum, steps)
 
 
-# ---------------------------------------------------------------- training at rates that grow
+# ---------------------------------------------------------------- training with an increasing rate
 
 
 class _Trained:
-    """A training of a model on values of its own.
+    """Training of a model on separate values.
 
     Args:
-        model: the model, in a `trial` and ready for its batches.
+        model: the model, in a `trial` and prepared for its batches.
     """
 
     def __init__(self, model: Any):
@@ -261,7 +261,7 @@ class _Trained:
         self._starts = [jnp.asarray(value) for value in model._metrics_at_start()]
 
     def loss(self, batch: tuple, rate: float) -> float:
-        """The loss of a batch, after which a step is taken at this rate."""
+        """The loss of a batch, followed by a step at this rate."""
         values = list(self._state.optimizer_variables)
         for place, factor in self._factors.items():
             values[place] = jnp.asarray(rate * factor, values[place].dtype)
@@ -276,7 +276,8 @@ class _Trained:
 
 
 def _rates_as_variables(optimizer: Optimizer) -> list[tuple[Variable, float]]:
-    """(the variable that an optimizer reads its rate from, that rate by the leading one), where schedules give way."""
+    """(the variable from which an optimizer reads its rate, the ratio of that rate to the leading one), without
+    schedules."""
     leading = _now(optimizer)
     found = []
     for one in _with_rates(optimizer):
@@ -288,7 +289,7 @@ def _rates_as_variables(optimizer: Optimizer) -> list[tuple[Variable, float]]:
 
 
 def _with_rates(optimizer: object) -> list[Any]:
-    """The optimizers that have a rate of their own: those inside of one, else itself."""
+    """The optimizers with their own rates: the inner ones, or the optimizer itself."""
     inner = [getattr(optimizer, "inner_optimizer", None), *getattr(optimizer, "optimizers", ())]
     return [leaf for one in inner if one is not None for leaf in _with_rates(one)] or [optimizer]
 
@@ -306,14 +307,14 @@ def _losses(training: _Trained, rates: np.ndarray, batches: Iterator[tuple], rep
         loss = math.fsum(taken) / repeats if np.isfinite(taken).all() else math.nan
         if number == 0 and not math.isfinite(taken[0]):
             raise ValueError(
-                f"{_OWNER}: the loss of the first batch is {taken[0]:g}, before any step was taken. Look for NaN and "
+                f"{_OWNER}: the loss of the first batch is {taken[0]:g}, before any step was taken. Check for NaN and "
                 "infinity in the data and in the weights, for example np.isfinite(x).all()."
             )
         yield loss
 
 
 def _shown(losses: Iterator[float], rates: np.ndarray, verbose: int) -> Iterator[float]:
-    """The same, with a progress bar, which ends where the test does."""
+    """The same, with a progress bar that ends with the test."""
     bar = Progbar(len(rates), verbose=int(verbose == 1), stateful_metrics=["learning_rate", "loss"])
     done = 0
     try:
@@ -335,7 +336,7 @@ def _until_it_diverges(losses: Iterator[float]) -> Iterator[float]:
 
 
 def _has_diverged(losses: list[float]) -> bool:
-    """Whether the loss has risen from its lowest by some times what it fell, or is not finite."""
+    """Whether the loss has risen from its minimum by a multiple of its decrease, or is not finite."""
     if not math.isfinite(losses[-1]):
         return True
     means = list(itertools.accumulate(losses, lambda mean, loss: _MEMORY * mean + (1 - _MEMORY) * loss))

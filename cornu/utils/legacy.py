@@ -1,4 +1,4 @@
-"""The older form of configs, under the name that it has among the tools: `keras.utils.legacy`."""
+"""The older form of configs, under its name among the utilities: `keras.utils.legacy`."""
 
 from cornu.legacy.saving import deserialize_keras_object, serialize_keras_object
 

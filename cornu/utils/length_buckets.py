@@ -1,6 +1,6 @@
-"""Sequences of different lengths in batches of few shapes.
+"""Sequences of different lengths in batches with few shapes.
 
-A step is compiled for each shape of a batch. Sequences of like length share a batch here, padded to the length of their
+A step is compiled for each batch shape. Here, sequences of similar length share a batch, padded to the length of their
 bucket, so that there are few shapes and little padding.
 """
 
@@ -16,23 +16,23 @@ from cornu.training.data.batches import PyDataset
 
 
 class LengthBuckets(PyDataset):
-    """A data set of sequences of different lengths; each batch comes from one bucket of like lengths.
+    """A dataset of sequences of different lengths; each batch comes from one bucket of similar lengths.
 
-    Of the batches of an epoch one is not full at the most, so there is one shape more than there are lengths: sequences
-    that are left over in a bucket go to the next longer one. The model must take any number of steps, as with
+    At most one batch of an epoch is incomplete, so there is one shape more than there are lengths: sequences that are
+    left over in a bucket go to the next longer one. The model must accept any number of steps, as with
     `Input((None,))`, and mask the padded ones, with `Embedding(mask_zero=True)` or `Masking()`. Then predictions are
-    those for each sequence by itself. Where `y` has a label for each step, the loss is that of the batch's real steps;
-    metrics average within each sequence first, over its padded length, as they always do.
+    the same as for each sequence separately. If `y` has a label for each step, the loss is that of the batch's valid
+    steps; metrics average within each sequence first, over its padded length, as always.
 
     Args:
         x: list of arrays, each of shape (steps, ...) with its own number of steps.
-        y: array with a row for each sequence, or a list of arrays with a label for each step; None for prediction.
-        sample_weight: array with a weight for each sequence.
-        batch_size: sequences in a batch.
-        lengths: numbers of steps to which sequences are padded, in rising order; None chooses three,
-            each with a third of the sequences.
-        value: number that the padded steps of `x` hold; that of the model's mask.
-        shuffle: whether the sequences of a bucket, and the batches, are in a new order each epoch.
+        y: array with one row per sequence, or a list of arrays with one label per step; None for prediction.
+        sample_weight: array with one weight per sequence. None by default.
+        batch_size: number of sequences in a batch. Defaults to 32.
+        lengths: numbers of steps to which sequences are padded, in increasing order; None chooses three, each for a
+            third of the sequences.
+        value: padding value for `x`; should match the model's mask. Defaults to 0.
+        shuffle: whether to shuffle the sequences of a bucket, and the batches, in each epoch. Defaults to True.
 
     Example:
         texts = [np.arange(1, 4), np.arange(1, 12), np.arange(1, 6)]
@@ -79,12 +79,13 @@ class LengthBuckets(PyDataset):
         rising = all(a < b for a, b in zip((0, *self.lengths), self.lengths, strict=False))
         if not self.lengths or not rising or self.lengths[-1] < longest:
             raise ValueError(
-                f"LengthBuckets: lengths must rise from above 0 up to the longest sequence ({longest} steps) or more. "
+                f"LengthBuckets: lengths must be positive and increasing, and cover the longest sequence ({longest} "
+                "steps). "
                 f"Received: lengths={self.lengths}."
             )
 
     def _arranged(self) -> list[tuple[int, np.ndarray]]:
-        """The batches of an epoch: the length to pad to, and the numbers of the sequences."""
+        """The batches of an epoch: the length to pad to, and the indices of the sequences."""
         count = len(self.x)
         order = permutation(count, self._seed, self._epoch) if self.shuffle else np.arange(count)
         found, left = [], order[:0]
@@ -109,13 +110,13 @@ class LengthBuckets(PyDataset):
         return tuple(batch)
 
     def on_epoch_end(self) -> None:
-        """Arrange the sequences anew."""
+        """Rearrange the sequences."""
         self._epoch += 1
         self._batches = self._arranged()
 
 
 def _thirds(steps: np.ndarray) -> tuple[int, ...]:
-    """Lengths that hold a third of the sequences each, as multiples of 8."""
+    """Lengths that cover a third of the sequences each, as multiples of 8."""
     found = np.quantile(steps, (1 / 3, 2 / 3, 1), method="higher")
     return tuple(sorted({int(-(-max(length, 1) // 8) * 8) for length in found}))
 

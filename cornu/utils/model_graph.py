@@ -1,7 +1,7 @@
-"""What a picture of a model shows: its boxes with their facts, groups for models inside, and edges; and that in pydot.
+"""The content of a model's diagram: boxes with facts, groups for nested models, and edges; and its pydot form.
 
-A box is a layer or an operation, however often it is called, so a shared one has several edges. What draws reads a
-`Group` alone and never the model.
+A box is a layer or an operation, however often it is called, so a shared one has several edges. Drawing code only uses
+a `Group` and never the model.
 """
 
 import html
@@ -17,7 +17,7 @@ from cornu.models.summary import shape_text
 if TYPE_CHECKING:
     from cornu.layers.layer import Layer
 
-Key: TypeAlias = tuple[int, ...]  # the identities of the models around a layer, and its own
+Key: TypeAlias = tuple[int, ...]  # the identities of the enclosing models and of the layer
 
 DIRECTIONS = ("TB", "BT", "LR", "RL")
 SPLINES = ("ortho", "curved", "spline", "polyline", "line")
@@ -25,7 +25,7 @@ _INPUT, _OUTPUT, _DTYPE, _ACTIVATION = "Input shape", "Output shape", "Output dt
 
 
 class Shown(NamedTuple):
-    """Which facts are shown."""
+    """Which facts are displayed."""
 
     shapes: bool = False
     dtype: bool = False
@@ -35,33 +35,33 @@ class Shown(NamedTuple):
 
 
 class Box(NamedTuple):
-    """The facts of a layer or operation that are shown, as texts; those that are not, or that it has not, are None."""
+    """The displayed facts about a layer or operation, as text; None if not displayed or not applicable."""
 
     key: Key
     name: str | None
     kind: str
     activation: str | None
-    facts: dict[str, str]  # shapes and dtypes by what they are called
+    facts: dict[str, str]  # shapes and dtypes by label
     trainable: bool | None
 
 
 class Group(NamedTuple):
-    """A model and what is in it, those that run first first."""
+    """A model and its parts, in execution order."""
 
     key: Key
     name: str
     parts: list["Box | Group"]
-    edges: list[tuple[Key, Key]]  # from box to box, which may be in groups inside of this one
+    edges: list[tuple[Key, Key]]  # between boxes, which may be in nested groups
 
 
 def graph_of(model: Model, shown: Shown, expand: bool, owner: str) -> Group:
-    """The picture of a model.
+    """The diagram of a model.
 
     Args:
-        model: a model that is built.
-        shown: the facts to be shown.
-        expand: whether graphs inside of the model are groups instead of boxes.
-        owner: who asks, for the errors.
+        model: a built model.
+        shown: the facts to display.
+        expand: whether nested models with graphs become groups instead of boxes.
+        owner: the caller, for error messages.
     """
     if not isinstance(model, Model):
         raise TypeError(f"{owner}: model must be a model. Received: {type(model).__name__}.")
@@ -75,7 +75,7 @@ def graph_of(model: Model, shown: Shown, expand: bool, owner: str) -> Group:
 
 
 class _Reader(NamedTuple):
-    """How a model is read."""
+    """Reads the structure of a model."""
 
     shown: Shown
     expand: bool
@@ -90,11 +90,11 @@ class _Reader(NamedTuple):
         return Group(key, model.name, parts, list(dict.fromkeys(self.edges(model, key))))
 
     def is_open(self, part: object) -> bool:
-        """Whether a part of a model is shown as a group."""
+        """Whether a part of a model is displayed as a group."""
         return self.expand and _has_parts(part)
 
     def edges(self, model: "Model", key: Key) -> Iterator[tuple[Key, Key]]:
-        """From each box to those that take what it gives."""
+        """The edges from each box to its consumers."""
         if isinstance(model, Sequential):
             for layer, after in zip(model.layers, model.layers[1:], strict=False):
                 yield self.exit(layer, 0, key), self.entry(after, 0, key)
@@ -105,7 +105,7 @@ class _Reader(NamedTuple):
                 yield self.exit(operation, index, key), self.entry(node.operation, position, key)
 
     def exit(self, part: Any, index: int, around: Key) -> Key:
-        """The box that makes an output of a part."""
+        """The box that produces an output of a part."""
         key = (*around, id(part))
         if not self.is_open(part):
             return key
@@ -115,7 +115,7 @@ class _Reader(NamedTuple):
         return self.exit(operation, index, key)
 
     def entry(self, part: Any, position: int, around: Key) -> Key:
-        """The box that takes an input of a part."""
+        """The box that consumes an input of a part."""
         key = (*around, id(part))
         if not self.is_open(part):
             return key
@@ -124,7 +124,7 @@ class _Reader(NamedTuple):
         return (*key, id(history_of(part._graph.inputs[position]).operation))
 
     def box(self, layer: "Layer", graph: object, around: Key) -> Box:
-        """The facts of a layer in a graph: of its first call there."""
+        """The facts about a layer in a graph: from its first call there."""
         shown = self.shown
         nodes = [node for node in _calls(graph) if node.operation is layer] if graph else []
         inputs, outputs = _tensors(nodes[0]) if nodes else (None, None)
@@ -133,7 +133,7 @@ class _Reader(NamedTuple):
         if shown.shapes and not (nodes and nodes[0].is_input):
             facts[_INPUT] = _shape(_each(inputs, lambda tensor: tensor.shape))
         if shown.shapes:
-            seen: Any = getattr(layer, "_output_shape", None)  # of a first call
+            seen: Any = getattr(layer, "_output_shape", None)  # from the first call
             facts[_OUTPUT] = _shape(_each(outputs, lambda tensor: tensor.shape) if nodes else seen and seen[0])
         if shown.dtype:
             facts[_DTYPE] = str(_each(outputs, lambda tensor: tensor.dtype) or "?")
@@ -148,18 +148,18 @@ class _Reader(NamedTuple):
 
 
 def _has_parts(model: object) -> bool:
-    """Whether what is in a model can be told: layers in a row, or a graph."""
+    """Whether the parts of a model are known: a sequence of layers, or a graph."""
     return isinstance(model, Model) and (bool(model.layers) if isinstance(model, Sequential) else bool(model._graph))
 
 
 def _calls(graph: Any) -> list[Node]:
-    """The calls in a graph, those of one operation together, in the order in which it lists the operations."""
+    """The calls in a graph, grouped by operation, in the order of its operations."""
     kept = set(map(id, graph.nodes_in_order))
     return [node for operation in graph.operations for node in operation.nodes if id(node) in kept]
 
 
 def _entering(node: Node) -> list[KerasTensor]:
-    """The tensors that a call takes, in the order of the inputs of what is called."""
+    """The input tensors of a call, in the order of the callee's inputs."""
     graph, given = getattr(node.operation, "_graph", None), [*node.args, *node.kwargs.values()]
     if graph is None or node.is_input:
         return node.input_tensors
@@ -167,7 +167,7 @@ def _entering(node: Node) -> list[KerasTensor]:
 
 
 def _tensors(node: Node) -> tuple[object, object]:
-    """What a call takes and gives: its one argument in its structure, several as a list."""
+    """The inputs and outputs of a call: a single argument in its structure, several as a list."""
     first = node.args[0] if node.args else None
     whole = sum(isinstance(x, KerasTensor) for x in tree.flatten(first)) == len(node.input_tensors)
     inputs = first if whole else node.input_tensors
@@ -179,7 +179,7 @@ def _single(structure: object) -> Any:
 
 
 def _each(structure: object, fact: Callable) -> Any:
-    """A fact of each tensor in a structure, with lists in the place of tuples."""
+    """A fact about each tensor in a structure, with lists in place of tuples."""
     if isinstance(structure, dict):
         return {key: _each(value, fact) for key, value in structure.items()}
     if isinstance(structure, (list, tuple)):
@@ -203,9 +203,9 @@ def _activation(layer: object) -> str | None:
 
 
 def checked(rankdir: object, dpi: object, splines: object, unknown: dict, owner: str) -> None:
-    """Refuse arguments of `plot_model` and `model_to_dot` that cannot be drawn by."""
+    """Reject unsupported arguments of `plot_model` and `model_to_dot`."""
     if "layer_range" in unknown:
-        raise ValueError(f"{owner}: layer_range is of older Keras. Draw a model of the layers in question instead.")
+        raise ValueError(f"{owner}: layer_range is an argument of older Keras. Draw a model of those layers instead.")
     if unknown:
         raise TypeError(f"{owner}: unknown argument {', '.join(map(repr, unknown))}.")
     validate.one_of(rankdir, DIRECTIONS, "rankdir", owner)
@@ -228,34 +228,33 @@ def model_to_dot(
     splines: str = "ortho",
     **kwargs: object,
 ) -> Any:
-    """A model as a graph of pydot, with a node for each layer and operation.
+    """A model as a pydot graph, with a node for each layer and operation.
 
-    A `Sequential` is a row of its layers, a graph has its inputs, layers and operations; a subclassed model, whose
-    `call` tells of no graph, is a single node. A layer that is called several times is one node with several edges.
+    A `Sequential` is a chain of its layers, a graph has its inputs, layers and operations; a subclassed model, which
+    has no graph, is a single node. A layer that is called several times is one node with several edges.
 
     Args:
-        model: a model that is built.
-        show_shapes: whether nodes have the shapes of their inputs and outputs; `False` by default. They are those of a
-            layer's first call; None in them is a size that is not known, ? a shape.
-        show_dtype: whether nodes have the dtypes of their outputs; `False` by default.
-        show_layer_names: whether nodes have names besides the class; `True` by default.
-        rankdir: which way the model runs: `"TB"`, the default, from the top to the bottom, `"BT"`, `"LR"` or `"RL"`.
-        expand_nested: whether models inside of the model that have a graph are drawn as clusters with their own nodes;
-            `False` by default.
+        model: a built model.
+        show_shapes: whether to show the shapes of inputs and outputs; `False` by default. They are those of a layer's
+            first call; None in them is an unknown size, ? an unknown shape.
+        show_dtype: whether to show the dtypes of outputs; `False` by default.
+        show_layer_names: whether to show names besides the class; `True` by default.
+        rankdir: direction: `"TB"`, the default, from top to bottom, `"BT"`, `"LR"` or `"RL"`.
+        expand_nested: whether to draw nested models with graphs as clusters with their own nodes; `False` by default.
         dpi: resolution in dots per inch, 200 by default.
         subgraph: whether to return a `pydot.Cluster`; `False` by default.
-        show_layer_activations: whether nodes have the names of their activations; `False` by default.
-        show_trainable: whether nodes with weights say if those are trained; `False` by default.
-        splines: how edges are drawn: `"ortho"`, the default, with right angles, `"curved"`, `"spline"`, `"polyline"` or
+        show_layer_activations: whether to show the names of activations; `False` by default.
+        show_trainable: whether to show which weights are trainable; `False` by default.
+        splines: style of edges: `"ortho"`, the default, with right angles, `"curved"`, `"spline"`, `"polyline"` or
             `"line"`.
-        kwargs: none is known.
+        kwargs: not supported.
 
     Returns:
-        A `pydot.Dot`, or a `pydot.Cluster` if `subgraph=True`. `to_string()` gives Graphviz's language.
+        A `pydot.Dot`, or a `pydot.Cluster` if `subgraph=True`. `to_string()` returns it in Graphviz's DOT language.
 
     Raises:
         ValueError: for a model that is not built.
-        ImportError: where pydot is not installed (the extra `graphviz`).
+        ImportError: if pydot is not installed (the extra `graphviz`).
 
     Example:
 
@@ -273,13 +272,13 @@ def model_to_dot(
 
 
 def as_dot(group: Group, shown: Shown, inside: bool, **settings: object) -> Any:
-    """A group in pydot.
+    """A group as a pydot graph.
 
     Args:
         group: the boxes and edges.
-        shown: which facts there may be, which is how many columns a node has.
+        shown: the facts that may be displayed, which determine the number of columns of a node.
         inside: whether it is a cluster in another graph.
-        settings: of the graph, where it is not.
+        settings: settings of the graph, if it is not.
     """
     pydot = validate.optional_import("pydot", purpose="model_to_dot", extra="graphviz")
     if inside:
@@ -301,12 +300,12 @@ def as_dot(group: Group, shown: Shown, inside: bool, **settings: object) -> Any:
 
 
 def _dot_name(key: Key) -> str:
-    """Graphviz's name of a node; a layer that stands in several groups is one node."""
+    """The Graphviz name of a node; a layer that occurs in several groups is one node."""
     return str(key[-1])
 
 
 def _label(box: Box, shown: Shown) -> str:
-    """A node as Graphviz's table: the name, below it the activation, below that the facts side by side."""
+    """A node's label as a Graphviz table: the name, below it the activation, below that the facts side by side."""
     columns = max(1, 2 * shown.shapes + shown.dtype + shown.trainable)
     kind = _bold(box.kind) if box.name is None else f"{_bold(box.name)} ({_escaped(box.kind)})"
     rows = [_cell(kind, "black", f' colspan="{columns}"', "white", 16)]
@@ -322,7 +321,7 @@ def _label(box: Box, shown: Shown) -> str:
 
 
 def trained_text(trained: bool) -> tuple[str, str]:
-    """What is said of weights, and the colour of the ground on which it stands."""
+    """The text about weights, and its background color."""
     return ("Trainable", "forestgreen") if trained else ("Non-trainable", "firebrick")
 
 

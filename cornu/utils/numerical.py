@@ -7,7 +7,7 @@ from cornu.core.tracebacks import filtered
 
 @filtered
 def to_categorical(x: object, num_classes: int | None = None) -> np.ndarray:
-    """Class numbers as one-hot rows.
+    """Class indices as one-hot rows.
 
     Args:
         x: integers from 0 to `num_classes` - 1; a last axis of size 1 is dropped.
@@ -32,7 +32,7 @@ def to_categorical(x: object, num_classes: int | None = None) -> np.ndarray:
     classes = int(labels.max()) + 1 if num_classes is None else int(num_classes)
     if labels.size and not 0 <= labels.min() <= labels.max() < classes:
         raise ValueError(
-            f"to_categorical: labels must lie from 0 to {classes - 1}. Received: {labels.min()} to {labels.max()}."
+            f"to_categorical: labels must be from 0 to {classes - 1}. Received: {labels.min()} to {labels.max()}."
         )
     return np.eye(classes, dtype="float32")[labels]
 

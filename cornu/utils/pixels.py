@@ -1,11 +1,11 @@
-"""The pixels of a picture's file, read by Pillow, which is spared what it would find out of a JPEG file by itself.
+"""The pixels of an image file, read with Pillow, bypassing its own parsing of JPEG files.
 
-Of a small picture Pillow takes longer to look through the file in Python, and to give the decoder its bytes piece by
-piece, than the decoder takes. What the decoder has to be told of a JPEG file is the size, which stands in its frame's
-header; where that is not found, or not what it usually is, Pillow looks for itself.
+For a small image, Pillow takes longer to parse the file in Python, and to feed the decoder piece by piece, than the
+decoder takes. All the decoder needs to know about a JPEG file is the size, which is in its frame header; if that is not
+found, or is unusual, Pillow parses the file itself.
 
-Where simplejpeg is installed, it calls the same decoder in Pillow's place, which takes a third less time: the decoder
-writes into the array itself, three bytes for a pixel. The pixels are the same.
+If simplejpeg is installed, it calls the same decoder instead of Pillow, which takes a third less time: the decoder
+writes directly into the array, three bytes per pixel. The pixels are the same.
 """
 
 import functools
@@ -19,17 +19,17 @@ import numpy as np
 _START = b"\xff\xd8"
 _FRAMES = (0xC0, 0xC1, 0xC2)  # markers of a frame: baseline, extended, progressive
 _HEADER = 10  # bytes: marker (2), length (2), precision, height (2), width (2), number of components
-_COMPONENTS = (1, 3)  # grey or coloured; not the four of printers
-_OF_JPEG = {"L": "GRAY", "RGB": "RGB"}  # simplejpeg's name for Pillow's modes that a JPEG file can have
+_COMPONENTS = (1, 3)  # grayscale or color; not CMYK
+_OF_JPEG = {"L": "GRAY", "RGB": "RGB"}  # simplejpeg's name of each Pillow mode that a JPEG file can have
 
 
 def pixels(pillow: object, content: bytes, mode: str) -> np.ndarray:
-    """A picture as uint8 of shape (height, width, channels); of 16 bits the upper 8.
+    """An image as uint8 of shape (height, width, channels); of 16 bits the upper 8.
 
     Args:
         pillow: the module `PIL.Image`.
-        content: the file.
-        mode: Pillow's name for what the channels mean, such as "L", "RGB" or "RGBA".
+        content: the contents of the file.
+        mode: Pillow's name of the channel layout, such as "L", "RGB" or "RGBA".
     """
     found = _of_jpeg(pillow, content, mode)
     if found is None:
@@ -45,7 +45,7 @@ def _of_any(pillow: Any, content: bytes, mode: str) -> np.ndarray:
 
 
 def _of_jpeg(pillow: Any, content: bytes, mode: str) -> np.ndarray | None:
-    """A JPEG picture, or None where Pillow has to say what there is, or what is wrong with it."""
+    """A JPEG image, or None if Pillow has to parse it, or report what is wrong with it."""
     size = jpeg_size(content)
     if size is None or mode not in _OF_JPEG or size[0] * size[1] > (pillow.MAX_IMAGE_PIXELS or np.inf):
         return None
@@ -61,7 +61,7 @@ def _of_jpeg(pillow: Any, content: bytes, mode: str) -> np.ndarray | None:
 
 @functools.cache
 def simplejpeg() -> ModuleType | None:
-    """The package that decodes JPEG files more quickly; None where it is not installed."""
+    """The faster JPEG decoder, or None if it is not installed."""
     try:
         return importlib.import_module("simplejpeg")
     except ImportError:
@@ -69,7 +69,7 @@ def simplejpeg() -> ModuleType | None:
 
 
 def jpeg_size(content: bytes) -> tuple[int, int] | None:
-    """(width, height) of a usual JPEG file; None for any other."""
+    """(width, height) of a typical JPEG file; None for any other."""
     start = len(_START) if content.startswith(_START) else len(content)
     while start + _HEADER <= len(content) and content[start] == 0xFF:
         marker, length = content[start + 1], int.from_bytes(content[start + 2 : start + 4], "big")

@@ -1,8 +1,8 @@
-"""A model as a picture: by Graphviz where that is installed, else laid out and drawn here.
+"""A model as a diagram: by Graphviz if installed, otherwise laid out and drawn here.
 
-What is drawn here is a `_Drawing` first: boxes, frames of models inside, and edges, all with their places in points.
-SVG is written from it as text, and matplotlib draws it for every other kind of file. A model inside of the model is
-laid out by itself and stands in the outer one as a box would; its edges come in at the side of its frame.
+The result is first a `_Drawing`: boxes, frames of nested models, and edges, all with their positions in points. SVG is
+written directly, and matplotlib draws it for all other formats. A nested model is laid out separately and placed in the
+outer one like a box; its edges enter at the side of its frame.
 """
 
 import html
@@ -26,15 +26,15 @@ from cornu.utils.model_graph import Box, Group, Key, Shown, as_dot, checked, gra
 
 _Point: TypeAlias = tuple[float, float]
 
-_MARGIN = 12.0  # around the picture, and between a frame and what is in it
-_TITLE, _FACT = 11.0, 9.5  # sizes of letters
-_LINE = 1.45  # height of a line, of the size of its letters
+_MARGIN = 12.0  # around the diagram, and between a frame and its contents
+_TITLE, _FACT = 11.0, 9.5  # font sizes
+_LINE = 1.45  # line height, relative to the font size
 _PADDING = 9.0  # left and right of a text
-_LOOP = 14.0  # how far an edge from a box to itself goes out
+_LOOP = 14.0  # how far an edge from a box to itself extends
 _ARROW = 5.0
 _NOTHING = (0.0, 0.0)  # a size
-_LETTERS = 42  # in a line at most
-_MOST_PIXELS = 32_000  # at a side, of which browsers and viewers of pictures are still capable
+_LETTERS = 42  # maximum length of a line
+_MOST_PIXELS = 32_000  # maximum side length that browsers and image viewers support
 _DARK, _FRAME = "#263238", "#78909c"
 _FONT = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif"
 
@@ -53,39 +53,38 @@ def plot_model(
     splines: str = "ortho",
     **kwargs: object,
 ) -> Any:
-    """Draw a model to a file: its layers and operations as boxes, and edges where one gives to another.
+    """Draw a model to a file: its layers and operations as boxes, and its connections as edges.
 
-    With Graphviz, that is the program `dot` and the package pydot, the picture is Graphviz's. Without, it is laid out
-    here and drawn by matplotlib (the extra `plot`), or written as SVG, for which nothing needs to be installed.
+    With Graphviz, that is the program `dot` and the package pydot, Graphviz draws the diagram. Otherwise, it is laid
+    out here and drawn by matplotlib (the extra `plot`), or written as SVG, which requires no other package.
 
-    A `Sequential` is a row of its layers, a graph has its inputs, layers and operations; a subclassed model, whose
-    `call` tells of no graph, is a single box. A layer that is called several times is one box with several edges.
+    A `Sequential` is a chain of its layers, a graph has its inputs, layers and operations; a subclassed model, which
+    has no graph, is a single box. A layer that is called several times is one box with several edges.
 
     Args:
-        model: a model that is built.
-        to_file: the file to write, `"model.png"` by default. Its ending says the kind: png, svg, pdf, and what else
-            Graphviz or matplotlib writes; a name without an ending gets `.png`.
-        show_shapes: whether boxes have the shapes of their inputs and outputs; `False` by default. They are those of a
-            layer's first call; None in them is a size that is not known, ? a shape.
-        show_dtype: whether boxes have the dtypes of their outputs; `False` by default.
-        show_layer_names: whether boxes have names besides the class; `False` by default.
-        rankdir: which way the model runs: `"TB"`, the default, from the top to the bottom, `"BT"`, `"LR"` or `"RL"`.
-        expand_nested: whether models inside of the model that have a graph are drawn as frames with their own boxes;
-            `False` by default.
-        dpi: resolution in dots per inch, 200 by default, of pictures made of dots. Pictures of more than 32,000 dots at
-            a side get fewer.
-        show_layer_activations: whether boxes have the names of their activations; `False` by default.
-        show_trainable: whether boxes with weights say if those are trained; `False` by default.
-        splines: how edges are drawn: `"ortho"`, the default, with right angles, `"curved"`, `"spline"`, `"polyline"` or
+        model: a built model.
+        to_file: the file to write, `"model.png"` by default. Its extension determines the format: png, svg, pdf, and
+            others that Graphviz or matplotlib support; `.png` is added to a name without an extension.
+        show_shapes: whether to show the shapes of inputs and outputs; `False` by default. They are those of a layer's
+            first call; None in them is an unknown size, ? an unknown shape.
+        show_dtype: whether to show the dtypes of outputs; `False` by default.
+        show_layer_names: whether to show names besides the class; `False` by default.
+        rankdir: direction: `"TB"`, the default, from top to bottom, `"BT"`, `"LR"` or `"RL"`.
+        expand_nested: whether to draw nested models with graphs as frames with their own boxes; `False` by default.
+        dpi: resolution in dots per inch, 200 by default, of raster formats. It is reduced for images of more than
+            32,000 pixels at a side.
+        show_layer_activations: whether to show the names of activations; `False` by default.
+        show_trainable: whether to show which weights are trainable; `False` by default.
+        splines: style of edges: `"ortho"`, the default, with right angles, `"curved"`, `"spline"`, `"polyline"` or
             `"line"`.
-        kwargs: none is known.
+        kwargs: not supported.
 
     Returns:
-        In a notebook an `IPython.display.Image`, or an `SVG`, which it shows; else None.
+        In a notebook an `IPython.display.Image` or `SVG`, which is displayed; otherwise None.
 
     Raises:
-        ValueError: for a model that is not built, and for a kind of file that cannot be written.
-        ImportError: where neither Graphviz nor matplotlib is installed and the file is not an SVG.
+        ValueError: for a model that is not built, and for an unsupported format.
+        ImportError: if neither Graphviz nor matplotlib is installed and the file is not an SVG.
 
     Example:
 
@@ -120,7 +119,7 @@ def _by_graphviz(dot: Any, kind: str) -> bytes:
     try:
         return dot.create(format=kind)
     except (AssertionError, OSError) as error:
-        raise ValueError(f"plot_model: Graphviz has not drawn the picture as {kind!r}. It said: {error}") from error
+        raise ValueError(f"plot_model: Graphviz failed to draw the diagram as {kind!r}: {error}") from error
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -129,18 +128,18 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _for_notebook(path: Path, kind: str) -> Any:
-    """What IPython shows, where it runs: it is loaded then."""
+    """The object for display in IPython, if it is running: it is then already loaded."""
     if "IPython" not in sys.modules or kind not in ("png", "jpg", "jpeg", "gif", "svg"):
         return None
     display = sys.modules["IPython"].display
     return display.SVG(filename=str(path)) if kind == "svg" else display.Image(filename=str(path))
 
 
-# ---------------------------------------------------------------- places
+# ---------------------------------------------------------------- positions
 
 
 class _Line(NamedTuple):
-    """A text on a ground of its own, which is as wide as the box that it stands in."""
+    """A text with its own background, which is as wide as its box."""
 
     text: str
     size: float
@@ -158,7 +157,7 @@ class _Line(NamedTuple):
 
 
 class _Rectangle(NamedTuple):
-    """A box with its lines, or the frame of a model inside, by its upper left corner and its size."""
+    """A box with its lines, or the frame of a nested model, by its upper left corner and its size."""
 
     x: float
     y: float
@@ -168,14 +167,14 @@ class _Rectangle(NamedTuple):
 
 
 class _Route(NamedTuple):
-    """The way of an edge: where it starts, then the end of a line, or the three points of a curve, and so on."""
+    """The route of an edge: its start, then the end of a line, or the three points of a curve, and so on."""
 
     pieces: list[list[_Point]]
     arrow: bool
 
 
 class _Drawing(NamedTuple):
-    """Boxes, frames and edges with their places; y grows downwards."""
+    """Boxes, frames and edges with their positions; y increases downwards."""
 
     width: float
     height: float
@@ -185,7 +184,8 @@ class _Drawing(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """A group laid out from the top down, and where in its upper and lower side edges enter and leave it."""
+    """A group laid out from the top down, with the positions where edges enter and leave at its upper and lower
+    sides."""
 
     drawing: _Drawing
     enters: dict[Key, float]
@@ -193,7 +193,7 @@ class _Plan(NamedTuple):
 
 
 def _drawing(group: Group, rankdir: str, splines: str) -> _Drawing:
-    """Everything in its place."""
+    """Everything at its position."""
     drawing = _Planner(rankdir, splines).plan(group, [], []).drawing
     width, height = drawing.width + 2 * _MARGIN, drawing.height + 2 * _MARGIN
     turned = {
@@ -209,7 +209,7 @@ def _drawing(group: Group, rankdir: str, splines: str) -> _Drawing:
 
 
 def _mapped(drawing: _Drawing, to: Callable[[float, float], _Point]) -> _Drawing:
-    """The same with every point elsewhere."""
+    """The same with every point mapped."""
 
     def rectangle(r: _Rectangle) -> _Rectangle:
         (a, b), (c, d) = to(r.x, r.y), to(r.x + r.width, r.y + r.height)
@@ -221,7 +221,7 @@ def _mapped(drawing: _Drawing, to: Callable[[float, float], _Point]) -> _Drawing
 
 
 class _End(NamedTuple):
-    """An edge among the items of a group, by position, with the boxes in those that it comes from and goes to."""
+    """An edge among the items of a group, by index, with the inner boxes that it connects."""
 
     source: int
     target: int
@@ -230,20 +230,21 @@ class _End(NamedTuple):
 
 
 class _Planner(NamedTuple):
-    """How groups are laid out: as if from the top down, with the sides of boxes exchanged where it is not so."""
+    """Lays out groups: as if from the top down, with the sides of boxes swapped for other directions."""
 
     rankdir: str
     splines: str
 
     @property
     def is_upright(self) -> bool:
-        """Whether the model runs along the height of the picture."""
+        """Whether the direction is vertical."""
         return self.rankdir in ("TB", "BT")
 
     def plan(self, group: Group, enters: list[Key], leaves: list[Key]) -> _Plan:
-        """A group by itself; `enters` and `leaves` are its boxes that have edges from and to its outside.
+        """A separate layout of a group; `enters` and `leaves` are its boxes with edges from and to the outside.
 
-        Such an edge starts or stops at an item of no size, in the first or last layer, and the outer group goes on.
+        Such an edge starts or ends at an item of size zero, in the first or last layer, and continues in the outer
+        group.
         """
         first, last = len(enters), len(enters) + len(group.parts)
         ends = _ends(group, enters, leaves)
@@ -273,7 +274,7 @@ class _Planner(NamedTuple):
         )
 
     def part(self, part: Box | Group, place: int, ends: list[_End]) -> _Plan:
-        """A box, or a group in its frame, with the edges from it to itself."""
+        """A box, or a group in its frame, with its edges to itself."""
         if isinstance(part, Box):
             plan = self.box(part)
         else:
@@ -284,7 +285,7 @@ class _Planner(NamedTuple):
         return _looped(plan, loops) if loops else plan
 
     def box(self, box: Box) -> _Plan:
-        """A box by itself."""
+        """A separate box."""
         lines = _lines(box)
         sides = (max(line.width for line in lines), sum(line.height for line in lines))
         width, height = sides if self.is_upright else sides[::-1]
@@ -303,11 +304,11 @@ class _Planner(NamedTuple):
         return _with_ports_shifted(inner, moved._replace(width=width, height=height, frames=frames), left)
 
     def room(self, enters: list[Key], leaves: list[Key]) -> tuple[float, float, float]:
-        """The room in a frame beside what is in it, above and below: the title is there, on top of the picture."""
+        """The space in a frame beside, above and below its contents: the title is at the top of the diagram."""
         title = _TITLE * _LINE
         above, below = _MARGIN * (not enters), _MARGIN * (not leaves)
         if self.rankdir in ("LR", "RL"):
-            return _MARGIN + title, above, below  # on both sides, so that edges run on through the middle
+            return _MARGIN + title, above, below  # on both sides, so that edges continue through the middle
         return _MARGIN, above + title * (self.rankdir == "TB"), below + title * (self.rankdir == "BT")
 
     def way(self, bends: list[Bend], start: float, end: float, upwards: bool) -> list[list[_Point]]:
@@ -329,7 +330,7 @@ class _Planner(NamedTuple):
     def route(
         self, plans: dict[int, _Plan], end: _End, bends: list[Bend], uppers: list[float], lowers: list[float]
     ) -> _Route:
-        """An edge from item to item, between their sides; it has its arrow where it does not go on in a frame."""
+        """An edge between items, from side to side; it has an arrowhead unless it continues in a frame."""
         first, second = sorted(end[:2])
         upwards = end.source > end.target
         arrow = upwards or (end.target in plans and not plans[end.target].drawing.frames)
@@ -337,7 +338,7 @@ class _Planner(NamedTuple):
 
 
 def _ends(group: Group, enters: list[Key], leaves: list[Key]) -> list[_End]:
-    """The edges among the items of a group: those where edges enter it, its parts, and those where edges leave it."""
+    """The edges among the items of a group: its entry points, its parts, and its exit points."""
     depth = len(group.key) + 1
     place = {part.key: len(enters) + i for i, part in enumerate(group.parts)}
     after = len(enters) + len(place)
@@ -349,7 +350,7 @@ def _ends(group: Group, enters: list[Key], leaves: list[Key]) -> list[_End]:
 
 
 def _edge(plans: dict[int, _Plan], end: _End) -> Edge:
-    """An edge for the layout, with where it meets frames."""
+    """An edge for the layout, with the positions where it meets frames."""
     if end.source > end.target:
         return Edge(end.source, end.target)
     leaves = _port(plans[end.source], "leaves", end.leaves) if end.source in plans else 0.0
@@ -359,7 +360,8 @@ def _edge(plans: dict[int, _Plan], end: _End) -> Edge:
 
 
 def _port(plan: _Plan, side: str, key: Key) -> float:
-    """Where an edge meets a part, from the middle of its side: there for a box, or where it goes on in the frame."""
+    """The position where an edge meets a part, relative to the middle of its side: 0 for a box, or its port in a
+    frame."""
     middle = plan.drawing.width / 2
     return getattr(plan, side).get(key, middle) - middle
 
@@ -374,7 +376,7 @@ def _with_ports_shifted(plan: _Plan, drawing: _Drawing, x: float) -> _Plan:
 
 
 def _looped(plan: _Plan, loops: list[_End]) -> _Plan:
-    """A part with room for edges that go from its lower side around it to its upper side."""
+    """A part with room for edges from its lower side around it to its upper side."""
     width, height = plan.drawing.width + 2 * _LOOP, plan.drawing.height
     out, above, below = width - _LOOP / 2, -_LOOP / 2, height + _LOOP / 2
     drawing = _shifted(plan.drawing, _LOOP, 0)._replace(width=width)
@@ -397,12 +399,12 @@ def _lines(box: Box) -> list[_Line]:
 
 
 def _wrapped(text: str) -> list[str]:
-    """Lines of a text, which do not break within a shape."""
+    """Lines of a text, without breaks within a shape."""
     return textwrap.wrap(re.sub(r"\([^()]*\)", lambda found: found[0].replace(" ", "\xa0"), text), _LETTERS) or [""]
 
 
 def _letter(letter: str) -> float:
-    """The width of a letter, of its height: at least what it is in the fonts that are asked for."""
+    """The width of a letter, relative to its height: at least that of the fonts that are used."""
     if unicodedata.east_asian_width(letter) in "WF":
         return 1.0
     if letter in "ijlI.,:;'|!()[]ft \xa0":
@@ -414,7 +416,7 @@ def _letter(letter: str) -> float:
 
 
 class _Text(NamedTuple):
-    """A line of a box or frame with the place of its middle, or of its left end, and the ground below it."""
+    """A line of a box or frame with the position of its middle, or of its left end, and the background behind it."""
 
     x: float
     y: float
@@ -423,7 +425,7 @@ class _Text(NamedTuple):
 
 
 def _texts(box: _Rectangle, framed: bool) -> Iterator[_Text]:
-    """The lines from the top of a box, in its middle; that of a frame in its corner."""
+    """The lines from the top of a box, centered; that of a frame in its corner."""
     y = box.y
     for line in box.lines:
         middle = y + line.height / 2
@@ -435,7 +437,7 @@ def _texts(box: _Rectangle, framed: bool) -> Iterator[_Text]:
 
 
 def _head(route: _Route) -> list[_Point]:
-    """The corners of the arrow at the end of an edge."""
+    """The corners of the arrowhead at the end of an edge."""
     x, y = route.pieces[-1][-1]
     from_x, from_y = next((p for piece in reversed(route.pieces) for p in reversed(piece) if p != (x, y)), (x, y - 1))
     length = math.dist((x, y), (from_x, from_y))

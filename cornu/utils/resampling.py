@@ -1,8 +1,8 @@
-"""Images of any size brought to one by NumPy alone: no program is compiled for each new size, as JAX would do.
+"""Images of any size resized to a fixed one with NumPy alone: no program is compiled for each size, as in JAX.
 
 Each output row is a weighted sum of a few input rows, and then each column of a few columns. Which ones, and with what
-weights, is worked out once for a pair of sizes. Pixels have their values at their centres, and where an image shrinks
-the kernel does not widen, as in TensorFlow's `tf.image.resize` without antialiasing.
+weights, is computed once for a pair of sizes. Pixel values are at pixel centers, and for downscaling the kernel is not
+widened, as in TensorFlow's `tf.image.resize` without antialiasing.
 """
 
 import functools
@@ -14,7 +14,7 @@ import numpy as np
 
 
 class Taps(NamedTuple):
-    """For each output position the input positions that go into it, and their weights, which add up to 1."""
+    """For each output position, the contributing input positions and their weights, which sum to 1."""
 
     places: np.ndarray  # (outputs, taps)
     weights: np.ndarray  # (outputs, taps), float32
@@ -40,8 +40,8 @@ _KERNELS: dict[str, tuple[float, Callable[[np.ndarray], np.ndarray]]] = {
     "mitchellcubic": (2, lambda x: _cubic(x, 1 / 3, 1 / 3)),
 }  # half the width, and the weight at a distance, in pixels
 
-_BLURRING = ("gaussian", "mitchellcubic")  # which change an image of the right size, too
-_BLOCK = 2**18  # bytes of rows that are taken at a time
+_BLURRING = ("gaussian", "mitchellcubic")  # change the image even at the same size
+_BLOCK = 2**18  # bytes of rows processed at a time
 
 INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic")
 
@@ -49,16 +49,16 @@ INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos
 def resized(
     image: np.ndarray, height: int, width: int, interpolation: str, out: np.ndarray | None = None
 ) -> np.ndarray:
-    """An image of shape (rows, columns, channels) at another size, as float32.
+    """An image of shape (rows, columns, channels) resized, as float32.
 
-    It is made a few rows at a time, which stay in the processor's cache and in memory that the system need not clear.
+    It is computed a few rows at a time, which stay in the CPU's cache and in memory that the system need not zero.
 
     Args:
-        image: the image, of any dtype of numbers.
-        height: rows of the result.
-        width: columns of the result.
+        image: the image, of any numeric dtype.
+        height: number of rows of the result.
+        width: number of columns of the result.
         interpolation: one of `INTERPOLATIONS`.
-        out: float32 array of the result's shape, in one piece, that becomes the result; None for a new one.
+        out: contiguous float32 array of the result's shape for the result; None for a new one.
     """
     before, columns, channels = image.shape
     out = np.empty((height, width, channels), "float32") if out is None else out
@@ -81,7 +81,7 @@ def resized(
 
 
 def _scaled(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """`values * weights`, in the place of the values."""
+    """`values * weights`, computed in place."""
     values *= weights
     return values
 
@@ -95,7 +95,7 @@ def _sum(parts: Iterator[np.ndarray]) -> np.ndarray:
 
 @functools.lru_cache(maxsize=1024)
 def _taps_of_numbers(before: int, after: int, interpolation: str, channels: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same along a row in which each position has `channels` numbers: (taps, after * channels) each."""
+    """The same along a row with `channels` numbers at each position: (taps, after * channels) each."""
     places, weights = taps(before, after, interpolation)
     numbers = places.T[..., None] * channels + np.arange(channels)
     return numbers.reshape(len(numbers), -1), np.repeat(weights.T, channels, axis=1)
@@ -103,7 +103,7 @@ def _taps_of_numbers(before: int, after: int, interpolation: str, channels: int)
 
 @functools.lru_cache(maxsize=1024)
 def taps(before: int, after: int, interpolation: str) -> Taps:
-    """What each of `after` positions is made of, where there were `before`."""
+    """The contributions to each of `after` positions, from `before`."""
     scale = before / after
     centres = (np.arange(after) + 0.5) * scale
     if interpolation == "nearest":

@@ -18,15 +18,15 @@ def pad_sequences(
     truncating: str = "pre",
     value: object = 0.0,
 ) -> np.ndarray:
-    """Sequences in one array, the short ones padded, the long ones cut.
+    """Sequences as one array, with short ones padded and long ones truncated.
 
     Args:
-        sequences: list of sequences, whose items are numbers, or arrays of one shape.
-        maxlen: length of all rows; None is that of the longest sequence.
-        dtype: dtype of the array; `object` for texts.
-        padding: "pre" or "post": where padding goes.
-        truncating: "pre" or "post": where a sequence that is too long loses items.
-        value: what fills up.
+        sequences: list of sequences, whose items are numbers, or arrays of the same shape.
+        maxlen: length of all rows; None uses that of the longest sequence.
+        dtype: dtype of the array; `object` for strings. Defaults to `"int32"`.
+        padding: "pre" or "post": where padding is added. Defaults to "pre".
+        truncating: "pre" or "post": where a sequence that is too long is truncated. Defaults to "pre".
+        value: padding value. Defaults to 0.0.
 
     Returns:
         An array of shape `(len(sequences), maxlen, ...)`.
@@ -43,7 +43,8 @@ def pad_sequences(
         raise ValueError(f"{owner}: sequences must be a list of sequences. Received: {validate.shown(sequences)}.")
     if isinstance(value, str) and np.dtype(dtype).kind not in "OU":
         raise ValueError(
-            f"{owner}: texts need dtype=object. Received: dtype={validate.shown(dtype)}, value={validate.shown(value)}."
+            f"{owner}: strings require dtype=object. Received: dtype={validate.shown(dtype)}, "
+            f"value={validate.shown(value)}."
         )
     longest = max(map(len, sequences), default=0)
     length = longest if maxlen is None else validate.non_negative_int(maxlen, "maxlen", owner)
@@ -57,8 +58,8 @@ def pad_sequences(
 
 
 def _item_shape(sequences: Sequence) -> tuple[int, ...]:
-    """The shape of an item, which all sequences share."""
+    """The shape of an item, which must be equal in all sequences."""
     shapes = {np.shape(sequence[0]): place for place, sequence in enumerate(sequences) if len(sequence)}
     if len(shapes) > 1:
-        raise ValueError(f"pad_sequences: items must have one shape. Received: {', '.join(map(str, shapes))}.")
+        raise ValueError(f"pad_sequences: items must have the same shape. Received: {', '.join(map(str, shapes))}.")
     return next(iter(shapes), ())

@@ -1,4 +1,4 @@
-"""`get_source_inputs`: from a symbolic tensor back to the inputs that it is computed from."""
+"""`get_source_inputs`: from a symbolic tensor back to the inputs it is computed from."""
 
 from cornu.core.symbolic import KerasTensor, node_of
 
@@ -6,7 +6,7 @@ __all__ = ["get_source_inputs"]
 
 
 def get_source_inputs(tensor: KerasTensor) -> list[KerasTensor]:
-    """The inputs that a symbolic tensor is computed from, each once, in the order in which they are met.
+    """The inputs that a symbolic tensor is computed from, each once, in order of discovery.
 
     Args:
         tensor: a symbolic tensor of a model.

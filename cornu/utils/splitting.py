@@ -1,4 +1,4 @@
-"""A data set in two parts, of arrays or of anything that gives its items by number."""
+"""Splitting a dataset in two: arrays or anything with items by index."""
 
 import random
 from collections import UserList
@@ -22,24 +22,24 @@ def split_dataset(
     seed: int | None = None,
     preferred_backend: str | None = None,
 ) -> tuple[Dataset, Dataset]:
-    """A data set in two parts.
+    """Split a dataset in two parts.
 
     Args:
-        dataset: an array; a list or tuple of arrays of one length; a `cornu.data.Dataset` that comes to an end, whose
-            elements are all read and kept; or an object with `len` and items by number, such as a torch data set, or a
+        dataset: an array; a list or tuple of arrays of the same length; a finite `cornu.data.Dataset`, whose elements
+            are all read and kept; or an object with `len` and items by index, such as a torch dataset, or a
             `PyDataset`, which is split between batches. A `Dataset` whose last step is `batch` is split between the
             elements of its batches, and the parts have batches of the same size.
-        left_size: number of items on the left, or their fraction, rounded; None takes what the right side leaves.
-        right_size: the same for the right, whose items are the last ones.
-        shuffle: whether the items are mixed before.
-        seed: of the shuffling; None draws one.
+        left_size: number of items on the left, or their fraction, rounded; None uses what the right side leaves.
+        right_size: the same for the right side, which gets the last items. None by default.
+        shuffle: whether to shuffle the items first. Defaults to False.
+        seed: seed of the shuffling; None draws one.
         preferred_backend: must be None or "jax".
 
     Returns:
         The left and the right part.
 
     Raises:
-        ValueError: when a part is empty, or both together are larger than the whole.
+        ValueError: if a part is empty, or both together are larger than the whole.
 
     Example:
 
@@ -60,19 +60,19 @@ def split_dataset(
 
 
 class _Elements(UserList):
-    """The elements of a data set."""
+    """The elements of a dataset."""
 
 
 def _kept(dataset: Dataset, batch_size: int | None) -> _Elements:
-    """All elements of a data set, those of its batches one by one."""
+    """All elements of a dataset, those of its batches one by one."""
     if dataset.cardinality() == INFINITE_CARDINALITY:
-        raise ValueError(f"{_OWNER}: {dataset!r} has no end, and so no parts. Give take(n) of it.")
+        raise ValueError(f"{_OWNER}: {dataset!r} is infinite and cannot be split. Use take(n) first.")
     single = dataset if batch_size is None else dataset.unbatch()
     return _Elements(single._arrays())
 
 
 def _part(items: Any, rows: list[int]) -> Dataset:
-    """A data set of some items."""
+    """A dataset of some items."""
     if isinstance(items, (list, tuple)):
         return Dataset.from_tensor_slices(tuple(array[rows] for array in items))
     if isinstance(items, np.ndarray):
@@ -83,26 +83,28 @@ def _part(items: Any, rows: list[int]) -> Dataset:
 def _length(dataset: object) -> int:
     if isinstance(dataset, (list, tuple)):
         if not dataset or not all(isinstance(array, np.ndarray) for array in dataset):
-            raise ValueError(f"{_OWNER}: a list or tuple must hold NumPy arrays. Received: {validate.shown(dataset)}.")
+            raise ValueError(
+                f"{_OWNER}: a list or tuple must contain NumPy arrays. Received: {validate.shown(dataset)}."
+            )
         if len({len(array) for array in dataset}) > 1:
             raise ValueError(
-                f"{_OWNER}: arrays must have one length. Received: {', '.join(str(len(a)) for a in dataset)}."
+                f"{_OWNER}: arrays must have the same length. Received: {', '.join(str(len(a)) for a in dataset)}."
             )
         return len(dataset[0])
     if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__") or isinstance(dataset, (dict, str)):
-        raise TypeError(f"{_OWNER}: an object of type {type(dataset).__name__} has no items by number.")
+        raise TypeError(f"{_OWNER}: an object of type {type(dataset).__name__} has no items by index.")
     return len(dataset)
 
 
 def _sizes(left: float | None, right: float | None, total: int) -> tuple[int, int]:
     if left is None and right is None:
-        raise ValueError(f"{_OWNER}: give left_size, right_size or both.")
+        raise ValueError(f"{_OWNER}: pass left_size, right_size or both.")
     first, second = _count(left, "left_size", total), _count(right, "right_size", total)
     first = total - (second or 0) if first is None else first
     second = total - first if second is None else second
     if first + second > total or not first or not second:
         raise ValueError(
-            f"{_OWNER}: both parts need items, and together no more than the {total} there are. "
+            f"{_OWNER}: both parts must be non-empty, and together have at most {total} items. "
             f"Received sizes that give {first} and {second}."
         )
     return first, second

@@ -1,4 +1,4 @@
-"""A folder of text files as a data set of texts."""
+"""A directory of text files as a dataset."""
 
 import os
 from collections.abc import Sequence
@@ -30,31 +30,33 @@ def text_dataset_from_directory(
     format: str = "tf",
     verbose: bool = True,
 ) -> Dataset | list[Dataset]:
-    """A data set of the text files (.txt, UTF-8) of a folder, whose subfolders are the classes.
+    """A dataset of the text files (.txt, UTF-8) in a directory, whose subdirectories are the classes.
 
     Args:
-        directory: the folder.
-        labels: `"inferred"` for the subfolders, a list of labels in the order of the sorted paths, or None for none.
+        directory: path of the directory.
+        labels: `"inferred"` from the subdirectories, a list of labels in the order of the sorted paths, or None for
+            none.
         label_mode: `"int"` for int32 of shape `(batch,)`, `"categorical"` for float32 of shape `(batch, classes)`,
             `"binary"` for float32 of shape `(batch, 1)`, 0 or 1, or None for none.
-        class_names: the subfolders to take, in the order of their labels; None takes all, in the order of their names.
-        batch_size: texts in a batch; None gives single ones.
-        max_length: bytes of UTF-8 after which a text is cut; None for no bound.
-        shuffle: whether the texts are mixed, anew in each epoch; otherwise they come in the order of their paths.
-        seed: of the shuffling; None draws one from NumPy's global generator.
-        validation_split: fraction of the texts, the last ones after shuffling, that are to validate with.
-        subset: `"training"`, `"validation"`, or `"both"` for a list of the two data sets; with `validation_split` only.
-        follow_links: whether subfolders that are links are entered.
-        format: must be `"tf"`, Keras's default: what comes back is a `cornu.data.Dataset`.
-        verbose: whether to print how many files there are.
+        class_names: the subdirectories to use, in the order of their labels; None uses all, in alphabetical order.
+        batch_size: number of texts in a batch; None yields single ones. Defaults to 32.
+        max_length: number of bytes of UTF-8 to which texts are truncated; None for no limit.
+        shuffle: whether to shuffle the texts in each epoch; otherwise they are sorted by path. Defaults to True.
+        seed: seed of the shuffling; None draws one from NumPy's global generator.
+        validation_split: fraction of the texts, the last ones after shuffling, reserved for validation. None by
+        default.
+        subset: `"training"`, `"validation"`, or `"both"` for a list of both datasets; only with `validation_split`.
+        follow_links: whether to follow symbolic links to subdirectories.
+        format: must be `"tf"`, Keras's default: the result is a `cornu.data.Dataset`.
+        verbose: whether to print the number of files.
 
     Returns:
-        A data set of texts of shape `(batch,)`, or of pairs with labels. Its `class_names` and `file_paths` say what
-        was found.
+        A dataset of texts of shape `(batch,)`, or of pairs with labels. Its `class_names` and `file_paths` attributes
+        list what was found.
 
     Raises:
-        FileNotFoundError: when there is no such folder.
-        ValueError: when there are no text files in it, or the arguments do not go together.
+        FileNotFoundError: if the directory does not exist.
+        ValueError: if it contains no text files, or the arguments are inconsistent.
 
     Example:
 
@@ -75,7 +77,7 @@ def text_dataset_from_directory(
             content = file.read(-1 if longest is None else longest + 1)
         if longest is None or len(content) <= longest:
             return np.asarray(content.decode())
-        return np.asarray(content[:longest].decode(errors="ignore"))  # a sign that is cut in two is left out
+        return np.asarray(content[:longest].decode(errors="ignore"))  # a character that is cut in two is dropped
 
     asked = labelled_files.Request(
         _OWNER, "text files", _ENDINGS, directory, labels, label_mode, class_names, batch_size, shuffle, seed,

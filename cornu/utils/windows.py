@@ -1,4 +1,4 @@
-"""Windows that slide over a time series, in batches."""
+"""Sliding windows over a time series, in batches."""
 
 from typing import Any
 
@@ -27,25 +27,25 @@ def timeseries_dataset_from_array(
     end_index: int | None = None,
     format: str = "tf",
 ) -> Dataset:
-    """A data set of windows over a time series: item `i` of window `w` is `data[w * stride + i * rate]`.
+    """A dataset of sliding windows over a time series: item `i` of window `w` is `data[w * stride + i * rate]`.
 
     Args:
         data: array whose first axis is time.
-        targets: array of what belongs to the window that starts at the same place, or None.
-        sequence_length: items of a window.
-        sequence_stride: steps from the start of a window to that of the next.
-        sampling_rate: steps from an item of a window to the next.
-        batch_size: windows of a batch; None gives single windows.
-        shuffle: whether the windows come in another order, a new one in each pass.
-        seed: where the orders come from; None takes the global seed.
-        start_index, end_index: the part of the data that windows lie in, its end left out; None is all.
-        format: must be "tf", Keras's default: what comes back is a `cornu.data.Dataset`.
+        targets: array whose item at the start of a window is that window's target, or None.
+        sequence_length: number of items in a window.
+        sequence_stride: number of steps between the starts of successive windows. Defaults to 1.
+        sampling_rate: number of steps between the items of a window. Defaults to 1.
+        batch_size: number of windows in a batch; None yields single windows. Defaults to 128.
+        shuffle: whether to shuffle the windows in each pass. Defaults to False.
+        seed: seed of the orders; None uses the global seed.
+        start_index, end_index: range of the data used for windows, excluding its end; None is all.
+        format: must be "tf", Keras's default: the result is a `cornu.data.Dataset`.
 
     Returns:
-        A data set of arrays `(batch, sequence_length, ...)`, or pairs with targets.
+        A dataset of arrays `(batch, sequence_length, ...)`, or pairs with targets.
 
     Raises:
-        ValueError: when no window fits.
+        ValueError: if no window fits.
 
     Example:
 
@@ -60,7 +60,8 @@ def timeseries_dataset_from_array(
     end = len(data) if end_index is None else validate.non_negative_int(end_index, "end_index", _OWNER)
     if not first < end <= len(data):
         raise ValueError(
-            f"{_OWNER}: start_index must be lower than end_index, and both lie in the data of length {len(data)}. "
+            f"{_OWNER}: start_index must be less than end_index, and both must be within the data of length "
+            f"{len(data)}. "
             f"Received: start_index={start_index}, end_index={end_index}."
         )
     length = validate.positive_int(sequence_length, "sequence_length", _OWNER)

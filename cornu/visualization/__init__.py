@@ -1,4 +1,4 @@
-"""Pictures of data and of what models make of it: galleries, confusion matrices, mistakes, heat."""
+"""Plots of data and predictions: galleries, confusion matrices, mistakes, heatmaps."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""The confusion matrix as a picture: which classes a classifier takes for which."""
+"""Plots of confusion matrices: which classes a classifier confuses."""
 
 import os
 
@@ -14,7 +14,7 @@ from cornu.visualization.predictions import Names
 
 _CELL = 0.42  # inches
 _LETTER = 0.08  # inches of width
-_MOST_TEXTS = 40  # classes, beyond which cells are too many to be read
+_MOST_TEXTS = 40  # classes; beyond, the text in cells is illegible
 
 
 @filtered
@@ -29,28 +29,29 @@ def plot_confusion_matrix(
     title: str | None = None,
     path: str | os.PathLike | None = None,
 ) -> Figure:
-    """Draw how often each true class, in rows, was predicted as each class, in columns.
+    """Plot how often each true class, in rows, was predicted as each class, in columns.
 
     Args:
-        y_true: the true classes, as whole numbers of shape `(rows,)` or one-hot rows.
-        y_pred: the predicted ones, in the same forms, or as probabilities or logits of shape `(rows, classes)`, or
-            `(rows, 1)` for two classes. None, the default, where a model predicts them.
-        model: a classifier to predict from data instead; None for none.
-        data: its inputs, for which y_true has the labels; or, without y_true, a pair `(x, y)` or a data set of
-            batches of such pairs.
-        class_names: names of the classes, as a list or by their numbers; None, the default, writes the numbers.
-        normalize: what cells are fractions of: `"true"`, of the row of their true class, `"pred"`, of the column of
-            their predicted one, `"all"`, of all; None, the default, for counts. Colors always tell fractions of rows
-            where counts are shown.
-        title: above the picture; None, the default, tells the accuracy.
-        path: file to write, of the kind that its ending says (`.png`, `.svg`, `.pdf`); None, the default, writes none.
+        y_true: the true classes, as integers of shape `(rows,)` or one-hot rows.
+        y_pred: the predicted classes, in the same formats, or as probabilities or logits of shape `(rows, classes)`, or
+            `(rows, 1)` for two classes. None, the default, if a model predicts them.
+        model: a classifier that predicts them from data instead, or None.
+        data: its inputs, whose labels are y_true; or, without y_true, a pair `(x, y)` or a dataset of batches of such
+            pairs.
+        class_names: names of the classes, as a list or a dictionary by class index; None, the default, shows the
+            indices.
+        normalize: `"true"` shows fractions of the row of each true class, `"pred"` of the column of each predicted
+            class, `"all"` of the total; None, the default, shows counts. Colors show fractions of rows if counts are
+            shown.
+        title: title of the figure; None, the default, shows the accuracy.
+        path: file to write, in the format of its extension (`.png`, `.svg`, `.pdf`); None, the default, writes none.
 
     Returns:
-        A `matplotlib.figure.Figure`, which notebooks show. Nothing pops up.
+        A `matplotlib.figure.Figure`, which notebooks display. No window is opened.
 
     Raises:
-        ValueError: where y_true and y_pred differ in length, or neither y_pred nor a model is given.
-        ImportError: where matplotlib is not installed (the extra `plot`).
+        ValueError: if y_true and y_pred differ in length, or neither y_pred nor a model is given.
+        ImportError: if matplotlib is not installed (the extra `plot`).
 
     Example:
 
@@ -75,25 +76,25 @@ def _classes(
 ) -> tuple[np.ndarray, np.ndarray]:
     if (y_pred is None) == (model is None):
         raise ValueError(
-            f"{owner}: give either y_pred, or model and data. Received: {'neither' if model is None else 'both'}."
+            f"{owner}: pass either y_pred, or model and data. Received: {'neither' if model is None else 'both'}."
         )
     if model is not None:
         parts = [(y, outputs) for _, y, outputs in predictions.of_model(model, data, y_true, owner)]
         true = np.concatenate([y for y, _ in parts]) if parts else np.zeros(0, int)
         y_pred = np.concatenate([outputs for _, outputs in parts]) if parts else np.zeros(0, int)
     elif y_true is None:
-        raise ValueError(f"{owner}: y_true must be given beside y_pred.")
+        raise ValueError(f"{owner}: y_true must be given together with y_pred.")
     else:
         true = predictions.labels_of(y_true, owner)
     predicted = predictions.predicted_classes(y_pred, owner)
     if len(true) != len(predicted) or not len(true):
         raise ValueError(
-            f"{owner}: there must be as many true classes as predicted ones, and at least one. "
+            f"{owner}: y_true and y_pred must have the same length, at least 1. "
             f"Received: {len(true)} and {len(predicted)}."
         )
     low = min(true.min(), predicted.min())
     if low < 0:
-        raise ValueError(f"{owner}: classes must be numbers from 0. Received: {low}.")
+        raise ValueError(f"{owner}: classes must be nonnegative integers. Received: {low}.")
     return true, predicted
 
 

@@ -29,23 +29,23 @@ def draw_bounding_boxes(
     font_scale: float = 1.0,
     data_format: str | None = None,
 ) -> np.ndarray:
-    """Draw boxes around things in images, with the names of their classes.
+    """Draw bounding boxes on images, with the names of their classes.
 
     Args:
         images: of shape `(images, height, width, channels)`, or with the channels first; values from 0 to 255.
         bounding_boxes: dictionary of "boxes", of shape `(images, boxes, 4)`, "labels", of shape `(images, boxes)`, and
-            perhaps "confidences", of the same shape. Boxes with the label -1 are left out.
+            optionally "confidences", of the same shape. Boxes with the label -1 are skipped.
         bounding_box_format: their format, such as `"xyxy"` (see `cornu.utils.bounding_boxes`).
-        class_mapping: names of the classes, which are written above the boxes (this needs Pillow: the extra `image`);
-            None, the default, writes nothing.
+        class_mapping: names of the classes, drawn above the boxes (requires Pillow: the extra `image`); None, the
+            default, draws no text.
         color: red, green and blue from 0 to 255. Defaults to `(128, 128, 128)`.
-        line_thickness: of the boxes, in pixels. Defaults to 2.
-        text_thickness: of the letters' strokes. Defaults to 1.
-        font_scale: size of the letters: 1 is some 27 pixels. Defaults to 1.0.
+        line_thickness: line width of the boxes, in pixels. Defaults to 2.
+        text_thickness: stroke width of the text. Defaults to 1.
+        font_scale: text size: 1 is about 27 pixels. Defaults to 1.0.
         data_format: `"channels_last"` or `"channels_first"`; None is `config.image_data_format()`.
 
     Returns:
-        A new NumPy array of whole numbers from 0 to 255 (uint8), with the channels last.
+        A new NumPy array of dtype uint8, from 0 to 255, channels last.
 
     Example:
 
@@ -73,12 +73,12 @@ def draw_bounding_boxes(
 
 
 def _boxes(boxes: Boxes, form: str, shape: tuple, owner: str) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Corners in whole pixels, `(images, boxes, 4)`, labels and perhaps confidences, `(images, boxes)`."""
+    """Corners in integer pixels, `(images, boxes, 4)`, labels and optional confidences, `(images, boxes)`."""
     if not isinstance(boxes, dict):
         raise TypeError(f"{owner}: bounding_boxes must be a dictionary. Received: {type(boxes).__name__}.")
     if not {"boxes", "labels"} <= set(boxes):
         raise ValueError(
-            f'{owner}: bounding_boxes must be a dictionary of "boxes" and "labels". Received: {sorted(boxes)}.'
+            f'{owner}: bounding_boxes must be a dictionary with "boxes" and "labels". Received: {sorted(boxes)}.'
         )
     corners = np.asarray(convert_format(boxes["boxes"], form, "xyxy", shape[1], shape[2]))
     labels, confidences = (
@@ -90,8 +90,8 @@ def _boxes(boxes: Boxes, form: str, shape: tuple, owner: str) -> tuple[np.ndarra
     told = [corners.shape[:-1], *(np.shape(x) for x in (labels, confidences) if x is not None)]
     if labels is None or len(wanted) < 2 or any(one != wanted for one in told):
         raise ValueError(
-            f"{owner}: there must be boxes of shape ({shape[0]}, boxes, 4), for there are {shape[0]} images, and "
-            f"labels and confidences of shape ({shape[0]}, boxes). Received: {shapes}."
+            f"{owner}: boxes must have shape ({shape[0]}, boxes, 4) for {shape[0]} images, and "
+            f"labels and confidences shape ({shape[0]}, boxes). Received: {shapes}."
         )
     return np.nan_to_num(corners).astype(int), labels, confidences
 
@@ -106,12 +106,12 @@ def _colour(colour: Sequence[int], owner: str) -> list[int]:
 
 
 def _outline(canvas: np.ndarray, box: np.ndarray, paint: np.ndarray, thickness: int) -> None:
-    """Colour what is near the sides of a box; the corners are round."""
+    """Color the pixels near the sides of a box; the corners are rounded."""
     left, right = sorted((box[0], box[2]))
     top, bottom = sorted((box[1], box[3]))
     rows, columns = np.arange(canvas.shape[0])[:, None], np.arange(canvas.shape[1])
     across, down = np.maximum(left - columns, columns - right), np.maximum(top - rows, rows - bottom)
-    within = -np.maximum(across, down)  # the way to the nearest side, in the box
+    within = -np.maximum(across, down)  # distance to the nearest side, inside the box
     without = np.hypot(np.maximum(across, 0), np.maximum(down, 0))
     radius = (thickness + 1) // 2 if thickness > 1 else 0
     canvas[np.where(within >= 0, within, without) <= radius] = paint
@@ -120,7 +120,7 @@ def _outline(canvas: np.ndarray, box: np.ndarray, paint: np.ndarray, thickness: 
 def _write(
     canvas: np.ndarray, text: str, box: np.ndarray, paint: np.ndarray, scale: float, thickness: int, gap: int
 ) -> None:
-    """Write a text above a box, or in it where there is no room above; moved to the left where it would be cut off."""
+    """Draw text above a box, or inside it if there is no room above; shifted left if it would be cut off."""
     purpose = "draw_bounding_boxes with class_mapping"
     image, draw, fonts = (
         validate.optional_import(f"PIL.{name}", extra="image", purpose=purpose)
@@ -150,22 +150,22 @@ def draw_segmentation_masks(
     ignore_index: int = -1,
     data_format: str | None = None,
 ) -> np.ndarray:
-    """Colour the pixels of images by their classes.
+    """Color the pixels of images by class.
 
     Args:
         images: of shape `(images, height, width, channels)`, or with the channels first; values from 0 to 255.
-        segmentation_masks: the class of each pixel as a whole number, of shape `(images, height, width)`, or with an
-            axis of size 1 where the images have their channels. Class 0, the background, is black.
-        num_classes: the highest class that is drawn; None, the default, for the highest in the masks.
-        color_mapping: red, green and blue from 0 to 255 for each class; a background without a color stays as it is.
-            None, the default, takes a palette.
-        alpha: how much of the color there is, from 0 to 1. Defaults to 0.8.
-        blend: whether the image shows through; False paints over it. Defaults to True.
-        ignore_index: a class that is not drawn. Defaults to -1.
+        segmentation_masks: the class of each pixel as an integer, of shape `(images, height, width)`, or with an
+            axis of size 1 in place of the channels. Class 0, the background, is black.
+        num_classes: the highest class to draw; None, the default, uses the highest in the masks.
+        color_mapping: red, green and blue from 0 to 255 for each class; a background without a color is left unchanged.
+            None, the default, uses a palette.
+        alpha: opacity of the color, from 0 to 1. Defaults to 0.8.
+        blend: whether the image shows through; False covers it. Defaults to True.
+        ignore_index: a class that is skipped. Defaults to -1.
         data_format: `"channels_last"` or `"channels_first"`; None is `config.image_data_format()`.
 
     Returns:
-        A new NumPy array of whole numbers from 0 to 255 (uint8), with the channels last; gray images become coloured.
+        A new NumPy array of dtype uint8, from 0 to 255, channels last; grayscale images become RGB.
 
     Example:
 
@@ -186,7 +186,7 @@ def draw_segmentation_masks(
             continue
         if colour is None:
             raise ValueError(
-                f"{owner}: color_mapping has no color for the class {label}, which is in segmentation_masks. "
+                f"{owner}: color_mapping does not have a color for the class {label}, which is in segmentation_masks. "
                 f"Received: colors for {sorted(color_mapping or ())}."
             )
         here = masks == label
@@ -200,8 +200,8 @@ def _masks(masks: Tensor, shape: tuple, data_format: str | None, owner: str) -> 
     array = border.to_numpy(masks, owner, "segmentation_masks")
     if array.dtype.kind not in "iu":
         raise TypeError(
-            f"{owner}: segmentation_masks must be whole numbers, the classes of pixels. Received: {array.dtype}. "
-            "Of probabilities take the highest: argmax(axis=-1)."
+            f"{owner}: segmentation_masks must be integers, the classes of pixels. Received: {array.dtype}. "
+            "For probabilities, pass masks.argmax(axis=-1)."
         )
     axis = 1 if validate.data_format(data_format, owner) == "channels_first" else -1
     array = array.squeeze(axis) if array.ndim == 4 and array.shape[axis] == 1 else array
@@ -213,5 +213,5 @@ def _masks(masks: Tensor, shape: tuple, data_format: str | None, owner: str) -> 
 
 
 def _palette(label: int) -> list[int]:
-    """A color for a class that is unlike those of the classes next to it; black for 0."""
+    """A color for a class, distinct from those of adjacent classes; black for 0."""
     return [label * step % 255 for step in (1, 127, 31)]

@@ -1,6 +1,6 @@
-"""Galleries: batches of images as one picture, with labels, boxes or masks.
+"""Galleries: batches of images as one figure, with labels, boxes or masks.
 
-Each gallery is a figure of matplotlib. With `path` it is written to a file. Without, it is shown by matplotlib.pyplot,
+Each gallery is a figure of matplotlib. With `path` it is written to a file; without, it is shown by matplotlib.pyplot,
 unless `show=False`.
 """
 
@@ -44,21 +44,21 @@ def plot_image_gallery(
     legend_handles: Iterable[object] | None = None,
     data_format: str | None = None,
 ) -> Figure | None:
-    """Draw a batch of images in rows and columns, with true and predicted labels.
+    """Draw a batch of images in a grid, with true and predicted labels.
 
     Args:
         images: of shape `(images, height, width, channels)`, or with the channels first.
-        y_true: the true classes, of shape `(images,)`; None for none.
-        y_pred: the predicted ones; None for none.
-        label_map: names of the classes, which labels need; None where there are no labels.
-        rows, cols: how many rows and columns there are; images that do not fit in are left out. None, the default,
-            makes room for all, in a square if possible.
-        value_range: the lowest and highest value of images. Defaults to `(0, 255)`.
-        scale: height and width of a row and column in inches. Defaults to 2.
-        path: file to write, of the kind that its ending says (`.png`, `.svg`, `.pdf`). None, the default, writes none.
-        show: whether the gallery is shown by `matplotlib.pyplot.show()`; None, the default, for where there is no path.
-        transparent: whether the file has no ground behind the images. Defaults to True.
-        dpi: dots per inch of the file. Defaults to 60.
+        y_true: the true classes, of shape `(images,)`; or None.
+        y_pred: the predicted classes, or None.
+        label_map: names of the classes, required with labels; otherwise None.
+        rows, cols: number of rows and columns; excess images are omitted. None, the default, fits all images, in a
+            square if possible.
+        value_range: the minimum and maximum of the images. Defaults to `(0, 255)`.
+        scale: height and width of a cell in inches. Defaults to 2.
+        path: file to write, in the format of its extension (`.png`, `.svg`, `.pdf`). None, the default, writes none.
+        show: whether to call `matplotlib.pyplot.show()`; None, the default, shows the gallery if there is no path.
+        transparent: whether the background of the file is transparent. Defaults to True.
+        dpi: resolution of the file in dots per inch. Defaults to 60.
         legend_handles: matplotlib's patches for a legend; None, the default, for no legend.
         data_format: `"channels_last"` or `"channels_first"`; None is `config.image_data_format()`.
 
@@ -66,8 +66,8 @@ def plot_image_gallery(
         None if the gallery was shown, otherwise a `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: for images that are not a batch, labels without `label_map`, and both `path` and `show=True`.
-        ImportError: where matplotlib is not installed (the extra `plot`).
+        ValueError: if images is not a batch, and for labels without `label_map`, and both `path` and `show=True`.
+        ImportError: if matplotlib is not installed (the extra `plot`).
 
     Example:
 
@@ -77,9 +77,9 @@ def plot_image_gallery(
     owner = "plot_image_gallery"
     array = pictures.coloured(pictures.scaled(pictures.batch(images, data_format, owner), value_range, owner))
     if not len(array):
-        raise ValueError(f"{owner}: images must hold at least one. Received: shape {np.shape(images)}.")
+        raise ValueError(f"{owner}: images must contain at least one. Received: shape {np.shape(images)}.")
     if path is not None and show:
-        raise ValueError(f"{owner}: a gallery is written to path, or shown, not both. Received: {path=}, {show=}.")
+        raise ValueError(f"{owner}: pass either path or show=True, not both. Received: {path=}, {show=}.")
     titles = _titles(array, y_true, y_pred, label_map, owner)
     rows, cols = _grid(len(array), rows, cols, owner)
     shown = path is None and show in (None, True)
@@ -102,7 +102,7 @@ def plot_image_gallery(
 
 
 def _head(axes: Axes, parts: list[str], width: float) -> None:
-    """Write labels above an image, in lines of their own and smaller where they would not fit."""
+    """Write labels above an image, on separate lines and smaller if they would not fit."""
     title = "  ".join(parts)
     lines = title if len(title) * _LETTER <= width else "\n".join(parts)
     longest = max(map(len, lines.split("\n")))
@@ -111,7 +111,7 @@ def _head(axes: Axes, parts: list[str], width: float) -> None:
 
 
 def _figure(width: float, height: float, current: bool, owner: str) -> Figure:
-    """A figure: pyplot's current one, which can be shown, or one by itself."""
+    """A figure: pyplot's current one, which can be shown, or a standalone one."""
     if not current:
         return new_figure(width, height, owner)
     return _pyplot(owner).figure(figsize=(width, height), layout="constrained")
@@ -122,7 +122,7 @@ def _pyplot(owner: str) -> ModuleType:
 
 
 def _grid(count: int, rows: int | None, cols: int | None, owner: str) -> tuple[int, int]:
-    """How many rows and columns there are, with room for all where one of them is not told."""
+    """The number of rows and columns, with room for all images where one is not given."""
     if rows is not None:
         validate.positive_int(rows, "rows", owner)
     if cols is not None:
@@ -135,7 +135,7 @@ def _grid(count: int, rows: int | None, cols: int | None, owner: str) -> tuple[i
 def _titles(
     images: np.ndarray, y_true: Tensor | None, y_pred: Tensor | None, label_map: Names, owner: str
 ) -> list[list[str]]:
-    """What is written above each image."""
+    """The titles above the images."""
     parts = {"Label": y_true, "Pred": y_pred}
     given = {name: border.to_numpy(y, owner, name) for name, y in parts.items() if y is not None}
     if given and label_map is None:
@@ -180,24 +180,24 @@ def plot_bounding_box_gallery(
     Args:
         images: of shape `(images, height, width, channels)`, or with the channels first.
         bounding_box_format: format of the boxes, such as `"xyxy"` (see `cornu.utils.bounding_boxes`).
-        y_true: the true boxes, as `draw_bounding_boxes` takes them; None for none.
-        y_pred: the predicted ones; None for none.
-        value_range: the lowest and highest value of images. Defaults to `(0, 255)`.
+        y_true: the true boxes, as for `draw_bounding_boxes`, or None.
+        y_pred: the predicted boxes, or None.
+        value_range: the minimum and maximum of the images. Defaults to `(0, 255)`.
         true_color: red, green and blue of true boxes. Defaults to `(0, 188, 212)`.
-        pred_color: those of predicted ones. Defaults to `(255, 235, 59)`.
-        line_thickness: of boxes, in pixels of the images. Defaults to 2.
-        font_scale: size of letters: 1 is some 27 pixels. Defaults to 1.0.
-        text_thickness: of the letters' strokes; None, the default, is `line_thickness`.
-        class_mapping: names of the classes; None, the default, writes none.
-        ground_truth_mapping, prediction_mapping: names for one kind of boxes alone; None is `class_mapping`.
-        legend: whether a legend tells the two colors. Defaults to False.
-        legend_handles: matplotlib's patches for a legend of your own; None for none.
+        pred_color: the same for predicted boxes. Defaults to `(255, 235, 59)`.
+        line_thickness: line width of the boxes, in image pixels. Defaults to 2.
+        font_scale: text size: 1 is about 27 pixels. Defaults to 1.0.
+        text_thickness: stroke width of the text; None, the default, uses `line_thickness`.
+        class_mapping: names of the classes; None, the default, draws none.
+        ground_truth_mapping, prediction_mapping: names for only one kind of boxes; None uses `class_mapping`.
+        legend: whether to add a legend of the two colors. Defaults to False.
+        legend_handles: matplotlib's patches for a custom legend, or None.
         rows, cols: as in `plot_image_gallery`.
         data_format: `"channels_last"` or `"channels_first"`; None is `config.image_data_format()`.
         kwargs: other arguments of `plot_image_gallery`, such as `path` and `scale`.
 
     Returns:
-        What `plot_image_gallery` does.
+        The same as `plot_image_gallery`.
 
     Example:
 
@@ -207,7 +207,7 @@ def plot_bounding_box_gallery(
     owner = "plot_bounding_box_gallery"
     _refuse_unknown(kwargs, owner)
     if legend and legend_handles is not None:
-        raise ValueError(f"{owner}: give legend=True, for the legend of the two colors, or legend_handles, not both.")
+        raise ValueError(f"{owner}: pass either legend=True, for the legend of the two colors, or legend_handles.")
     drawn = pictures.coloured(pictures.scaled(pictures.batch(images, data_format, owner), value_range, owner))
     kinds = (
         ("Ground Truth", y_true, true_color, ground_truth_mapping),
@@ -242,24 +242,23 @@ def plot_segmentation_mask_gallery(
     data_format: str | None = None,
     **kwargs: Any,
 ) -> Figure | None:
-    """Draw images in rows, each followed by itself under the true masks and under the predicted ones.
+    """Draw images in rows, each followed by copies overlaid with the true and the predicted masks.
 
     Args:
         images: of shape `(images, height, width, channels)`, or with the channels first.
-        num_classes: the highest class that is drawn; None for all.
-        value_range: the lowest and highest value of images. Defaults to `(0, 255)`.
-        y_true: the true class of each pixel, as `draw_segmentation_masks` takes them; None for none.
-        y_pred: the predicted ones; None for none.
-        color_mapping: red, green and blue for each class; None, the default, takes a palette.
+        num_classes: the highest class to draw; None draws all.
+        value_range: the minimum and maximum of the images. Defaults to `(0, 255)`.
+        y_true: the true class of each pixel, as for `draw_segmentation_masks`, or None.
+        y_pred: the predicted masks, or None.
+        color_mapping: red, green and blue for each class; None, the default, uses a palette.
         blend: whether the image shows through. Defaults to True.
-        alpha: how much of the color there is, from 0 to 1. Defaults to 0.8.
-        ignore_index: a class that is not drawn. Defaults to -1.
+        alpha: opacity of the color, from 0 to 1. Defaults to 0.8.
+        ignore_index: a class that is skipped. Defaults to -1.
         data_format: `"channels_last"` or `"channels_first"`; None is `config.image_data_format()`.
-        kwargs: other arguments of `plot_image_gallery`, such as `path` and `scale`; a number of `cols` is that of all
-            columns.
+        kwargs: other arguments of `plot_image_gallery`, such as `path` and `scale`; `cols` counts all columns.
 
     Returns:
-        What `plot_image_gallery` does.
+        The same as `plot_image_gallery`.
 
     Example:
 
@@ -286,7 +285,7 @@ def plot_segmentation_mask_gallery(
 
 
 def _refuse_unknown(options: dict[str, object], owner: str) -> None:
-    """Refuse what `plot_image_gallery` does not take."""
+    """Reject arguments that `plot_image_gallery` does not accept."""
     unknown = options.keys() - inspect.signature(plot_image_gallery).parameters.keys()
     if unknown:
         raise TypeError(f"{owner}: unknown argument(s) {', '.join(map(repr, sorted(unknown)))}.")

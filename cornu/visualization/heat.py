@@ -1,8 +1,8 @@
-"""Grad-CAM: which places of an image speak for a class.
+"""Grad-CAM: the regions of an image that support a class.
 
-The score of the class is followed back to a feature map. Each channel of the map is weighted by the mean of its
-gradient; what is positive of the weighted sum is the heat. For that a layer's output is looked at and moved a little
-while the model runs, wherever the layer stands: in a graph, in a model inside of a model, in a subclass's `call`.
+The gradient of the class score with respect to a feature map is computed. Each channel of the map is weighted by the
+mean of its gradient; the positive part of the weighted sum is the heatmap. To do so, a layer's output is intercepted
+while the model runs, wherever the layer is: in a graph, in a nested model, in a subclass's `call`.
 
 Selvaraju et al., 2017, "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization",
 https://arxiv.org/abs/1610.02391.
@@ -43,25 +43,25 @@ def grad_cam(
     layer: str | Layer | None = None,
     batch_size: int = 32,
 ) -> np.ndarray:
-    """The heat of images for a class: where a convolutional classifier sees it (Grad-CAM).
+    """Heatmaps of the image regions in which a convolutional classifier sees a class (Grad-CAM).
 
     Args:
         model: a model of any kind, with one output of shape `(images, classes)`, or `(images, 1)` for two classes. A
-            softmax or sigmoid at its end is left out, for the score is what comes before it.
-        images: as the model takes them: preprocessed, of shape `(images, height, width, channels)`, or with the
+            final softmax or sigmoid is skipped, since the score is its input.
+        images: inputs of the model: preprocessed, of shape `(images, height, width, channels)`, or with the
             channels first.
-        class_index: the class, or one for each image; None, the default, for the one that the model sees.
-        layer: name of the layer whose output is the feature map, or the layer itself, also one of a model inside of the
-            model; None, the default, for the last one with an output of shape `(images, rows, columns, channels)` with
-            more than one place.
-        batch_size: how many images are computed at once. Defaults to 32.
+        class_index: the class, or one per image; None, the default, uses the predicted class.
+        layer: name of the layer whose output is the feature map, or the layer itself, possibly in a nested model; None,
+            the default, uses the last one with an output of shape `(images, rows, columns, channels)` with more than
+            one position.
+        batch_size: number of images per batch. Defaults to 32.
 
     Returns:
-        Heat from 0 to 1, of shape `(images, height, width)`. An image has a place of heat 1, unless no place speaks for
-        the class: then it is 0 all over.
+        Heatmaps from 0 to 1, of shape `(images, height, width)`. The maximum of each is 1, unless nothing in the image
+        supports the class: then it is 0 everywhere.
 
     Raises:
-        ValueError: for a layer that is not there or has no feature map, and for a class that is not there.
+        ValueError: if the layer does not exist or does not have a feature map, or the class does not exist.
 
     Example:
 
@@ -89,25 +89,26 @@ def plot_grad_cam(
     path: str | os.PathLike | None = None,
     data_format: str | None = None,
 ) -> Figure:
-    """Draw images, and below each the same under its heat: where a convolutional classifier sees a class (Grad-CAM).
+    """Draw images, and below each the same image overlaid with its Grad-CAM heatmap.
 
     Args:
-        model, images, class_index, layer: as `grad_cam` takes them.
-        pictures_shown: what is drawn in the place of preprocessed images, of the same height and width; None, the
+        model, images, class_index, layer: as for `grad_cam`.
+        pictures_shown: the images to draw instead of preprocessed ones, of the same height and width; None, the
             default, draws the images.
-        class_names: names of the classes, as a list or by their numbers; None, the default, writes the numbers.
-        value_range: the values of black and white. None, the default, for each image's lowest and highest.
-        alpha: how much of the color of the heat there is, from 0 to 1. Defaults to 0.5.
-        cols: how many images there are in a row; None, the default, for up to six.
-        path: file to write, of the kind that its ending says (`.png`, `.svg`, `.pdf`); None, the default, writes none.
+        class_names: names of the classes, as a list or a dictionary by class index; None, the default, shows the
+            indices.
+        value_range: the values of black and white. None, the default, uses each image's minimum and maximum.
+        alpha: opacity of the heatmap, from 0 to 1. Defaults to 0.5.
+        cols: number of images per row; None, the default, uses up to six.
+        path: file to write, in the format of its extension (`.png`, `.svg`, `.pdf`); None, the default, writes none.
         data_format: `"channels_last"` or `"channels_first"`; None is `config.image_data_format()`.
 
     Returns:
-        A `matplotlib.figure.Figure`, which notebooks show. Nothing pops up.
+        A `matplotlib.figure.Figure`, which notebooks display. No window is opened.
 
     Raises:
-        ValueError: as `grad_cam`.
-        ImportError: where matplotlib is not installed (the extra `plot`).
+        ValueError: as in `grad_cam`.
+        ImportError: if matplotlib is not installed (the extra `plot`).
 
     Example:
 
@@ -123,7 +124,7 @@ def plot_grad_cam(
     heat, classes = _heat_and_classes(model, images, class_index, layer, 32, owner)
     if array.shape[:3] != heat.shape:
         raise ValueError(
-            f"{owner}: pictures_shown must have the number, height and width of the images, {heat.shape}. "
+            f"{owner}: pictures_shown must have the same number, height and width as the images, {heat.shape}. "
             f"Received: {array.shape[:3]}."
         )
     shown = np.stack([_stretched(image, value_range, owner) for image in array])
@@ -148,7 +149,7 @@ def _heat_and_classes(
     if images.ndim != 4 or not len(images):
         raise ValueError(
             f"{owner}: images must be a batch, of shape (images, height, width, channels). "
-            f"Received: shape {images.shape}. A single image becomes a batch by images[None]."
+            f"Received: shape {images.shape}. For a single image, pass images[None]."
         )
     if not model.built:
         model(images[:1])
@@ -169,13 +170,13 @@ def _heat_and_classes(
 
 
 class _Heat:
-    """The heat at the size of the feature map, `(images, rows, columns)`, and the classes that it is for.
+    """Heatmaps at the size of the feature map, `(images, rows, columns)`, and their classes.
 
     Args:
         model: the classifier.
         target: the layer of the feature map.
-        last: the one that gives what the model gives, if it is a layer.
-        channels_first: whether the map has its channels first.
+        last: the layer whose output is the model's output, if any.
+        channels_first: whether the map is channels first.
     """
 
     def __init__(self, model: Model, target: Layer, last: Layer | None, channels_first: bool):
@@ -198,7 +199,7 @@ class _Heat:
         return jax.nn.relu(jnp.sum(weights * features, axis=self._channels)), found
 
     def _score(self, moved: jax.Array, images: Tensor, classes: Tensor | None, calls: int) -> Nested:
-        """The sum of the images' scores, for images do not mix; the last feature map and the classes."""
+        """The sum of the scores, since images are independent; also the last feature map and the classes."""
         features = []
 
         def move(layer: Layer, outputs: Nested) -> Nested:
@@ -208,7 +209,7 @@ class _Heat:
         with _without_probabilities(self.last), _tapped([self.target], move):
             (scores,) = tree.flatten(self.model(images, training=False))
         scores = scores.astype("float32")
-        if scores.shape[-1] == 1:  # one number for two classes, which is 0 between them
+        if scores.shape[-1] == 1:  # one logit for two classes, 0 at the boundary
             scores = jnp.concatenate([-scores, scores], axis=-1)
         classes = jnp.argmax(scores, axis=-1) if classes is None else classes
         chosen = jnp.take_along_axis(scores, classes[:, None], axis=-1)
@@ -217,7 +218,7 @@ class _Heat:
 
 @contextlib.contextmanager
 def _calling(instead: Sequence[tuple[Layer, Callable]]) -> Iterator[None]:
-    """Let something else be called in the place of layers' own `call`, in this thread alone."""
+    """Replace layers' own `call`, in this thread only."""
     own = threading.get_ident()
 
     def chosen(usual: Callable, other: Callable) -> Callable:
@@ -239,7 +240,7 @@ def _calling(instead: Sequence[tuple[Layer, Callable]]) -> Iterator[None]:
 
 
 def _tapped(tapped: Sequence[Layer], tap: Callable[[Layer, Nested], Nested]) -> contextlib.AbstractContextManager:
-    """Hand what layers give to `tap`, which says what they give instead."""
+    """Pass the outputs of layers to `tap`, which returns their replacements."""
 
     def around(layer: Layer, call: Callable) -> Callable:
         return lambda *args, **kwargs: tap(layer, call(*args, **kwargs))
@@ -248,7 +249,7 @@ def _tapped(tapped: Sequence[Layer], tap: Callable[[Layer, Nested], Nested]) -> 
 
 
 class _Call(NamedTuple):
-    """What a layer gave when it was called, and whether that is what the model gives."""
+    """The output of a layer call, and whether it is the model's output."""
 
     layer: Layer
     shape: tuple[int, ...]
@@ -257,7 +258,7 @@ class _Call(NamedTuple):
 
 
 def _calls(model: Model, images: Tensor, among: Sequence[Layer] | None = None) -> list[_Call]:
-    """The calls of all layers inside, or of those given, in their order; nothing is computed."""
+    """The calls of all sublayers, or of those given, in order; nothing is computed."""
     given: list[tuple[Layer, Tensor]] = []
     found: list[_Call] = []
 
@@ -277,7 +278,7 @@ def _calls(model: Model, images: Tensor, among: Sequence[Layer] | None = None) -
 
 
 def _shapes(run: Callable, model: Model, images: Tensor) -> list[jax.ShapeDtypeStruct]:
-    """Shapes and dtypes of what `run`, which calls the model, gives for images; nothing is computed."""
+    """Shapes and dtypes of the result of `run`, which calls the model, for images; nothing is computed."""
     state = [variable.value for variable in model.variables]
     return tree.flatten(jax.eval_shape(functional(run, model.variables), state, images)[0])
 
@@ -286,15 +287,15 @@ def _target(seen: Sequence[_Call], layer: str | Layer | None, model: Model, owne
     maps = [call.layer for call in seen if _is_map(call, seen)]
     if layer is None:
         if not maps:
-            raise ValueError(f"{owner}: {validate.describe(model)} has no layer with a feature map.")
+            raise ValueError(f"{owner}: {validate.describe(model)} does not have a layer with a feature map.")
         return maps[-1]
     for one in maps:
         if one is layer or one.name == layer:
             return one
     known = ", ".join(dict.fromkeys(one.name for one in maps))
     raise ValueError(
-        f"{owner}: layer must be one with a feature map of more than one place. "
-        f"Received: {validate.shown(layer)}. These have one: "
+        f"{owner}: layer must have a feature map with more than one position. "
+        f"Received: {validate.shown(layer)}. Layers with one: "
         f"{known or 'none'}."
     )
 
@@ -305,7 +306,7 @@ def _is_map(call: _Call, seen: Sequence[_Call]) -> bool:
 
 
 def _channels_first(seen: Sequence[_Call], layer: Layer) -> bool:
-    """Whether a layer's map has its channels first: as it says, or the last layer before it, or the first behind it."""
+    """Whether a layer's map has its channels first: by its data format, or that of an adjacent layer."""
     told = settings.image_data_format()
     for call in reversed(seen):
         told = getattr(call.layer, "data_format", None) or told
@@ -317,7 +318,7 @@ def _channels_first(seen: Sequence[_Call], layer: Layer) -> bool:
 
 
 def _count(model: Model, images: Tensor, owner: str) -> int:
-    """How many classes a model tells."""
+    """The number of classes of a model."""
     flat = _shapes(lambda x: model(x, training=False), model, images)
     if len(flat) != 1 or len(flat[0].shape) != 2:
         raise ValueError(
@@ -334,17 +335,17 @@ def _wanted(class_index: int | Sequence[int] | None, count: int, classes: int, o
     good = numbers.dtype.kind in "iu" and numbers.shape in ((), (count,))
     if not good or np.any((numbers < 0) | (numbers >= classes)):
         raise ValueError(
-            f"{owner}: class_index must be a class from 0 to {classes - 1}, or one for each of {count} images. "
+            f"{owner}: class_index must be a class from 0 to {classes - 1}, or one for each of the {count} images. "
             f"Received: class_index={validate.shown(class_index)}."
         )
     return np.broadcast_to(numbers, (count,)).astype("int32")
 
 
-# ---------------------------------------------------------------- scores in the place of probabilities
+# ---------------------------------------------------------------- scores instead of probabilities
 
 
 def _without_probabilities(last: Layer | None) -> contextlib.AbstractContextManager:
-    """Let the last layer give its scores, where a softmax or sigmoid makes probabilities of them."""
+    """Make the last layer return its scores instead of applying a softmax or sigmoid."""
     if last is None:
         return contextlib.nullcontext()
     softmax = isinstance(last, layers.Softmax)
@@ -359,7 +360,7 @@ def _without_probabilities(last: Layer | None) -> contextlib.AbstractContextMana
     return _calling([(last, twin.call)])
 
 
-# ---------------------------------------------------------------- the picture
+# ---------------------------------------------------------------- drawing
 
 
 def _stretched(image: np.ndarray, value_range: Sequence[float] | None, owner: str) -> np.ndarray:

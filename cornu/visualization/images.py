@@ -1,4 +1,4 @@
-"""Batches of images as arrays to draw on: channels last, red, green and blue, whole numbers from 0 to 255."""
+"""Batches of images as arrays to draw on: channels last, RGB, integers from 0 to 255."""
 
 from collections.abc import Sequence
 
@@ -12,13 +12,13 @@ COLOURS = 3
 
 
 def batch(images: Tensor, data_format: str | None, owner: str) -> np.ndarray:
-    """Images as a NumPy array of shape `(images, height, width, channels)`, whose numbers stay what they are."""
+    """Images as a NumPy array of shape `(images, height, width, channels)`, with unchanged values."""
     array = np.asarray(border.fetched(border.to_numpy(images, owner, "images")))
     data_format = validate.data_format(data_format, owner)
     if array.ndim != 4:
         raise ValueError(
             f"{owner}: images must be a batch, of shape (images, height, width, channels). "
-            f"Received: shape {array.shape}. A single image becomes a batch by images[None]."
+            f"Received: shape {array.shape}. For a single image, pass images[None]."
         )
     array = np.moveaxis(array, 1, -1) if data_format == "channels_first" else array
     if array.shape[-1] not in (1, 3, 4):
@@ -30,15 +30,15 @@ def batch(images: Tensor, data_format: str | None, owner: str) -> np.ndarray:
 
 
 def whole(numbers: np.ndarray) -> np.ndarray:
-    """Numbers from 0 to 255 as whole ones; what is beyond is cut off, and what is not a number is 0."""
+    """Numbers from 0 to 255 rounded to integers; values outside are clipped, NaN becomes 0."""
     return np.nan_to_num(np.clip(numbers, 0, 255)).astype("uint8")
 
 
 def scaled(images: np.ndarray, value_range: Sequence[float], owner: str) -> np.ndarray:
-    """Images whose numbers lie in a range as whole numbers from 0 to 255."""
+    """Images rescaled from a value range to integers from 0 to 255."""
     if np.shape(value_range) != (2,) or not value_range[0] < value_range[1]:
         raise ValueError(
-            f"{owner}: value_range must be the lowest and the highest value. Received: {validate.shown(value_range)}."
+            f"{owner}: value_range must be the minimum and the maximum value. Received: {validate.shown(value_range)}."
         )
     low, high = value_range
     if images.dtype == np.uint8 and (low, high) == (0, 255):
@@ -47,5 +47,5 @@ def scaled(images: np.ndarray, value_range: Sequence[float], owner: str) -> np.n
 
 
 def coloured(images: np.ndarray) -> np.ndarray:
-    """Images of one channel with the three of colours; others as they are."""
+    """Grayscale images as RGB; others unchanged."""
     return np.repeat(images, COLOURS, axis=-1) if images.shape[-1] == 1 else images

@@ -1,4 +1,4 @@
-"""The worst mistakes of a classifier: the pictures for whose true class it has least to say."""
+"""The worst mistakes of a classifier: the images with the lowest probability of their true class."""
 
 import math
 import os
@@ -14,11 +14,11 @@ from cornu.saving.pictures import Figure, new_figure, write
 from cornu.visualization import images as pictures, predictions
 from cornu.visualization.predictions import Names
 
-_LEAST = 1e-12  # a probability of zero has no logarithm
+_LEAST = 1e-12  # avoids the logarithm of zero
 
 
 class _Mistake(NamedTuple):
-    """A picture, its true class, the class that it was taken for, the probabilities of both."""
+    """An image, its true class, its predicted class, and the probabilities of both."""
 
     rank: float
     image: np.ndarray
@@ -41,30 +41,31 @@ def plot_worst_mistakes(
     path: str | os.PathLike | None = None,
     data_format: str | None = None,
 ) -> Figure:
-    """Draw the pictures that a classifier is most wrong about, the worst first.
+    """Draw the images that a classifier is most wrong about, the worst first.
 
-    Above each picture stands the class that it was taken for, below it the true one, each with its probability.
+    Above each image is the predicted class, below it the true one, each with its probability.
 
     Args:
-        model: gives probabilities or logits of shape `(pictures, classes)`, or `(pictures, 1)` for two classes.
-        x: images as the model takes them, `(pictures, height, width, channels)`; or, without y, a
-            pair `(x, y)` or a data set of batches of such pairs.
-        y: their classes, as whole numbers or one-hot rows; None, the default, for a data set.
-        count: how many mistakes are shown at most. Defaults to 12.
-        by: what makes a mistake bad: `"loss"`, a low probability of the true class, or `"confidence"`, a high one of
+        model: a classifier with probabilities or logits of shape `(images, classes)`, or `(images, 1)` for two classes.
+        x: inputs of the model, `(images, height, width, channels)`; or, without y, a pair `(x, y)` or a dataset of
+            batches of such pairs.
+        y: their classes, as integers or one-hot rows; None, the default, for a dataset.
+        count: maximum number of mistakes to show. Defaults to 12.
+        by: how to rank mistakes: `"loss"`, by a low probability of the true class, or `"confidence"`, by a high one of
             the wrong class. Defaults to `"loss"`.
-        class_names: names of the classes, as a list or by their numbers; None, the default, writes the numbers.
-        value_range: the values of black and white. None, the default, for the lowest and highest of what is shown.
-        cols: how many pictures there are in a row; None, the default, for up to six.
-        path: file to write, of the kind that its ending says (`.png`, `.svg`, `.pdf`); None, the default, writes none.
+        class_names: names of the classes, as a list or a dictionary by class index; None, the default, shows the
+            indices.
+        value_range: the values of black and white. None, the default, uses the minimum and maximum of the images shown.
+        cols: number of images per row; None, the default, uses up to six.
+        path: file to write, in the format of its extension (`.png`, `.svg`, `.pdf`); None, the default, writes none.
         data_format: `"channels_last"` or `"channels_first"`; None is `config.image_data_format()`.
 
     Returns:
-        A `matplotlib.figure.Figure`, which notebooks show. Nothing pops up.
+        A `matplotlib.figure.Figure`, which notebooks display. No window is opened.
 
     Raises:
-        ValueError: where there are no labels, or the model's outputs are not scores of classes.
-        ImportError: where matplotlib is not installed (the extra `plot`).
+        ValueError: if there are no labels, or the model's outputs are not class scores.
+        ImportError: if matplotlib is not installed (the extra `plot`).
 
     Example:
 
@@ -93,13 +94,13 @@ def plot_worst_mistakes(
 def _mistakes(
     images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, by: str, count: int, owner: str
 ) -> tuple[int, list[_Mistake]]:
-    """How many mistakes there are in a batch, and the worst of them."""
+    """The number of mistakes in a batch, and the worst of them."""
     rows, classes = probabilities.shape
     if len(labels) != rows or len(images) != rows:
-        raise ValueError(f"{owner}: there must be one label for each image. Received: {len(labels)} for {len(images)}.")
+        raise ValueError(f"{owner}: there must be one label per image. Received: {len(labels)} for {len(images)}.")
     if rows and not 0 <= labels.min() <= labels.max() < classes:
         raise ValueError(
-            f"{owner}: labels must lie from 0 to {classes - 1}, for the model tells {classes} classes. "
+            f"{owner}: labels must be from 0 to {classes - 1}, since the model has {classes} classes. "
             f"Received: {labels.min()} to {labels.max()}."
         )
     taken = probabilities.argmax(axis=-1)

@@ -1,4 +1,4 @@
-"""Models as scikit-learn's estimators. scikit-learn is loaded when one of them is first used."""
+"""Models as scikit-learn estimators. scikit-learn is imported on first use."""
 
 import importlib
 from typing import TYPE_CHECKING, Any

@@ -1,8 +1,8 @@
-"""Models as scikit-learn's estimators, for its pipelines, searches and cross-validation.
+"""Models as scikit-learn estimators, for pipelines, hyperparameter search and cross-validation.
 
-An estimator holds a compiled model, or a function that makes one for the data, and settings; `fit` trains a model
-afresh, `model_`. Data are checked by scikit-learn itself; here is how targets become what a model trains on, and how
-outputs become predictions.
+An estimator contains a compiled model, or a function that creates one for the data, and settings; `fit` trains a new
+model, `model_`. Data is validated by scikit-learn itself; this module converts targets for training, and outputs to
+predictions.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from cornu.core.typing import Data, Tensor
 from cornu.models.cloning import clone_model
 from cornu.models.model import Model
 
-validate.optional_import("sklearn", purpose="cornu.wrappers", extra="sklearn")  # which says what to install
+validate.optional_import("sklearn", purpose="cornu.wrappers", extra="sklearn")  # the error says what to install
 
 import sklearn  # noqa: E402 - the check comes first
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin  # noqa: E402
@@ -25,18 +25,18 @@ from sklearn.utils.validation import check_is_fitted, validate_data  # noqa: E40
 
 
 class SKLBase(BaseEstimator):
-    """What the three estimators share: which model is trained, and how.
+    """Base class of the three estimators.
 
     Args:
         model: a compiled model, of which `fit` trains a copy with new weights; or a function
             `model(X=..., y=..., **model_kwargs)` that returns a compiled model for that data, whose `y` is a matrix.
-        warm_start: whether each `fit` goes on with the model of the one before, the first one with the given model
-            itself. False, the default, starts afresh.
-        model_kwargs: further arguments for the function, a dictionary. None, the default, for none.
-        fit_kwargs: arguments for the model's `fit`, a dictionary. None, the default, for none.
+        warm_start: whether each `fit` continues with the model of the previous one, and the first one with the given
+            model itself. False, the default, starts from new weights.
+        model_kwargs: dictionary of further arguments of the function. None by default.
+        fit_kwargs: dictionary of arguments of the model's `fit`. None by default.
     """
 
-    _trained: ClassVar[dict[str, object]] = {}  # how scikit-learn is to check the targets
+    _trained: ClassVar[dict[str, object]] = {}  # how scikit-learn validates the targets
 
     def __init__(
         self,
@@ -57,16 +57,16 @@ class SKLBase(BaseEstimator):
 
     @property
     def epoch_(self) -> int:
-        """How many epochs the last `fit` trained; 0 before."""
+        """The number of epochs of the last `fit`; 0 before the first."""
         return len(self.history_.epoch) if hasattr(self, "history_") else 0
 
     def fit(self, X: Data, y: Data, **kwargs: object) -> "SKLBase":
-        """Train.
+        """Train the model.
 
         Args:
-            X: matrix (samples, features), of any kind that scikit-learn takes.
-            y: targets (samples,), or (samples, outputs) where there are several.
-            **kwargs: arguments for the model's `fit`, which come before those of `fit_kwargs`.
+            X: matrix (samples, features), of any type that scikit-learn accepts.
+            y: targets (samples,), or (samples, outputs).
+            **kwargs: arguments for the model's `fit`, which override those in `fit_kwargs`.
 
         Returns:
             The estimator, with the trained `model_`, the `history_` of the training, and `n_features_in_`.
@@ -82,17 +82,17 @@ class SKLBase(BaseEstimator):
         return self
 
     def set_fit_request(self, **kwargs: bool | str | None) -> "SKLBase":
-        """Ask scikit-learn to route arguments to `fit`, such as `set_fit_request(sample_weight=True)`.
+        """Request that scikit-learn route arguments to `fit`, such as `set_fit_request(sample_weight=True)`.
 
         Args:
-            **kwargs: for each argument True, False, None, or the name by which a meta-estimator is given it.
+            **kwargs: for each argument True, False, None, or its name in the meta-estimator.
 
         Raises:
-            RuntimeError: if routing is off, as it is by default.
+            RuntimeError: if metadata routing is disabled, as it is by default.
         """
         if not sklearn.get_config()["enable_metadata_routing"]:
             raise RuntimeError(
-                f"{self._kind()}: scikit-learn routes no arguments before "
+                f"{self._kind()}: scikit-learn does not route arguments before "
                 "sklearn.set_config(enable_metadata_routing=True). Received: a set_fit_request."
             )
         requests = get_routing_for_object(self)
@@ -105,26 +105,28 @@ class SKLBase(BaseEstimator):
         return hasattr(self, "model_")
 
     def _model_for(self, X: np.ndarray, targets: np.ndarray) -> Model:
-        """The model to train, which may be trained to the end or not at all."""
+        """The model to train, either trained before or new."""
         if self.warm_start and hasattr(self, "model_"):
             return self.model_
         if isinstance(self.model, Model):
             _refuse_uncompiled(self.model, self)
             return self.model if self.warm_start else clone_model(self.model)
         if not callable(self.model):
-            raise TypeError(f"{self._kind()}: model must be a model or a function that makes one: {self.model!r}.")
+            raise TypeError(
+                f"{self._kind()}: model must be a model or a function that returns one. Received:  {self.model!r}."
+            )
         made = self.model(X=X, y=targets, **(self.model_kwargs or {}))
         if not isinstance(made, Model):
             raise TypeError(f"{self._kind()}: the function must return a model. Received: {validate.shown(made)}.")
         return _refuse_uncompiled(made, self)
 
     def _targets(self, y: Tensor) -> np.ndarray:
-        """What the model trains on: a matrix."""
+        """The targets of the training: a matrix."""
         self._is_flat = y.ndim == 1
         return y.reshape(len(y), -1)
 
     def _outputs(self, X: Data) -> np.ndarray:
-        """What the model makes of X."""
+        """The outputs of the model for X."""
         check_is_fitted(self)
         model: Any = getattr(self, "model_", self.model)
         return model.predict(validate_data(self, X, reset=False), verbose=0)
@@ -134,15 +136,15 @@ class SKLBase(BaseEstimator):
 
 
 class SKLearnRegressor(RegressorMixin, SKLBase):
-    """A model as a regressor of scikit-learn.
+    """A model as a scikit-learn regressor.
 
     Args:
         model: a compiled model, of which `fit` trains a copy with new weights; or a function
             `model(X=..., y=..., **model_kwargs)` that returns a compiled model for that data, whose `y` is a matrix.
-        warm_start: whether each `fit` goes on with the model of the one before, the first one with the given model
-            itself. Defaults to False, which starts afresh.
-        model_kwargs: further arguments for the function, a dictionary. None by default.
-        fit_kwargs: arguments for the model's `fit`, a dictionary. None by default.
+        warm_start: whether each `fit` continues with the model of the previous one, and the first one with the given
+            model itself. Defaults to False, which starts from new weights.
+        model_kwargs: dictionary of further arguments of the function. None by default.
+        fit_kwargs: dictionary of arguments of the model's `fit`. None by default.
 
     Attributes:
         model_: the trained model.
@@ -182,19 +184,18 @@ class SKLearnRegressor(RegressorMixin, SKLBase):
 
 
 class SKLearnClassifier(ClassifierMixin, SKLBase):
-    """A model as a classifier of scikit-learn, of two or more classes that may be numbers or text.
+    """A model as a scikit-learn classifier, for two or more classes, which may be numbers or strings.
 
-    The model is trained on one column of 0 and 1 for each class, in the order of `classes_`: its last layer has as many
-    units as there are classes, and its loss takes such targets, as `"categorical_crossentropy"` does.
+    The model is trained on one-hot targets, in the order of `classes_`: its last layer must have as many units as there
+    are classes, and its loss must accept such targets, as `"categorical_crossentropy"` does.
 
     Args:
-        model: a compiled model, of which `fit` trains a copy with new weights; or a function
-            `model(X=..., y=..., **model_kwargs)` that returns a compiled model for that data, whose `y` has a column of
-            each class.
-        warm_start: whether each `fit` goes on with the model of the one before, the first one with the given model
-            itself. Defaults to False, which starts afresh.
-        model_kwargs: further arguments for the function, a dictionary. None by default.
-        fit_kwargs: arguments for the model's `fit`, a dictionary. None by default.
+        model: a compiled model, of which `fit` trains a copy with new weights; or a function `model(X=..., y=...,
+            **model_kwargs)` that returns a compiled model for that data, whose `y` has one column per class.
+        warm_start: whether each `fit` continues with the model of the previous one, and the first one with the given
+            model itself. Defaults to False, which starts from new weights.
+        model_kwargs: dictionary of further arguments of the function. None by default.
+        fit_kwargs: dictionary of arguments of the model's `fit`. None by default.
 
     Attributes:
         model_: the trained model.
@@ -222,7 +223,7 @@ class SKLearnClassifier(ClassifierMixin, SKLBase):
         return tags
 
     def predict(self, X: Data) -> np.ndarray:
-        """The likeliest label of each sample, (samples,).
+        """The most likely label of each sample, of shape (samples,).
 
         Args:
             X: matrix (samples, features).
@@ -231,7 +232,7 @@ class SKLearnClassifier(ClassifierMixin, SKLBase):
         return self.classes_[likeliest]
 
     def decision_function(self, X: Data) -> np.ndarray:
-        """The outputs of the model as they are, (samples, classes).
+        """The raw outputs of the model, of shape (samples, classes).
 
         Args:
             X: matrix (samples, features).
@@ -239,27 +240,27 @@ class SKLearnClassifier(ClassifierMixin, SKLBase):
         return self._outputs(X)
 
     def _targets(self, y: Tensor) -> np.ndarray:
-        """A column of 0 and 1 for each class."""
+        """One-hot targets."""
         check_classification_targets(y)
         self.classes_, indices = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"SKLearnClassifier: y has one class only, {self.classes_[0]}. Two or more are needed.")
+            raise ValueError(f"SKLearnClassifier: y has only one class, {self.classes_[0]}. At least two are required.")
         return np.eye(len(self.classes_))[indices]
 
 
 class SKLearnTransformer(TransformerMixin, SKLBase):
-    """A model as a transformer of scikit-learn: a step of a pipeline that gives the model's outputs.
+    """A model as a scikit-learn transformer: a pipeline step that returns the model's outputs.
 
-    A model that is given built, rather than a function, transforms before any `fit` too: `FrozenEstimator` around the
-    transformer makes a step of a model that is trained already.
+    A built model, rather than a function, can transform before any `fit`, too: `FrozenEstimator` around the
+    transformer turns a trained model into a pipeline step.
 
     Args:
         model: a compiled model, of which `fit` trains a copy with new weights; or a function
             `model(X=..., y=..., **model_kwargs)` that returns a compiled model for that data, whose `y` is a matrix.
-        warm_start: whether each `fit` goes on with the model of the one before, the first one with the given model
-            itself. Defaults to False, which starts afresh.
-        model_kwargs: further arguments for the function, a dictionary. None by default.
-        fit_kwargs: arguments for the model's `fit`, a dictionary. None by default.
+        warm_start: whether each `fit` continues with the model of the previous one, and the first one with the given
+            model itself. Defaults to False, which starts from new weights.
+        model_kwargs: dictionary of further arguments of the function. None by default.
+        fit_kwargs: dictionary of arguments of the model's `fit`. None by default.
 
     Attributes:
         model_: the trained model.
@@ -299,7 +300,7 @@ class SKLearnTransformer(TransformerMixin, SKLBase):
 def _refuse_uncompiled(model: Model, owner: SKLBase) -> Model:
     if not model.compiled or model.optimizer is None or model.loss is None:
         raise RuntimeError(
-            f"{owner._kind()}: the model must have been compiled, with a loss and an optimizer. Call "
-            'model.compile("adam", ...) before, in the function where there is one.'
+            f"{owner._kind()}: the model must be compiled with a loss and an optimizer. Call "
+            'model.compile("adam", ...) first, inside the function if you pass one.'
         )
     return model

@@ -16,7 +16,7 @@ WIDTH, HEADS, DEPTH, WORDS, LENGTH = 4096, 32, 32, 32_000, 2048
 ROWS = 4  # sequences a device and step
 COUNTS = 8, 16, 32, 64, 128, 256, 512, 1024
 MACHINE = 8  # devices with fast links among them
-HEAD = """| devices | layout | memory | sent a step | computing | memory traffic | links | a step at least |
+HEAD = """| devices | layout | memory | sent per step | computation | memory traffic | links | lower bound of a step |
 |---:|---|---:|---:|---:|---:|---:|---:|
 """
 FAST, SLOW = 450e9, 50e9  # bytes a second: NVLink, and 400 Gbit/s a device to other machines

@@ -131,19 +131,19 @@ MISTAKES = {
         "nan.*x has rows.*masked.*row 7.*0 / 0"),
     "softmax over one unit": (
         lambda: classes("softmax", "binary_crossentropy", 1), X, YES, {}, "softmax over one unit.*sigmoid"),
-    "softmax twice": (lambda: classes(loss=LOGITS), X, KINDS, {}, "from_logits=True, but.*softmax, so.*twice"),
+    "softmax twice": (lambda: classes(loss=LOGITS), X, KINDS, {}, "from_logits=True, but.*softmax, which.*twice"),
     "softmax behind softmax": (
         lambda: net(cornu.Input((4,)), layers.Dense(3, "softmax"), layers.Softmax(),
-                    loss="sparse_categorical_crossentropy"), X, KINDS, {}, "twice in a row.*Take one"),
+                    loss="sparse_categorical_crossentropy"), X, KINDS, {}, "twice in a row.*Remove one"),
     "sigmoid behind sigmoid": (
         lambda: net(cornu.Input((4,)), layers.Dense(1, "sigmoid"), layers.Dropout(0.1), layers.Activation("sigmoid"),
-                    loss="binary_crossentropy"), X, YES, {}, "twice in a row.*Take one"),
+                    loss="binary_crossentropy"), X, YES, {}, "twice in a row.*Remove one"),
     "sigmoid for classes": (
-        lambda: classes("sigmoid"), X, KINDS, {}, "one class a row, but.*sigmoid.*softmax.*binary_crossentropy"),
+        lambda: classes("sigmoid"), X, KINDS, {}, "one class per row, but.*sigmoid.*softmax.*binary_crossentropy"),
     "a column of one large number": (
         regression, np.where(np.arange(4) == 2, -999, TABLE), SUMS, {}, "column 2 .* is -999 in every row"),
     "sigmoid twice": (
-        lambda: classes("sigmoid", cornu.losses.BinaryCrossentropy(from_logits=True), 1), X, YES, {}, "sigmoid, so"),
+        lambda: classes("sigmoid", cornu.losses.BinaryCrossentropy(from_logits=True), 1), X, YES, {}, "sigmoid, which"),
     "no softmax": (lambda: classes(None), X, KINDS, {}, 'activation="softmax", or.*from_logits=True'),
     "no softmax, nested": (
         lambda: net(cornu.Input((4,)), cornu.Sequential([cornu.Input((4,)), layers.Dense(3)]),
@@ -157,11 +157,11 @@ MISTAKES = {
         lambda: classes("sigmoid", "mse", 1), X, PRICES * 10 + 50, {}, "ends with sigmoid.*from 0 to 1, but labels"),
     "pixels as they are": (images, PIXELS, PRICES, {}, "from 0 to 25.* unscaled.*x / 255"),
     "pixels for a model of one's own": (
-        subclassed, PIXELS, PRICES, {}, 'unscaled into Dense "first.*x / 255'),
+        subclassed, PIXELS, PRICES, {}, 'unscaled to Dense "first.*x / 255'),
     "a constant column for a model of one's own": (
         subclassed, np.where(np.arange(4) == 2, -999, TABLE), SUMS, {}, "column 2 .* is -999"),
     "columns of thousands": (
-        lambda: classes(None, "mae", 1), X * 5000, PRICES, {}, 'unscaled into Dense "dense.*Normalization'),
+        lambda: classes(None, "mae", 1), X * 5000, PRICES, {}, 'unscaled to Dense "dense.*Normalization'),
     "sorted labels and validation_split": (
         classes, X, np.sort(KINDS), {"validation_split": 0.25}, "sorted.*all of it is class 2.*Shuffle"),
     "labels in groups and validation_split": (
@@ -169,16 +169,16 @@ MISTAKES = {
         {"validation_split": 0.25}, "sorted.*Shuffle"),
     "a cross-entropy over one unit": (
         lambda: classes("sigmoid", "categorical_crossentropy", 1), X, YES[:, None], {}, "over one unit is always 0"),
-    "relu before from_logits": (lambda: classes("relu", LOGITS), X, KINDS, {}, "ends with relu, which keeps logits"),
+    "relu before from_logits": (lambda: classes("relu", LOGITS), X, KINDS, {}, "relu, which restricts"),
     "tanh for a probability": (
         lambda: classes("tanh", "binary_crossentropy", 1), X, YES, {}, 'ends with tanh. End it with.*"sigmoid"'),
     "no softmax in a model of one's own": (own, X, KINDS, {}, "ends without an activation"),
     "softmax twice in a model of one's own": (
-        lambda: own(LOGITS, activation="softmax"), X, KINDS, {}, "ends with softmax, so"),
+        lambda: own(LOGITS, activation="softmax"), X, KINDS, {}, "ends with softmax, which"),
     "no softmax at the end of a block of one's own": (
         lambda: net(cornu.Input((4,)), Own(), loss="sparse_categorical_crossentropy"), X, KINDS, {}, "ends without"),
     "standardized counts": (
-        lambda: classes("exponential", "poisson", 1), X, PRICES, {}, "poisson.* from 0 up, but they go down to"),
+        lambda: classes("exponential", "poisson", 1), X, PRICES, {}, "poisson.* non-negative labels, but"),
     "a column of millions beside one of thousandths": (
         regression, TABLE * [1e6, 1, 1e-3, 1], SUMS, {}, "column 0 of the inputs is about .*column 2 about"),
     "a column of millionths": (
@@ -186,29 +186,29 @@ MISTAKES = {
         SUMS[:40], {}, "column 1 about .*Normalization"),
     "a series of thousands in an LSTM": (
         lambda: net(cornu.Input((3, 1)), layers.LSTM(2), layers.Dense(1)), X[:, :3, None] + 2000, PRICES, {},
-        "unscaled into LSTM"),
+        "unscaled to LSTM"),
     "a column of one value": (regression, columns(_2=37.5), SUMS, {}, "column 2 of the inputs is 37.5 in every row"),
-    "word numbers below 0": (words_model, WORDS - 1, PRICES, {}, "numbers down to -1, and takes"),
-    "word numbers that were scaled": (words_model, WORDS / 50, PRICES, {}, "looks up whole numbers, and takes 0"),
+    "word numbers below 0": (words_model, WORDS - 1, PRICES, {}, "indices down to -1, and negative"),
+    "word numbers that were scaled": (words_model, WORDS / 50, PRICES, {}, "looks up integers, and truncates 0"),
     "sorted labels and no shuffling": (
-        classes, TABLE, np.arange(120) // 40, {"shuffle": False}, "shuffle=False most batches are of one class"),
+        classes, TABLE, np.arange(120) // 40, {"shuffle": False}, "shuffle=False most batches contain a single class"),
     "labels in groups, one-hot, and no shuffling": (
         lambda: classes(loss="categorical_crossentropy"), TABLE, np.eye(3)[np.arange(120) // 40],
         {"shuffle": False, "batch_size": 8}, "shuffle=False"),
     "validation on what is trained on": (
-        regression, TABLE, SUMS, {"validation_data": (TABLE, SUMS)}, r"the rows to validate on are.*row 0 is row 0"),
+        regression, TABLE, SUMS, {"validation_data": (TABLE, SUMS)}, r"validation rows are.*row 0 is row 0"),
     "validation on some of what is trained on": (
         regression, TABLE, SUMS, {"validation_data": (np.r_[TABLE[40:60], 1 - TABLE[:80]], SUMS[:100])},
-        r"about 20% of the rows.*row 0 is row 40"),
+        r"about 20% of the validation rows.*row 0 is row 40"),
     "pictures in both parts": (
         lambda: net(cornu.Input((8, 8)), layers.Flatten(), layers.Dense(1)), np.r_[DIGITS, DIGITS], np.r_[SUMS, SUMS],
-        {"validation_split": 0.5}, "the rows to validate on are"),
-    "NaN in the data": (lambda: classes(None, "mse", 1), with_a_hole(X), PRICES, {}, r"x holds NaN \(first in row 5"),
-    "NaN in the labels": (lambda: classes(None, "mse", 1), X, with_a_hole(PRICES), {}, "y holds NaN .*row 5"),
+        {"validation_split": 0.5}, "validation rows are"),
+    "NaN in the data": (lambda: classes(None, "mse", 1), with_a_hole(X), PRICES, {}, r"x contains NaN .*row 5"),
+    "NaN in the labels": (lambda: classes(None, "mse", 1), X, with_a_hole(PRICES), {}, "y contains NaN .*row 5"),
     "infinity in the data": (lambda: classes(None, "mse", 1), with_a_hole(X, 3, np.inf), PRICES, {},
-                             "holds infinity"),
+                             "contains infinity"),
     "NaN in the validation data": (
-        lambda: classes(None, "mse", 1), X, PRICES, {"validation_data": (X, with_a_hole(PRICES))}, "y holds NaN"),
+        lambda: classes(None, "mse", 1), X, PRICES, {"validation_data": (X, with_a_hole(PRICES))}, "y contains NaN"),
     "too high a rate": (
         lambda: classes(None, "mse", 1, optimizer=cornu.optimizers.SGD(1e30)), X, PRICES, {"epochs": 4},
         r"no NaN, so.*smaller learning rate than 1e\+30"),
@@ -238,7 +238,7 @@ def twice(good, bad):
 
 # what cannot work, in a first or a later batch -> (model, data, words of the error)
 REFUSED = {
-    "an index beyond the Embedding": (words_model, (WORDS + 1, PRICES), r"has 50 rows.*up to 50.*Embedding\(51, 3\)"),
+    "an index beyond the Embedding": (words_model, (WORDS + 1, PRICES), r"50 rows.*contains 50.*Embedding\(51, 3\)"),
     "an index beyond the Embedding, later": (
         words_model, twice((WORDS, PRICES), (WORDS + 9, PRICES)), r"fit, batch 2: .*has 50 rows"),
     "labels out of range, later": (classes, twice((X, KINDS), (X, KINDS + 5)), "fit, batch 2: .*labels from 5 to 7"),
@@ -269,7 +269,7 @@ def said_of_batches(*kinds):
 
 def test_data_that_are_sorted_before_they_are_batched_are_told_of_once():
     (said,) = said_of_batches(0, 0, 0, None, 1, 1, 1, None, 2, 2)
-    assert "3 batches of class 0 alone came first, then those of class 1" in said and "shuffle" in said
+    assert "3 batches of only class 0 came first, then those of class 1" in said and "shuffle" in said
 
 
 @pytest.mark.parametrize("kinds", [[None] * 6, [0, 1, 0, 1, 0, 1], [0] * 6, [0, None, None, None, 1, 1, 1], [1, 0, 0]])

@@ -172,7 +172,7 @@ def test_a_resumed_training_ends_with_the_same_bits(kind, at, tmp_path, capsys):
     resumed, _ = interrupted_and_resumed(mixed, kind, lambda: BackupAndRestore(tmp_path, save_freq=2), at)
     for a, b in zip(resumed, whole, strict=True):
         np.testing.assert_array_equal(a, b)
-    assert ("going through the generator again" in capsys.readouterr().out) == (kind == "generator")
+    assert ("of the generator" in capsys.readouterr().out) == (kind == "generator")
     assert not [*tmp_path.iterdir()]
 
 
@@ -437,7 +437,7 @@ def test_a_data_set_that_has_another_length_by_now_is_refused(tmp_path):
 def test_another_model_than_that_of_the_backup_is_refused(tmp_path):
     with pytest.raises(Power):
         trained(mixed, DATA["arrays"](), [BackupAndRestore(tmp_path), Break(2, 0)])
-    with pytest.raises(ValueError, match=r"another model or optimizer.*first that differs is .*dense"):
+    with pytest.raises(ValueError, match=r"a different model or optimizer.*first that differs is .*dense"):
         trained(half, DATA["arrays"](), [BackupAndRestore(tmp_path)])
 
 
@@ -452,7 +452,7 @@ def test_what_a_callback_tells_must_be_plain_data(tmp_path):
 
 def test_a_file_that_is_no_backup_is_refused(tmp_path):
     np.savez(tmp_path / "training.npz", structure=np.frombuffer(b'{"epoch": -1, "step": 0}', "uint8"))
-    with pytest.raises(ValueError, match=r"none of a training, for what it has as epoch, total.* delete the folder"):
+    with pytest.raises(ValueError, match=r"a valid training state .*epoch, total.* delete the directory"):
         trained(mixed, ARRAYS, [BackupAndRestore(tmp_path)])
 
 
@@ -464,7 +464,7 @@ def test_a_training_has_one_backup(tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be locked there")
 def test_two_trainings_at_a_time_in_one_folder_are_warned(tmp_path):
     def another(epoch, logs):
-        with pytest.warns(UserWarning, match="another training writes its backups to .* a folder of its own"):
+        with pytest.warns(UserWarning, match="another training run is writing its backups to .* a separate directory"):
             trained(mixed, ARRAYS, [BackupAndRestore(tmp_path)], epochs=1)
 
     first = cornu.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: None if epoch else another(epoch, logs))
@@ -483,7 +483,7 @@ def test_a_training_goes_on_where_the_disk_is_full(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # no file may grow beyond this
     try:
-        with pytest.warns(UserWarning, match=r"no backup in .*The training goes on"):
+        with pytest.warns(UserWarning, match=r"no backup in .*Training continues"):
             filled, _ = trained(mixed, ARRAYS, [BackupAndRestore(tmp_path), Break()])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -506,7 +506,7 @@ def test_fit_says_that_a_training_has_come_to_its_end(tmp_path, capsys):
     for _ in range(2):
         assert not capsys.readouterr().out
         trained(mixed, ARRAYS, [BackupAndRestore(tmp_path, delete_checkpoint=False)])
-    assert "has come to its end" in capsys.readouterr().out
+    assert "is already complete" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -514,9 +514,9 @@ def test_fit_says_that_a_training_has_come_to_its_end(tmp_path, capsys):
     [
         ({"save_freq": 0}, "save_freq"),
         ({"save_freq": "batch"}, "save_freq"),
-        ({"backup_dir": ""}, "folder"),
+        ({"backup_dir": ""}, "directory"),
         ({"min_seconds": -1}, "min_seconds"),
-        ({"min_seconds": float("nan")}, "0 or more"),
+        ({"min_seconds": float("nan")}, "non-negative"),
         ({"min_seconds": "a minute"}, "seconds"),
     ],
 )

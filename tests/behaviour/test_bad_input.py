@@ -65,11 +65,11 @@ DATA = {
     "no labels": (classifier, X, None, r'the loss "sparse_categorical_crossentropy" needs labels'),
     "no rows": (classifier, X[:0], KINDS[:0], "empty"),
     "no data": (classifier, None, None, "x must be data"),
-    "text": (classifier, np.array([["a"] * 4] * 12), KINDS, "computes with numbers, but x holds text, such as 'a'"),
+    "text": (classifier, np.array([["a"] * 4] * 12), KINDS, "expects numbers, but x contains text, such as 'a'"),
     "ragged rows": (classifier, [[1, 2, 3, 4], [1, 2]], KINDS[:2], "ragged"),
     "labels too high": (classifier, X, KINDS + 1, r"(?s)output 'last'.*labels from 1 to 3.*use y - 1"),
     "labels too low": (classifier, X, KINDS - 1, r"(?s)ignore_class=-1"),
-    "fractions as class numbers": (classifier, X, KINDS + 0.5, "whole class numbers"),
+    "fractions as class numbers": (classifier, X, KINDS + 0.5, "integer class indices"),
     "one-hot labels for a sparse loss": (classifier, X, np.eye(3)[KINDS], "use categorical_crossentropy"),
     "class numbers for a one-hot loss": (lambda: classifier("categorical_crossentropy"), X, KINDS, "use sparse_"),
     "labels that would only broadcast": (lambda: classifier("mse"), X, PRICES, "end it with one output"),
@@ -221,7 +221,7 @@ def test_names_that_no_output_has():
     for arguments in ({"loss": {"prise": "mse"}}, {"loss": {"price": "mse"}, "metrics": {"prise": ["mae"]}}):
         model = several()
         model.compile("sgd", **arguments)
-        fails(model, "names 'prise'.*Closest: 'price'", [L, R], [PRICES, KINDS])
+        fails(model, "has the key 'prise'.*Closest: 'price'", [L, R], [PRICES, KINDS])
     model = several()
     model.compile("sgd", ["mse", "mse", "mse"])
     fails(model, "2 outputs.*has 3", [L, R], [PRICES, KINDS])
@@ -230,7 +230,7 @@ def test_names_that_no_output_has():
 def test_a_loss_without_reduction_cannot_train():
     model = regressor()
     model.compile("sgd", cornu.losses.MeanSquaredError(reduction="none", name="squares"))
-    fails(model, 'loss "squares" gives an array.*reduction', X, PRICES)
+    fails(model, 'loss "squares" returns an array.*reduction', X, PRICES)
 
 
 # ---------------------------------------------------------------- sources of batches
@@ -245,7 +245,7 @@ def test_a_generator_that_is_used_up():
     source = some_batches()
     model = classifier()
     model.fit(source, verbose=0)
-    fails(model, "used up", source)
+    fails(model, "exhausted", source)
     fails(model, "used up|never yields", iter([]))
     fails(model, "is empty", EmptyData())
 
@@ -289,7 +289,7 @@ def test_weights_of_wrong_shapes_change_nothing():
     model = classifier()
     before = model.get_weights()
     for weights, words in (
-        (before[:2], "needs a list of 4 arrays. Received: 2"),
+        (before[:2], "expects a list of 4 arrays. Received: 2"),
         (
             [np.zeros((4, 5)), np.zeros(5), np.zeros((5, 4)), np.zeros(3)],
             r"last/kernel.*\(5, 3\).*\(5, 4\).*Nothing was changed",
@@ -347,39 +347,39 @@ def lengths(*values, **options):
 
 # name -> (what is done, words of the error)
 SAID = {
-    "data without an end": (lambda: classifier().fit(rows().repeat()), "fit: Dataset has no end, so steps_per_epoch"),
-    "endless data to measure": (lambda: classifier().evaluate(rows().repeat()), "evaluate: .* no end, so steps must"),
+    "data without an end": (lambda: classifier().fit(rows().repeat()), "fit: Dataset is infinite, so steps_per_epoch"),
+    "endless data to measure": (lambda: classifier().evaluate(rows().repeat()), "evaluate: .* is infinite, so steps"),
     "weights of classes in a list": (
         lambda: classifier().fit(X, KINDS, class_weight=[1, 2, 3]), "class_weight must map classes to weights"),
     "weights of classes of pictures": (
-        lambda: classifier().fit(X, np.zeros((12, 3, 2)), class_weight={0: 1.0}), "class_weight needs y of shape"),
+        lambda: classifier().fit(X, np.zeros((12, 3, 2)), class_weight={0: 1.0}), "class_weight requires y of shape"),
     "a part of a generator": (
-        lambda: classifier().fit(iter([(X, KINDS)]), validation_split=0.5), "validation_split needs arrays"),
-    "a generator that is used up": (lambda: classifier().fit(iter([])), "used up.*yields no batch. Create it anew"),
+        lambda: classifier().fit(iter([(X, KINDS)]), validation_split=0.5), "validation_split requires arrays"),
+    "a generator that is used up": (lambda: classifier().fit(iter([])), "exhausted.*yields no batches. Create it"),
     "several losses for one output": (
         lambda: classifier(["mse", "mae"]).fit(X, KINDS), r"one output.*loss=\[<function mean_squared_error>, "),
     "labels of one of two outputs": (lambda: several().fit([L, R], {"price": PRICES}), r"Missing: \['kind'\]"),
     "no labels": (lambda: classifier().fit(X), 'the loss "sparse_categorical_crossentropy" needs labels'),
     "no compile": (lambda: cornu.Sequential([layers.Dense(1)]).evaluate(X, PRICES), "compile"),
-    "no loss": (lambda: classifier(None, metrics=None).fit(X, KINDS), "there is no loss. Give compile"),
+    "no loss": (lambda: classifier(None, metrics=None).fit(X, KINDS), "there is no loss. Pass a loss to compile"),
     "two backups": (
         lambda: classifier().fit(X, KINDS, callbacks=[cornu.callbacks.BackupAndRestore(name) for name in "ab"]),
-        "a training has one BackupAndRestore.*'a' and 'b'"),
+        "there can be only one BackupAndRestore.*'a' and 'b'"),
     "a value by a wrong name": (
         lambda: classifier().set_state_tree({"trainable_variables": {"net": {"hidden": {"kernal": 0}}}}),
-        "no variable is called 'net/hidden/kernal'. Closest: 'net/hidden/kernel'"),
+        "there is no variable 'net/hidden/kernal'. Closest: 'net/hidden/kernel'"),
     "a step that is no function": (
         lambda: setattr(classifier(), "train_function", 3), r"train_function must be a function of \(state, batches"),
     "nothing to tell shapes from": (lambda: rows().take(0).map(lambda x: x).element_spec, "no element to tell"),
-    "a list beside a data set": (lambda: cornu.data.Dataset.zip(rows(), [1, 2]), "zip: expected data sets"),
+    "a list beside a data set": (lambda: cornu.data.Dataset.zip(rows(), [1, 2]), "zip: expected datasets"),
     "one element of several": (lambda: rows().get_single_element(), "expected one element. Received: more"),
     "one element of none": (lambda: rows().take(0).get_single_element(), "expected one element. Received: none"),
     "a sequence that is too long": (
         lambda: lengths(3, 9, pad_to_bucket_boundary=True),
         r"bucket_by_sequence_length \(the last step of .*\): element 1 has the length 9"),
-    "buckets that do not rise": (lambda: rows().bucket_by_sequence_length(len, [8, 4], [2, 2, 2]), "must rise"),
+    "buckets that do not rise": (lambda: rows().bucket_by_sequence_length(len, [8, 4], [2, 2, 2]), "increasing"),
     "a place in other steps": (
-        lambda: iter(rows().batch(2)).set_state(iter(rows().batch(3)).get_state()), r"other steps: .*batch\(3\)"),
+        lambda: iter(rows().batch(2)).set_state(iter(rows().batch(3)).get_state()), r"different steps: .*batch\(3\)"),
     "a pair for one array": (lambda: generated((1, 2), output_signature=one()), "expected an element of the structure"),
     "text for numbers": (lambda: generated("a", output_signature=one()), "expected an array of float32. Received: 'a'"),
     "numbers for text": (lambda: generated(1.0, output_signature=one(dtype="string")), "expected an array of"),
@@ -390,28 +390,28 @@ SAID = {
     "one input of two": (lambda: several()([L]), r"expected 2 input\(s\) \[left, right\]. Received: 1"),
     "an input by a wrong name": (lambda: several()({"left": L, "rihgt": R}), r"inputs \['right'\] are missing"),
     "a model of arrays": (lambda: cornu.Model(X, X), "all inputs must be symbolic tensors. Received: ndarray"),
-    "a layer by a wrong name": (lambda: classifier().get_layer("hiden"), "no layer is called 'hiden'. Closest"),
-    "a layer by nothing": (lambda: classifier().get_layer(), "takes a name or an index, one of them"),
-    "a layer by two things": (lambda: classifier().get_layer("hidden", 1), "takes a name or an index, one of them"),
-    "a layer by a wrong number": (lambda: classifier().get_layer(index=7), "2 layers, so none has index 7"),
+    "a layer by a wrong name": (lambda: classifier().get_layer("hiden"), "there is no layer 'hiden'. Closest"),
+    "a layer by nothing": (lambda: classifier().get_layer(), "takes either a name or an index"),
+    "a layer by two things": (lambda: classifier().get_layer("hidden", 1), "takes either a name or an index"),
+    "a layer by a wrong number": (lambda: classifier().get_layer(index=7), "only 2 layers, so there is no index 7"),
     "two layers of one name": (twins, 'two layers are called "a"'),
     "two layers of one name in a row": (
-        lambda: cornu.Sequential([layers.Dense(1, name="a"), layers.Dense(1, name="a")]), 'called "a" already'),
+        lambda: cornu.Sequential([layers.Dense(1, name="a"), layers.Dense(1, name="a")]), 'already a layer called "a"'),
     "an input behind a layer": (
         lambda: cornu.Sequential([layers.Dense(1), cornu.Input((3,))]), "can only come first. Layers before it: 1"),
-    "a number for a layer": (lambda: cornu.Sequential([3]), "takes a layer. Received: 3"),
-    "no layer to take off": (lambda: cornu.Sequential().pop(), "there is no layer to take off"),
+    "a number for a layer": (lambda: cornu.Sequential([3]), "expects a layer. Received: 3"),
+    "no layer to take off": (lambda: cornu.Sequential().pop(), "there is no layer to remove"),
     "a model without layers": (lambda: cornu.Sequential()(X), "has no layers. Add some"),
     "a column too few": (lambda: classifier().summary(positions=[0.1]), "positions must have 3 numbers"),
     "layers that are not there": (
-        lambda: classifier().summary(layer_range=["nope", "last"]), r"no layer fits \['nope', 'last'\]"),
+        lambda: classifier().summary(layer_range=["nope", "last"]), r"no layer matches \['nope', 'last'\]"),
     "weights that are cut off": (
         lambda: cornu.metrics.MeanIoU(3, dtype="int32").update_state([0, 1], [0, 1], sample_weight=[0.5, 1.5]),
-        "sample_weight holds fractions"),
-    "no folder for backups": (lambda: cornu.callbacks.BackupAndRestore(""), "backup_dir must name a folder"),
-    "no file for what gave NaN": (lambda: cornu.callbacks.TerminateOnNaN(filepath=""), "filepath must name a file"),
+        "sample_weight contains fractions"),
+    "no folder for backups": (lambda: cornu.callbacks.BackupAndRestore(""), "backup_dir must be the path"),
+    "no file for what gave NaN": (lambda: cornu.callbacks.TerminateOnNaN(filepath=""), "filepath must be a path"),
     "a hook by a wrong name": (
-        lambda: cornu.callbacks.LambdaCallback(on_epoch_edn=print), "no hook 'on_epoch_edn'. Closest: 'on_epoch_end'"),
+        lambda: cornu.callbacks.LambdaCallback(on_epoch_edn=print), "no event 'on_epoch_edn'. Closest: 'on_epoch_end'"),
     "an argument of a callback": (
         lambda: cornu.callbacks.ReduceLROnPlateau(epsilom=1), "ReduceLROnPlateau: unknown arguments epsilom"),
     "a name that means all or none": (
@@ -419,19 +419,19 @@ SAID = {
     "a power above zero": (lambda: cornu.optimizers.Ftrl(learning_rate_power=1), "learning_rate_power must be zero or"),
     "a strength below zero": (
         lambda: cornu.optimizers.Ftrl(l2_regularization_strength=-1), "l2_regularization_strength must be zero or"),
-    "no decay of AdamW": (lambda: cornu.optimizers.AdamW(weight_decay=None), "use Adam for none"),
+    "no decay of AdamW": (lambda: cornu.optimizers.AdamW(weight_decay=None), "use Adam for no weight decay"),
     "a name for an inner optimizer": (
         lambda: cornu.optimizers.LossScaleOptimizer("adam"), "inner_optimizer must be an optimizer"),
     "a name in a map of optimizers": (lambda: cornu.optimizers.OptimizerMap("sgd"), "default_optimizer must be an"),
     "values for other variables": (
-        lambda: built(cornu.optimizers.SGD(momentum=0.9)).set_weights([1]), "6 values, one a variable. Received: 1"),
+        lambda: built(cornu.optimizers.SGD(momentum=0.9)).set_weights([1]), "6 values, one per variable. Received: 1"),
     "boundaries that do not rise": (
-        lambda: cornu.optimizers.schedules.PiecewiseConstantDecay([5, 3], [1.0, 2.0, 3.0]), "must ascend"),
-    "a model file by another name": (lambda: classifier().save("model.txt"), "name must end in '.keras', '.h5'"),
+        lambda: cornu.optimizers.schedules.PiecewiseConstantDecay([5, 3], [1.0, 2.0, 3.0]), "must be increasing"),
+    "a model file by another name": (lambda: classifier().save("model.txt"), "name must end with '.keras', '.h5'"),
     "an argument of saving": (
         lambda: classifier().save("model.keras", includeoptimizer=True), r"unknown argument\(s\) 'includeoptimizer'"),
-    "a weights file by another name": (lambda: classifier().save_weights("w.txt"), "name must end in '.weights.h5'"),
-    "an edited file by another name": (lambda: cornu.saving.KerasFileEditor("x.txt"), "name must end in '.keras'"),
+    "a weights file by another name": (lambda: classifier().save_weights("w.txt"), "name must end with '.weights.h5'"),
+    "an edited file by another name": (lambda: cornu.saving.KerasFileEditor("x.txt"), "name must end with '.keras'"),
     "an edited file that is missing": (lambda: cornu.saving.KerasFileEditor("x.keras"), "There is no file 'x.keras'"),
 }  # fmt: skip
 
@@ -464,18 +464,18 @@ def test_a_training_that_has_no_epoch_left_says_so_unless_it_is_to_be_silent(cap
     for verbose in (2, 0):
         history = regressor().fit(X, PRICES, epochs=2, initial_epoch=2, verbose=verbose)
         assert history.epoch == []
-        said = "no epoch is left to train: epochs=2 is where the training ends"
+        said = "no epoch is left to train: epochs=2 is where training ends"
         assert (said in capsys.readouterr().out) == (verbose == 2)
 
 
 def test_a_file_is_not_written_over_unasked_and_a_pipe_is_not_read(tmp_path):
     classifier().save(tmp_path / "model.keras")
     before = (tmp_path / "model.keras").read_bytes()
-    with pytest.raises(ValueError, match=r"is there already\. Pass overwrite=True"):
+    with pytest.raises(ValueError, match=r"already exists\. Pass overwrite=True"):
         classifier().save(tmp_path / "model.keras", overwrite=False)
     assert (tmp_path / "model.keras").read_bytes() == before
     os.mkfifo(tmp_path / "pipe.keras")
-    with pytest.raises(ValueError, match="neither a file nor a folder"):
+    with pytest.raises(ValueError, match="neither a file nor a directory"):
         cornu.saving.load_model(tmp_path / "pipe.keras")
 
 

@@ -100,13 +100,13 @@ def test_an_array_of_any_kind_is_taken_by_layers_losses_and_variables(kind, dens
 
 
 REFUSED = {
-    "a gap in a table": (np.array([[1.0, None]], object), ValueError, "objects of type NoneType, float.*gaps"),
+    "a gap in a table": (np.array([[1.0, None]], object), ValueError, "NoneType, float.*missing values"),
     "numbers and text": (np.array([1.0, "2"], object), ValueError, "objects of type float, str"),
     "ragged rows": ([[1.0], [1.0, 2.0]], ValueError, "ragged"),
     "dates": (np.array(["2026-01-01"], "M8[D]"), ValueError, "dates"),
     "a structured array": (np.zeros(2, [("a", "f4"), ("b", "f4")]), ValueError, "fields a, b"),
     "masked values": (np.ma.masked_array(X, X > 2), ValueError, "filled"),
-    "integers of 64 bits": (np.array([2**40]), ValueError, "do not fit into int32"),
+    "integers of 64 bits": (np.array([2**40]), ValueError, "do not fit in int32"),
     "text": ("three", TypeError, "text"),
     "a set": ({1, 2}, TypeError, "of type set"),
 }

@@ -270,7 +270,7 @@ def test_a_score_of_ones_own_is_watched_only_with_a_mode():
     model.compile("sgd", "mse", metrics=[brier_score, "mae", "AUC"])
     model.evaluate(np.ones((2, 1)), np.ones((2, 1)), verbose=0)
     assert [direction(name, model) for name in ("val_brier_score", "val_mae", "val_AUC")] == [None, "down", "up"]
-    with pytest.raises(ValueError, match=r"EarlyStopping: cannot tell whether 'brier_score' .* mode=\"max\""):
+    with pytest.raises(ValueError, match=r"EarlyStopping: cannot tell whether .* 'brier_score' .* mode=\"max\""):
         model.fit(np.ones((2, 1)), np.ones((2, 1)), verbose=0, callbacks=[callbacks.EarlyStopping("brier_score")])
 
 
@@ -286,7 +286,7 @@ def test_a_value_of_several_numbers_is_told_and_training_goes_on(tmp_path):
 
 @pytest.mark.parametrize("kind", [callbacks.EarlyStopping, callbacks.ReduceLROnPlateau])
 def test_a_value_of_unknown_direction_needs_a_mode(kind):
-    with pytest.raises(ValueError, match=r"cannot tell whether 'thing' is better .* mode=\"max\".* logs: loss, thing"):
+    with pytest.raises(ValueError, match=r"cannot tell .* 'thing' are better.* mode=\"max\".* logs: loss, thing"):
         run(FakeModel(), [kind("thing")], [1.0], name="thing")
     run(FakeModel(), [kind("thing", mode="max")], [1.0], name="thing")
 
@@ -359,7 +359,7 @@ def test_an_optimizer_without_a_learning_rate_is_named():
 
 @pytest.mark.parametrize("arguments, error", [({"factor": 1.0}, ValueError), ({"patient": 3}, TypeError)])
 def test_a_wrong_plateau_is_refused(arguments, error):
-    with pytest.raises(error, match=r"factor must be below 1|unknown arguments patient"):
+    with pytest.raises(error, match=r"factor must be less than 1|unknown arguments patient"):
         callbacks.ReduceLROnPlateau(**arguments)
 
 
@@ -382,15 +382,15 @@ def test_a_checkpoint_without_its_value_is_saved_rather_than_lost(tmp_path):
 
 
 def test_a_checkpoint_name_that_asks_for_what_is_not_there(tmp_path):
-    with pytest.raises(KeyError, match=r"asks for 'acc', which is not available. Available: loss, val_loss, epoch"):
+    with pytest.raises(KeyError, match=r"contains 'acc', which is not available. Available: loss, val_loss, epoch"):
         run(FakeModel(), [callbacks.ModelCheckpoint(tmp_path / "{acc}.keras")], [1.0])
 
 
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"filepath": "a.txt"}, "must end in .keras or .h5"),
-        ({"filepath": "a.keras", "save_weights_only": True}, "must end in .weights.h5"),
+        ({"filepath": "a.txt"}, "must end with .keras or .h5"),
+        ({"filepath": "a.keras", "save_weights_only": True}, "must end with .weights.h5"),
         ({"filepath": "a.keras", "save_freq": "batch"}, "save_freq must be"),
         ({"filepath": "a.keras", "save_freq": 0}, "save_freq must be"),
     ],
@@ -427,7 +427,7 @@ def test_an_appended_table_keeps_its_columns(tmp_path):
 
 
 def test_a_hook_that_does_not_exist_is_refused():
-    with pytest.raises(TypeError, match=r"there is no hook 'on_epoch_ends'. Closest: 'on_epoch_end'"):
+    with pytest.raises(TypeError, match=r"there is no event 'on_epoch_ends'. Closest: 'on_epoch_end'"):
         callbacks.LambdaCallback(on_epoch_ends=print)
 
 

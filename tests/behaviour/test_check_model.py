@@ -146,7 +146,7 @@ def test_only_some_inputs_are_said_to_be_causal():
     model = cornu.Model([past, whole], seen, name="net")
     assert checked(model, "no look ahead", causal="past").outcome == "ok"
     assert checked(model, "no look ahead", causal=True).layer == "net/look"
-    with pytest.raises(ValueError, match=r"causal names \['future'\]; the inputs are \['past', 'whole'\]"):
+    with pytest.raises(ValueError, match=r"causal lists \['future'\]; the inputs are \['past', 'whole'\]"):
         cornu.utils.check_model(model, causal=["future"])
 
 
@@ -216,8 +216,8 @@ def test_a_report_is_a_table():
 @pytest.mark.parametrize(("call", "words"), [
     (lambda: cornu.utils.check_model(Net()), "data=x"),
     (lambda: cornu.utils.check_model(layers.Dense(1)), "expected a model"),
-    (lambda: cornu.utils.check_model(sequential(layers.Dense(1)), data=np.ones((1, 4))), "2 rows or more"),
-    (lambda: cornu.utils.check_model(sequential(layers.Dense(1)), batch_size=1), "batch_size must be 2 or more"),
+    (lambda: cornu.utils.check_model(sequential(layers.Dense(1)), data=np.ones((1, 4))), "at least 2 rows"),
+    (lambda: cornu.utils.check_model(sequential(layers.Dense(1)), batch_size=1), "batch_size must be at least 2"),
     (lambda: cornu.utils.check_model(sequential(layers.Dense(1)), data=np.array([["a"] * 4] * 2)), "must be numbers"),
     (lambda: cornu.utils.check_model(sequential(layers.Dense(1)), np.ones((4, 4)), np.ones(4)), "labels are not need"),
 ])  # fmt: skip

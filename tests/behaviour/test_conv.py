@@ -80,7 +80,7 @@ MISTAKES = [
     (lambda: layers.Conv2D(8, (3, 3, 3), name="stem"), "kernel_size must be a tuple of 2 integers"),
     (lambda: layers.Conv2D(8, 3, groups=3, name="stem"), "filters=8, groups=3"),
     (lambda: layers.Conv2D(9, 3, groups=3, name="stem")(np.ones((1, 8, 8, 4))), "input channels=4, groups=3"),
-    (lambda: layers.Conv2D(8, 9, name="stem")(np.ones((1, 8, 8, 4))), "does not fit into an input of"),
+    (lambda: layers.Conv2D(8, 9, name="stem")(np.ones((1, 8, 8, 4))), "does not fit in an input of"),
     (lambda: layers.Conv2D(8, 3, name="stem")(np.ones((8, 8, 4))), "expected input with 4 dimensions, got 3"),
     (lambda: layers.Conv2D(8, 3, name="stem")(cornu.Input((8, 8, None))), "number of channels"),
     (lambda: layers.Conv2D(8, 3, strides=2, dilation_rate=2, name="stem"), "cannot both be greater than 1"),
@@ -108,8 +108,8 @@ OPERATION_MISTAKES = [
     (lambda ops, x: ops.conv(x, np.ones((3, 4, 2))), "as many axes as the inputs"),
     (lambda ops, x: ops.conv(x, np.ones((3, 3, 3, 2))), "Check data_format"),
     (lambda ops, x: ops.conv(x, np.ones((3, 3, 4, 2)), padding="causal"), '"valid" or "same"'),
-    (lambda ops, x: ops.depthwise_conv(x, np.ones((3, 3, 3, 2))), "made for 3 channels"),
-    (lambda ops, x: ops.max_pool(x[0, 0], 2), "axes of space"),
+    (lambda ops, x: ops.depthwise_conv(x, np.ones((3, 3, 3, 2))), "for 3 channels"),
+    (lambda ops, x: ops.max_pool(x[0, 0], 2), "spatial axes"),
     (lambda ops, x: ops.average_pool(x, 20), "does not fit"),
 ]
 

@@ -91,7 +91,7 @@ def test_a_model_of_keras_2_is_read():
             },
         }]},
     }  # fmt: skip
-    with pytest.warns(UserWarning, match="hard_sigmoid is the function of Keras 1 and 2"):
+    with pytest.warns(UserWarning, match="hard_sigmoid is that of Keras 1 and 2"):
         model = cornu.models.model_from_json(json.dumps(config))
     assert model.layers[0].kernel_size == (3, 3)
     assert model.predict(FILMS, verbose=0).shape == (2, 4, 5, 6, 2)

@@ -195,7 +195,7 @@ def test_fewer_steps_than_batches_go_on_in_the_next_epoch():
 
 def test_more_steps_than_batches_end_with_the_data_and_a_warning():
     batches = make_batches(X, batch_size=4, steps=5)
-    with pytest.warns(UserWarning, match=r"ran out after 3 batches of the 5 that were asked for"):
+    with pytest.warns(UserWarning, match=r"ran out after 3 batches of the 5 requested"):
         assert len(firsts(batches, 0)) == 3
     assert len(firsts(batches, 1)) == 3 and not batches.exhausted
 
@@ -218,7 +218,7 @@ def test_a_generator_goes_on_in_the_next_epoch_and_says_when_it_ends():
     assert batches.num_batches == 2
     assert firsts(batches, 0) == [[0, 0], [1, 1]]
     assert firsts(batches, 1) == [[2, 2], [3, 3]]
-    with pytest.warns(UserWarning, match=r"ran out after 1 batches of the 2 that were asked for"):
+    with pytest.warns(UserWarning, match=r"ran out after 1 batches of the 2 requested"):
         assert firsts(batches, 2) == [[4, 4]]
     assert batches.exhausted
 
@@ -326,7 +326,7 @@ def test_a_py_dataset_is_shuffled_by_seed_and_epoch():
 
 
 def test_an_endless_py_dataset_needs_steps_and_goes_on():
-    with pytest.raises(ValueError, match=r"fit: Endless has no end, so steps_per_epoch must say"):
+    with pytest.raises(ValueError, match=r"fit: Endless is infinite, so steps_per_epoch must give"):
         make_batches(Endless())
     batches = make_batches(Endless(), steps=2, shuffle=True)
     assert [firsts(batches, n) for n in range(2)] == [[[0, 0], [1, 1]], [[2, 2], [3, 3]]]
@@ -423,20 +423,20 @@ MISTAKES = {
         r"x\['a'\]: 10, x\['b'\]\[0\]: 10, x\['b'\]\[1\]: 5, y: 10",
     ),
     "too few weights": ({"x": X, "y": Y, "sample_weight": np.ones(3)}, "sample_weight: 3"),
-    "no samples": ({"x": X[:0], "y": Y[:0]}, "the data set is empty: x, y have 0 samples"),
+    "no samples": ({"x": X[:0], "y": Y[:0]}, "the dataset is empty: x, y have 0 samples"),
     "no data": ({"x": None, "y": Y}, "x must be data. Received: x=None"),
-    "an empty list": ({"x": []}, "the data set is empty: x have 0 samples"),
-    "an empty dict": ({"x": {}}, "x is empty: it holds no array"),
-    "an empty PyDataset": ({"x": Numbered(0)}, "the data set is empty: Numbered has 0 batches"),
+    "an empty list": ({"x": []}, "the dataset is empty: x have 0 samples"),
+    "an empty dict": ({"x": {}}, "x is empty: it contains no array"),
+    "an empty PyDataset": ({"x": Numbered(0)}, "the dataset is empty: Numbered has 0 batches"),
     "an empty iterable": ({"x": range(0)}, "the range given as x is empty"),
-    "a used-up generator": ({"x": pairs(0)}, "the generator given as x is used up.*Create it anew"),
+    "a used-up generator": ({"x": pairs(0)}, "the generator given as x is exhausted.*Create it again"),
     "ragged rows": ({"x": [[1, 2], [3]]}, "x is ragged"),
-    "text and numbers": ({"x": pandas.DataFrame({"a": ["u", "v"], "b": [1, 2]})}, "a frame whose column 'a' holds 'u'"),
-    "dates": ({"x": np.array(["2020-01-01"], "datetime64[D]")}, "x holds dates or times"),
+    "text and numbers": ({"x": pandas.DataFrame({"a": ["u", "v"], "b": [1, 2]})}, "column 'a' contains 'u'"),
+    "dates": ({"x": np.array(["2020-01-01"], "datetime64[D]")}, "x contains dates or times"),
     "a number": ({"x": 3}, "x must have at least one axis.*Received: 3"),
     "a text": ({"x": "data.csv"}, "x must be an array, .* Received: 'data.csv' of type str"),
     "masked values": ({"x": MASKED}, "masked array"),
-    "great integers": ({"x": np.array([2**40])}, "do not fit into int32"),
+    "great integers": ({"x": np.array([2**40])}, "do not fit in int32"),
     "y with a generator": ({"x": pairs(2), "y": Y}, "y must not be given together with a generator"),
     "weights with a PyDataset": (
         {"x": Numbered(), "sample_weight": Y},
@@ -450,10 +450,10 @@ MISTAKES = {
     "odd shuffle": ({"x": X, "shuffle": "rows"}, 'shuffle must be True or False or "batch"'),
     "class_weight with outputs": (
         {"x": X, "y": [Y, Y], "class_weight": {0: 1}},
-        "class_weight needs exactly one y. Received: 2",
+        "class_weight requires exactly one y. Received: 2",
     ),
     "class_weight with images": ({"x": X, "y": np.ones((10, 3, 2)), "class_weight": {0: 1}}, r"shape \(10, 3, 2\)"),
-    "named classes": ({"x": X, "y": Y, "class_weight": {"cat": 1}}, "must be whole numbers. Received: 'cat'"),
+    "named classes": ({"x": X, "y": Y, "class_weight": {"cat": 1}}, "must be integers. Received: 'cat'"),
 }
 
 
@@ -464,7 +464,7 @@ def test_a_mistake_is_refused_at_once(name):
         make_batches(**arguments)
 
 
-SPLITS = [((X[:1], None, None), 0.5, "1 samples cannot be split"), ((pairs(2),), 0.5, "validation_split needs arrays")]
+SPLITS = [((X[:1], None, None), 0.5, "1 samples cannot be split"), ((pairs(2),), 0.5, "split requires arrays")]
 
 
 @pytest.mark.parametrize("data, fraction, message", [*SPLITS, ((X,), 1.0, "validation_split must be a number from 0")])

@@ -132,7 +132,7 @@ def test_what_is_known_beforehand_is_true(name):
 
 def test_a_state_of_another_pipeline_is_refused():
     state = iter(rows().batch(2)).get_state()
-    with pytest.raises(ValueError, match=r"other steps: from_tensor_slices → batch\(2\)"):
+    with pytest.raises(ValueError, match=r"different steps: from_tensor_slices → batch\(2\)"):
         iter(rows().batch(3)).set_state(state)
 
 
@@ -218,7 +218,7 @@ def test_rows_of_different_shapes():
     dataset = Dataset.from_tensor_slices(([[1, 2, 3], [4], []], [0, 1, 2]))
     assert [x.tolist() for x, _ in dataset] == [[1, 2, 3], [4], []]
     assert dataset.element_spec[0].shape == (None,)
-    with pytest.raises(DataError, match=r"elements of one shape.*padded_batch"):
+    with pytest.raises(DataError, match=r"elements of the same shape.*padded_batch"):
         list(dataset.batch(2))
 
 
@@ -238,9 +238,9 @@ def test_the_sizes_are_known_where_they_can_be():
     assert endless.cardinality() == cornu.data.INFINITE_CARDINALITY
     assert unknown.cardinality().numpy() == cornu.data.UNKNOWN_CARDINALITY
     assert len(endless.take(5)) == 5 and len(Dataset.zip(endless, rows(4))) == 4
-    with pytest.raises(TypeError, match="no end"):
+    with pytest.raises(TypeError, match="infinite"):
         len(endless)
-    with pytest.raises(TypeError, match="not known before"):
+    with pytest.raises(TypeError, match="unknown until"):
         len(unknown)
 
 
@@ -313,7 +313,7 @@ def test_padding_to_given_shapes():
     pairs = lists().map(lambda x: {"x": x, "n": len(x)})
     first = next(iter(pairs.padded_batch(2, padded_shapes={"x": [6], "n": []}, padding_values={"x": 9, "n": 0})))
     assert first["x"].tolist() == [[0, 9, 9, 9, 9, 9], [0, 1, 2, 9, 9, 9]] and first["n"].tolist() == [1, 3]
-    with pytest.raises(DataError, match=r"shape \[5\] does not fit into \[4\]"):
+    with pytest.raises(DataError, match=r"shape \[5\] does not fit in \[4\]"):
         list(pairs.padded_batch(4, padded_shapes={"x": (4,), "n": ()}))
     words = Dataset.from_tensor_slices([["a"], ["b", "c"]]).padded_batch(2)
     assert next(iter(words)).tolist() == [["a", ""], ["b", "c"]]
@@ -325,7 +325,7 @@ def test_buckets_may_be_padded_to_their_boundaries():
     assert [batch.shape for batch in batches] == [(2, 3), (2, 1), (2, 3)]
     with pytest.raises(DataError, match="length 5"):
         list(lists().bucket_by_sequence_length(len, [2, 4], [2, 2, 1], pad_to_bucket_boundary=True))
-    with pytest.raises(ValueError, match="must rise"):
+    with pytest.raises(ValueError, match="must be increasing"):
         short.bucket_by_sequence_length(len, [4, 2], [1, 1, 1])
 
 
@@ -334,7 +334,7 @@ def test_sampling_follows_the_weights():
     drawn = numbers(Dataset.sample_from_datasets([zeros, ones], weights=[0.2, 0.8], seed=1).take(2000))
     assert 0.75 < np.mean(drawn) < 0.85
     assert set(numbers(Dataset.sample_from_datasets([zeros, ones], weights=[0, 1]).take(50))) == {1}
-    with pytest.raises(ValueError, match="a weight of 0 or more for each of 2"):
+    with pytest.raises(ValueError, match="a non-negative weight for each of 2"):
         Dataset.sample_from_datasets([zeros, ones], weights=[1.0])
 
 
@@ -367,7 +367,7 @@ def test_a_cache_in_a_file_serves_the_next_program(tmp_path):
     assert b"pickle" not in whole
     for damaged in (whole[:-3], whole[:40], b"", whole[:-8] + b"\xff" * 8, whole.replace(b"(2,)", b"(9,)")):
         file.write_bytes(damaged)
-        with pytest.raises(cornu.errors.DamagedFileError, match="have "):
+        with pytest.raises(cornu.errors.DamagedFileError, match="Delete it"):
             read(cached())
     with pytest.raises(TypeError, match="numbers, text and bytes"):
         read(Dataset.from_tensors(np.array([{}], object)).cache(tmp_path / "other"))
@@ -537,7 +537,7 @@ def test_what_is_saved_is_loaded_and_what_has_no_end_is_not_saved(tmp_path):
     assert read(Dataset.load(tmp_path / "kept", reader_func=lambda files: files.flat_map(lambda one: one))) == read(
         data
     )
-    with pytest.raises(ValueError, match="save needs an end"):
+    with pytest.raises(ValueError, match="cannot be saved"):
         rows().repeat().save(tmp_path / "endless")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["kept"]
 

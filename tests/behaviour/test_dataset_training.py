@@ -59,10 +59,10 @@ def test_evaluate_and_predict_take_data_sets(model):
 
 @pytest.mark.parametrize(("data", "error", "message"), [
     (pairs, ValueError, r"from_tensor_slices given as x yields single samples.* data.batch\(32\)"),
-    (lambda: pairs().batch(4).repeat(), ValueError, "Dataset has no end, so steps_per_epoch must say"),
+    (lambda: pairs().batch(4).repeat(), ValueError, "Dataset is infinite, so steps_per_epoch must give"),
     (lambda: pairs().take(0).batch(4), ValueError, r"take\(0\) → batch\(4\) given as x is empty"),
     (lambda: pairs().batch(4).map(lambda x, y: x / None), cornu.errors.DataError, r"batch\(4\) → map.* element 0"),
-    (lambda: pairs().batch(4).map(lambda x, y: ([x, y], y)), cornu.errors.DataError, r"Make it a tuple: \(x, y\)"),
+    (lambda: pairs().batch(4).map(lambda x, y: ([x, y], y)), cornu.errors.DataError, r"Use a tuple: \(x, y\)"),
 ])  # fmt: skip
 def test_errors_name_the_data_set(model, data, error, message):
     with pytest.raises(error, match=message):

@@ -223,7 +223,7 @@ def test_without_a_network_it_says_where_the_file_goes(folder, monkeypatch):
     table = dict(published.FILES)
     table["mnist"] = table["mnist"]._replace(origin="http://127.0.0.1:9/mnist.npz")
     monkeypatch.setattr(published, "FILES", table)
-    with pytest.raises(OSError, match=r"Without a network: .* put it at .*mnist\.npz"):
+    with pytest.raises(OSError, match=r"Without a network, .* put it at .*mnist\.npz"):
         datasets.mnist.load_data()
 
 
@@ -268,13 +268,13 @@ SIZES = {
 
 @pytest.mark.parametrize("name", NAMES | SIZES)
 def test_a_pickle_runs_nothing_and_takes_no_more_than_it_holds(name, capsys):
-    with pytest.raises(ValueError, match=r"is damaged, or holds more than plain data"):
+    with pytest.raises(ValueError, match=r"is damaged, or contains more than plain data"):
         plain_pickle.load((NAMES | SIZES)[name], "the file")
     assert capsys.readouterr().out == ""
 
 
 def test_what_a_damaged_file_says_does_not_steer_a_terminal():
-    with pytest.raises(ValueError, match=r"it names os\\x1b\[2J\.system, which is refused"):
+    with pytest.raises(ValueError, match=r"it names os\\x1b\[2J\.system, which is not allowed"):
         plain_pickle.load(b"\x80\x02cos\x1b[2J\nsystem\n.", "the file")
 
 
@@ -304,7 +304,7 @@ def test_a_file_of_arrays_may_be_damaged(tmp_path):
         with pytest.raises(ValueError, match=r"x\.npy"):
             plain_npz.load(path)
     path.write_bytes(npz(x=lists([1], [2, 3])))
-    with pytest.raises(ValueError, match="array of numbers"):
+    with pytest.raises(ValueError, match="numeric array"):
         plain_npz.load(path)
     path.write_bytes(npz(x=lists([1], Evil())))
     with pytest.raises(ValueError, match=r"names (builtins|__builtin__)\.print"):

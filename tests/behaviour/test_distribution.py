@@ -34,11 +34,11 @@ def test_importing_cornu_loads_no_distribution():
 @pytest.mark.parametrize(
     ("make", "kind", "words"),
     [
-        (lambda: distribution.DeviceMesh((), []), ValueError, "one entry or more"),
+        (lambda: distribution.DeviceMesh((), []), ValueError, "at least one entry"),
         (lambda: distribution.DeviceMesh((-1, -1), ["a", "b"], ["cpu:0"]), ValueError, "shape"),
         (lambda: distribution.DeviceMesh((1.5,), ["a"], ["cpu:0"]), ValueError, "shape=1.5"),
-        (lambda: distribution.DeviceMesh((1, 1), ["a", "a"], ["cpu:0"]), ValueError, "name of its own"),
-        (lambda: distribution.DeviceMesh((2,), ["a"], ["cpu:0", "cpu:0"]), ValueError, "one place"),
+        (lambda: distribution.DeviceMesh((1, 1), ["a", "a"], ["cpu:0"]), ValueError, "unique name"),
+        (lambda: distribution.DeviceMesh((2,), ["a"], ["cpu:0", "cpu:0"]), ValueError, "only once"),
         (lambda: distribution.DeviceMesh((1,), ["a"], ["cpu:99"]).backend_mesh, ValueError, "'cpu:99'"),
         (lambda: distribution.TensorLayout(("a",)).backend_layout, ValueError, "no device mesh"),
         (lambda: distribution.list_devices("nonsense"), RuntimeError, "nonsense"),
@@ -60,7 +60,7 @@ def test_a_layout_map_refuses_keys_that_are_there_or_mean_nothing():
     layouts = distribution.LayoutMap(distribution.DeviceMesh((1,), ["model"], ["cpu:0"]))
     layouts["a"] = ("model",)
     for key, layout, words in (
-        ("a", ("model",), "there already"),
+        ("a", ("model",), "already exists"),
         ("d[", ("model",), "regular"),
         ("b", 3, "'b' needs"),
     ):

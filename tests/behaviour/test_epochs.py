@@ -539,8 +539,8 @@ def test_buckets_hold_every_sequence_once_and_mix_them_anew_each_epoch():
     "arguments, message",
     [
         ({"y": LABELS[:3]}, "there must be as many labels and weights as sequences.* x: 50, y: 3"),
-        ({"lengths": (5, 10)}, "lengths must rise from above 0 up to the longest sequence"),
-        ({"lengths": (40, 10)}, "lengths must rise"),
+        ({"lengths": (5, 10)}, "lengths must be positive and increasing, and cover the longest sequence"),
+        ({"lengths": (40, 10)}, "lengths must be positive"),
         ({"batch_size": 0}, "batch_size must be a positive integer"),
     ],
 )

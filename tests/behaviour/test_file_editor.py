@@ -103,12 +103,12 @@ def test_half_precision_comes_through(tmp_path):
     ("edit", "errors", "matches", "message"),
     [
         (lambda e: None, 0, 4, "fits the model"),
-        (lambda e: e.add_weights("dense", {"2": np.ones(3)}), 1, 4, "/layers/dense/2 is in the file alone"),
-        (lambda e: e.delete_weight("dense", "0"), 1, 3, "/layers/dense/0 is in the model alone"),
+        (lambda e: e.add_weights("dense", {"2": np.ones(3)}), 1, 4, "/layers/dense/2 is only in the file"),
+        (lambda e: e.delete_weight("dense", "0"), 1, 3, "/layers/dense/0 is only in the model"),
         (lambda e: e.add_weights("dense", {"0": np.ones(3)}), 1, 3, "has shape (3, 4) in the model, (3,) in the file"),
-        (lambda e: e.delete_object("dense"), 1, 2, "Object /layers/dense is in the model alone"),
-        (lambda e: e.rename_object("dense", "x"), 2, 2, "Object /layers/x is in the file alone"),
-        (lambda e: e.delete_object("layers"), 2, 0, "does not fit"),
+        (lambda e: e.delete_object("dense"), 1, 2, "Object /layers/dense is only in the model"),
+        (lambda e: e.rename_object("dense", "x"), 2, 2, "Object /layers/x is only in the file"),
+        (lambda e: e.delete_object("layers"), 2, 0, "does not match"),
     ],
 )
 def test_differences_from_a_model_are_counted_and_told(edit, errors, matches, message, path, capsys):
@@ -160,16 +160,19 @@ MISTAKES = {
     "an empty new name": (lambda e: e.rename_object("dense", ""), "a name without '/'"),
     "a reserved name": (lambda e: e.rename_object("dense", "vars"), "a name without '/'"),
     "a name that is taken": (lambda e: e.rename_object("dense", "dense_1"), "'layers/dense_1' already"),
-    "the model": (lambda e: e.rename_object("/", "x"), "the model itself has no name"),
+    "the model": (lambda e: e.rename_object("/", "x"), "the model itself does not have a name"),
     "weights in a list": (lambda e: e.add_object("layers/x", [np.ones(2)]), "weights must be arrays by name"),
     "weights by number": (lambda e: e.add_weights("dense", {0: np.ones(2)}), "weights must be arrays by name"),
-    "weights that are text": (lambda e: e.add_weights("dense", {"0": "x"}), "no plain array of numbers"),
-    "weights that are objects": (lambda e: e.add_weights("dense", {"0": object()}), "no plain array of numbers"),
-    "a weight with a path": (lambda e: e.add_weights("dense", {"a/b": 1.0}), "no plain array of numbers"),
+    "weights that are text": (lambda e: e.add_weights("dense", {"0": "x"}), "must be numeric arrays with plain names"),
+    "weights that are objects": (
+        lambda e: e.add_weights("dense", {"0": object()}),
+        "must be numeric arrays with plain names",
+    ),
+    "a weight with a path": (lambda e: e.add_weights("dense", {"a/b": 1.0}), "must be numeric arrays with plain names"),
     "no path": (lambda e: e.add_object("", {"0": 1.0}), "must be a path"),
     "a path upwards": (lambda e: e.add_object("layers/../x", {"0": 1.0}), "must be a path"),
-    "no model": (lambda e: e.compare(3), "takes a model"),
-    "another ending": (lambda e: e.save("x.keras"), r"must end in '\.weights\.h5'"),
+    "no model": (lambda e: e.compare(3), "must be a model"),
+    "another ending": (lambda e: e.save("x.keras"), r"must end with '\.weights\.h5'"),
 }
 
 
@@ -232,7 +235,7 @@ def test_what_is_no_weights_file_is_refused(name, content, tmp_path):
 def test_files_that_are_not_there_or_of_another_kind_are_refused(tmp_path):
     with pytest.raises(ValueError, match="no file"):
         KerasFileEditor(tmp_path / "w.weights.h5")
-    with pytest.raises(ValueError, match=r"must end in '\.keras', '\.weights\.h5', '\.weights\.json'"):
+    with pytest.raises(ValueError, match=r"must end with '\.keras', '\.weights\.h5', '\.weights\.json'"):
         KerasFileEditor("/etc/passwd")
     with zipfile.ZipFile(tmp_path / "w.keras", "w") as archive:
         archive.writestr("metadata.json", "{}")

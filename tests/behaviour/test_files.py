@@ -134,7 +134,7 @@ def test_weights_of_a_model_that_was_trained_otherwise_are_taken_with_a_warning(
     model = trained("adam")
     model.save_weights(tmp_path / "a.weights.h5")
     other = trained("sgd")
-    with pytest.warns(UserWarning, match="of different kinds"):
+    with pytest.warns(UserWarning, match="have different types"):
         other.load_weights(tmp_path / "a.weights.h5")
     for ours, theirs in zip(other.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -190,14 +190,14 @@ def test_a_registered_layer_with_a_config_of_its_own_alone_comes_back_from_h5(tm
 
 def test_arguments_of_keras_2_are_answered_with_what_to_do(tmp_path):
     model = cornu.Sequential([cornu.Input((3,)), layers.Dense(2)])
-    with pytest.raises(ValueError, match="Leave save_format out: the ending"):
+    with pytest.raises(ValueError, match="Omit save_format: the file extension"):
         model.save(tmp_path / "model.h5", save_format="h5")
 
 
 def test_a_folder_in_the_place_of_a_file_is_not_written_over(tmp_path):
     (tmp_path / "model.keras").mkdir()
     model = cornu.Sequential([cornu.Input((3,)), layers.Dense(2)])
-    with pytest.raises(ValueError, match=r"is a folder\. Give the name of a file in it"):
+    with pytest.raises(ValueError, match=r"is a directory\. Pass the name of a file in it"):
         model.save(tmp_path / "model.keras")
 
 
@@ -205,7 +205,7 @@ def test_a_folder_in_the_place_of_a_file_is_not_written_over(tmp_path):
 def test_what_is_no_name_of_a_file_is_refused(what):
     model = cornu.Sequential([cornu.Input((2,)), cornu.layers.Dense(1)])
     for use in (model.save, model.save_weights, model.load_weights, cornu.models.load_model):
-        with pytest.raises(TypeError, match=r"filepath must be the name of a file\. Received"):
+        with pytest.raises(TypeError, match=r"filepath must be a file name\. Received"):
             use(what)
 
 
@@ -276,7 +276,7 @@ def test_plain_arguments_that_are_no_attributes_are_noted(tmp_path):
 
 
 def test_an_argument_that_is_neither_plain_nor_an_attribute_is_named():
-    with pytest.raises(AttributeError, match="'units' is neither plain data nor kept"):
+    with pytest.raises(AttributeError, match="'units' is neither plain data nor stored"):
         Halving(np.int64(4)).get_config()
 
 
@@ -304,7 +304,7 @@ def test_code_that_this_python_cannot_read_is_named(tmp_path):
     for code in ("4wEAAAAAAAAAAAAAAAIAAABTAAAA", "not base64 !!", "\u00e3\u0001\u0000"):
         function = {"class_name": "__lambda__", "config": {"code": code, "defaults": None, "closure": None}}
         entry["config"]["layers"][1]["config"]["function"] = function
-        with pytest.raises(ValueError, match="as a Lambda layer does, which this Python"):
+        with pytest.raises(ValueError, match="as for a Lambda layer, which this Python"):
             cornu.saving.deserialize_keras_object(entry, safe_mode=False)
 
 

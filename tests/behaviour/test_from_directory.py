@@ -178,17 +178,17 @@ def test_resampling_takes_the_places_between_pixels():
     ("given", "message"),
     [
         ({"labels": "none"}, 'labels must be "inferred"'),
-        ({"labels": [1, 2]}, "there are 15 files in .* Received: 2 labels"),
+        ({"labels": [1, 2]}, "there must be one label per file, and there are 15 files in .* Received: 2 labels"),
         ({"label_mode": "float"}, 'label_mode must be "int" or'),
         ({"label_mode": "binary"}, "needs exactly two classes"),
-        ({"class_names": ["cats", "fish"]}, "must be names of subfolders of .*'birds', 'cats', 'dogs'"),
-        ({"class_names": ["cats"], "labels": None}, 'class_names go with labels="inferred"'),
-        ({"validation_split": 0.2}, "validation_split and subset go together"),
-        ({"subset": "training"}, "validation_split and subset go together"),
+        ({"class_names": ["cats", "fish"]}, "must be distinct names of subdirectories of .*'birds', 'cats', 'dogs'"),
+        ({"class_names": ["cats"], "labels": None}, 'class_names require labels="inferred"'),
+        ({"validation_split": 0.2}, "validation_split and subset must be given together"),
+        ({"subset": "training"}, "validation_split and subset must be given together"),
         ({"subset": "test", "validation_split": 0.2}, 'subset must be "training"'),
         ({"subset": "training", "validation_split": 1.5}, "validation_split must be a number from 0"),
-        ({"subset": "training", "validation_split": 0.2}, "needs a seed"),
-        ({"subset": "training", "validation_split": 0.01, "seed": 1}, "leaves none to validate with"),
+        ({"subset": "training", "validation_split": 0.2}, "requires a seed"),
+        ({"subset": "training", "validation_split": 0.01, "seed": 1}, "leaves none for validation"),
         ({"color_mode": "cmyk"}, 'color_mode must be "rgb"'),
         ({"interpolation": "box"}, 'interpolation must be "bilinear"'),
         ({"image_size": (0, 4)}, "image_size must be a tuple of 2 integers"),
@@ -207,7 +207,7 @@ def test_a_folder_without_pictures(tmp_path, pictures):
         images_of(tmp_path)
     with pytest.raises(FileNotFoundError):
         images_of(tmp_path / "nowhere")
-    with pytest.raises(FileNotFoundError, match="there is no folder"):
+    with pytest.raises(FileNotFoundError, match="there is no directory"):
         images_of(tmp_path / "nowhere", labels=None)
 
 

@@ -275,7 +275,7 @@ def test_a_config_names_classes_of_a_closed_list(module, name, good):
 def test_what_classes_without_an_equal_hold_is_said(good):
     for name, word in (("TorchModuleWrapper", "pickled"), ("TFSMLayer", "TensorFlow")):
         entry = {"module": "keras.layers", "class_name": name, "config": {"name": "x"}, "registered_name": None}
-        is_refused(changed(good, lambda c, e=entry: c["config"]["layers"].append(e)), f"{name} of Keras: .*{word}")
+        is_refused(changed(good, lambda c, e=entry: c["config"]["layers"].append(e)), f"{name}: .*{word}")
 
 
 @pytest.mark.parametrize(("module", "name"), CLASSES)
@@ -430,7 +430,7 @@ def test_metrics_that_declare_much_take_no_memory(metric, good):
 
 def test_a_text_alone_cannot_ask_for_gigabytes(tmp_path):
     text = small().to_json().replace('"units": 2', '"units": 1000000000')
-    with harmless(tmp_path), pytest.raises(ValueError, match="account for"):
+    with harmless(tmp_path), pytest.raises(ValueError, match="the size of the file allows"):
         cornu.models.model_from_json(text)
 
 
@@ -548,13 +548,13 @@ ON_CONSTANTS = {
 def test_a_call_on_plain_values_alone_is_not_made(name, tmp_path):
     module = "keras.layers" if hasattr(layers, name) else "keras.src.ops.numpy"
     path = extra_call(tmp_path, name, ON_CONSTANTS[name], [[[[1.0]]]], module=module)
-    is_refused(path, "plain values alone")
+    is_refused(path, "plain values only")
     text = zipfile.ZipFile(path).read("config.json").decode()
-    with harmless(tmp_path), pytest.raises(ValueError, match="plain values alone"):
+    with harmless(tmp_path), pytest.raises(ValueError, match="plain values only"):
         cornu.models.model_from_json(text)
     with harmless(tmp_path):
         assert not cornu.models.load_model(path, report=True).loads
-        with pytest.raises(ValueError, match="plain values alone"):
+        with pytest.raises(ValueError, match="plain values only"):
             cornu.Model.from_config(json.loads(text)["config"])
 
 
@@ -593,7 +593,7 @@ def test_a_file_does_not_call_a_function_of_ones_own_with_its_words(where, tmp_p
     function = {"module": "builtins", "class_name": "function", "config": "noted", "registered_name": "function"}
     config = {"function": function, "arguments": arguments}
     path = extra_call(tmp_path, "Lambda", config, [inputs], module="keras.layers")
-    is_refused(path, "plain values alone|could be a path", custom_objects={"noted": noted})
+    is_refused(path, "plain values only|could be a path", custom_objects={"noted": noted})
     assert seen == []
 
 
@@ -738,7 +738,7 @@ def test_what_is_packed_twice_is_refused(door, tmp_path):
         if door == "inspection":
             assert not cornu.models.load_model(path, report=True).loads
         else:
-            with pytest.raises(ValueError, match="account for"):
+            with pytest.raises(ValueError, match="the size of the file allows"):
                 DOORS[door](path)
 
 
@@ -767,9 +767,9 @@ def test_a_text_that_stands_for_many_objects_is_refused(member, door, good):
     path = rewritten(good, {member: LISTS}, good.with_name("bad.keras"), zipfile.ZIP_DEFLATED)
     with harmless(path.parent, most_bytes=2**26):
         report = cornu.models.load_model(path, report=True)
-        assert any("account for" in finding.what for finding in report.findings)
+        assert any("the size of the file allows" in finding.what for finding in report.findings)
         if (door, member) in (("load_model", "config.json"), ("editor", "metadata.json")):
-            with pytest.raises(ValueError, match="account for"):
+            with pytest.raises(ValueError, match="the size of the file allows"):
                 DOORS[door](path)
 
 
@@ -781,7 +781,7 @@ def test_a_vocabulary_of_one_line_many_times_is_refused(line, tmp_path):
     name = next(n for n in zipfile.ZipFile(tmp_path / "good.keras").namelist() if n.endswith("vocabulary.txt"))
     text = (line + "\n") * 5_000_000
     path = rewritten(tmp_path / "good.keras", {name: text}, tmp_path / "bad.keras", zipfile.ZIP_DEFLATED)
-    with harmless(tmp_path, most_bytes=2**26), pytest.raises(ValueError, match="account for"):
+    with harmless(tmp_path, most_bytes=2**26), pytest.raises(ValueError, match="the size of the file allows"):
         cornu.models.load_model(path)
 
 
@@ -888,7 +888,7 @@ def test_a_config_packed_beyond_belief_is_refused(good):
     bomb = b"[" + b"[]," * (30 * 2**20) + b"[]]"
     path = rewritten(good, {"config.json": bomb}, good.with_name("bad.keras"), zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 2**20
-    is_refused(path, "account for")
+    is_refused(path, "the size of the file allows")
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
@@ -1155,7 +1155,7 @@ def test_a_heap_that_goes_round_in_a_circle_is_refused_each_time(tmp_path):
     (tmp_path / "bad.h5").write_bytes(content)
     with plain_h5.opened(tmp_path / "bad.h5", "bad.h5") as file:
         for name in ("one", "other", "one"):
-            with pytest.raises(ValueError, match="takes no room"):
+            with pytest.raises(ValueError, match="has size zero"):
                 plain_h5.attribute(file, name)
 
 
@@ -1299,7 +1299,7 @@ def test_a_pipe_is_refused_at_once(ending, tmp_path):
     os.mkfifo(path)
     doors = {".stablehlo": cornu.export.load, ".keras": cornu.models.load_model, ".h5": cornu.models.load_model}
     for door in (doors.get(ending, small().load_weights), cornu.saving.KerasFileEditor, inspected):
-        with harmless(tmp_path), pytest.raises(ValueError, match=r"pipe|no file|no exported|must end in"):
+        with harmless(tmp_path), pytest.raises(ValueError, match=r"pipe|no file|no exported|must end with"):
             door(path)
 
 

@@ -383,11 +383,11 @@ WRONG = [
     (lambda: L.RandomRotation(2), "factor must be a number, or two numbers, from -1 to 1"),
     (lambda: L.RandomContrast("0.2"), "factor must be"),
     (lambda: L.RandomBrightness(float("nan")), "factor must be"),
-    (lambda: L.RandomZoom(-1.0), "above -1"),
+    (lambda: L.RandomZoom(-1.0), "greater than -1"),
     (lambda: L.RandomHue(0.1, value_range=(1, 0)), "value_range must be two numbers"),
     (lambda: L.RandomHue(0.1, seed="a"), "seed must be an int"),
     (lambda: L.RandomPosterization(9), "factor must be"),
-    (lambda: L.RandomPosterization((1.5, 2)), "whole numbers"),
+    (lambda: L.RandomPosterization((1.5, 2)), "must be integers"),
     (lambda: L.RandomGaussianBlur(kernel_size=4), "must be odd"),
     (lambda: L.RandomErasing(fill_value=(1, 2)), "fill_value must be a number"),
     (lambda: L.RandomErasing(scale=(0.5, 2)), "scale must be"),
@@ -398,11 +398,11 @@ WRONG = [
     (lambda: L.RandAugment(num_ops=-1), "num_ops must be"),
     (lambda: L.Equalization(bins=1), "bins must be at least 2"),
     (lambda: L.MaxNumBoundingBoxes(0), "max_number must be"),
-    (lambda: L.Pipeline([len]), "layers must be layers"),
+    (lambda: L.Pipeline([len]), "layers must be a list of layers"),
     (lambda: L.RandomFlip(bounding_box_format="corners"), "bounding_box_format must be"),
     (lambda: L.RandomFlip()(np.ones((4, 4))), "images must have 3 axes"),
     (lambda: L.RandomFlip()({"image": np.ones((4, 4, 1))}), 'must have the key "images"'),
-    (lambda: L.RandomFlip()({"images": IMAGES, "bounding_boxes": {"boxes": np.ones((4, 1, 4))}}), "format of bounding"),
+    (lambda: L.RandomFlip()({"images": IMAGES, "bounding_boxes": {"boxes": np.ones((4, 1, 4))}}), "need a format"),
     (
         lambda: L.RandomFlip(bounding_box_format="xyxy")({"images": IMAGES, "bounding_boxes": {"boxes": IMAGES}}),
         '"boxes" and "labels"',
@@ -414,7 +414,7 @@ WRONG = [
         lambda: L.CutMix(bounding_box_format="xyxy")(
             {"images": IMAGES, "bounding_boxes": {"boxes": np.ones((4, 1, 4)), "labels": np.ones((4, 1))}}
         ),
-        "cannot say where bounding_boxes go",
+        "cannot transform bounding_boxes",
     ),
 ]
 

@@ -447,7 +447,7 @@ def test_weights_under_another_formats_name_do_not_load(tmp_path):
     compiled().save_weights(tmp_path / "m.weights.h5")
     (tmp_path / "m.keras").write_bytes((tmp_path / "m.weights.h5").read_bytes())
     report = look(tmp_path / "m.keras")
-    assert report.format == "weights_h5" and not report.loads and "must end in" in report.refused[0]
+    assert report.format == "weights_h5" and not report.loads and "must end with" in report.refused[0]
 
 
 @pytest.mark.parametrize("name", ["m.keras", "m.weights.h5", "m.weights.json", "m.safetensors", "m.h5"])

@@ -151,7 +151,7 @@ def test_one_layer_may_stand_in_a_sequential_twice(tmp_path):
     loaded = cornu.models.load_model(tmp_path / "m.keras")
     assert loaded.layers[0] is loaded.layers[2]
     np.testing.assert_allclose(loaded(x), model(x), atol=1e-6)
-    with pytest.raises(ValueError, match="Names must differ"):
+    with pytest.raises(ValueError, match="Names must be unique"):
         cornu.Sequential([layers.Dense(3, name="same"), layers.Dense(3, name="same")])
 
 
@@ -231,7 +231,7 @@ class Fresh(layers.Layer):
 def test_mistakes_in_a_layer_of_ones_own_name_it_and_the_cure():
     with pytest.raises(ValueError, match=r'Mixing "mixing": build\(a, b\).*a_shape, b_shape'):
         Mixing(name="mixing")(X, X)
-    with pytest.raises(ValueError, match=r'"empty": call\(\) returned None. A return is missing'):
+    with pytest.raises(ValueError, match=r'"empty": call\(\) returned None. A return statement is missing'):
         cornu.Sequential([cornu.Input((2,)), Returnless(name="empty")])
     with pytest.raises(ValueError, match=r'"fresh": the Dense in the attribute "inner".*not in call\(\)'):
         cornu.Sequential([cornu.Input((2,)), Fresh(name="fresh")])

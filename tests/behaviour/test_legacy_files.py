@@ -236,7 +236,7 @@ def test_cudnn_gru_keeps_both_biases():
         ({"model_config": b"\xff\xfe"}, "damaged"),
         ({"training_config": '{"optimizer_config": {"class_name": "os.system", "config": {}}}'}, "os.system"),
         ({"training_config": '{"optimizer_config": 3}'}, "damaged"),
-        ({"keras_version": "new"}, "release of Keras"),
+        ({"keras_version": "new"}, "Keras release"),
     ],
 )
 def test_a_damaged_file_is_a_value_error(tmp_path, attributes, message):
@@ -300,7 +300,7 @@ def test_a_lost_optimizer_state_is_told(tmp_path):
     with h5py.File(path, "r+") as file:
         names = file["optimizer_weights"].attrs["weight_names"]
         file["optimizer_weights"].attrs["weight_names"] = names[:-1]
-    with pytest.warns(UserWarning, match="optimizer's state.*fresh"):
+    with pytest.warns(UserWarning, match="optimizer state.*fresh"):
         cornu.models.load_model(path)
 
 

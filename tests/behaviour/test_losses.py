@@ -40,7 +40,7 @@ def test_weights_of_rows_reach_all_steps_of_a_sequence():
 
 
 def test_weights_of_more_axes_than_values_are_refused():
-    with pytest.raises(ValueError, match=r"one number a sample"):
+    with pytest.raises(ValueError, match=r"one number per sample"):
         losses.MeanSquaredError()(np.zeros((2, 3)), np.zeros((2, 3)), np.ones((2, 3)))
 
 
@@ -212,16 +212,16 @@ WRONG_SHAPES = [
     ("sparse_categorical_crossentropy", (8,), (None, 5, 10), r"labels of shape \(batch, 5\)"),
     ("mean_squared_error", (8,), (None, 3), "end it with one output"),
     ("mse", (8, 3), (None, 1), "as many outputs as the labels"),
-    ("mae", (8, 28, 28), (None, 28, 28, 3), "3 values a sample"),
-    ("binary_crossentropy", (8,), (None, 10), "from 0 to 9 use sparse_categorical_crossentropy"),
-    ("poisson", (8, 2, 2), (None, 4, 2), "only broadcast"),
+    ("mae", (8, 28, 28), (None, 28, 28, 3), "3 outputs per sample"),
+    ("binary_crossentropy", (8,), (None, 10), "from 0 to 9, use sparse_categorical_crossentropy"),
+    ("poisson", (8, 2, 2), (None, 4, 2), "merely broadcast"),
 ]
 
 
 @pytest.mark.parametrize("name, y_true, y_pred, fix", WRONG_SHAPES)
 def test_labels_that_would_only_broadcast_are_refused(name, y_true, y_pred, fix):
     for loss in (losses.get(name), losses.LossFunctionWrapper(losses.get(name))):
-        with pytest.raises(ValueError, match=rf"^model: labels of shape .* do not belong to .*{fix}"):
+        with pytest.raises(ValueError, match=rf"^model: labels of shape .* do not match .*{fix}"):
             validation.check_shapes(loss, y_true, y_pred, "model")
 
 
@@ -253,10 +253,10 @@ def test_whole_numbers_may_have_an_axis_of_one_in_the_place_of_the_classes_or_be
     loss = lambda y: losses.sparse_categorical_crossentropy(y, scores, axis=1)
     for one in (labels[:, None], labels[..., None]):
         np.testing.assert_array_equal(loss(one), loss(labels))
-    with pytest.raises(ValueError, match=r"shape of the predictions without the axis of the classes, \(2, 4\)"):
+    with pytest.raises(ValueError, match=r"shape of the predictions without the class axis, \(2, 4\)"):
         loss(labels[:, :2])
     square = np.full((2, 3, 3), 1 / 3)  # of which one-hot labels have the first column in the shape of whole numbers
-    with pytest.raises(ValueError, match=r"shape of the predictions without the axis of the classes, \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"shape of the predictions without the class axis, \(2, 3\)"):
         losses.sparse_categorical_crossentropy(square, square)
 
 

@@ -33,7 +33,7 @@ def test_labels_of_the_wrong_kind_are_refused():
         metrics.CategoricalAccuracy()([1, 0, 1], scores)
     with pytest.raises(ValueError, match="without sparse_"):
         metrics.SparseCategoricalAccuracy()(np.eye(4)[:3], scores)
-    with pytest.raises(ValueError, match="one-hot first"):
+    with pytest.raises(ValueError, match="one-hot encode"):
         metrics.Precision()([1, 0, 1], scores)
     with pytest.raises(ValueError, match=r'F1Score "f1_score": .*\(batch, outputs\)'):
         metrics.F1Score()([1, 0, 1], [0.2, 0.4, 0.5])
@@ -93,7 +93,7 @@ def test_stateless_use_under_jit():
 
 def test_stateless_use_before_the_variables_exist_is_refused():
     metric = metrics.F1Score()
-    with pytest.raises(ValueError, match="makes its variables when it first sees data"):
+    with pytest.raises(ValueError, match="creates its variables on first receiving data"):
         metric.stateless_update_state([], np.eye(2), np.eye(2))
     metric = metrics.F1Score(average="macro")
     metric.update_state(np.eye(2), np.eye(2))
@@ -217,15 +217,15 @@ WRONG = [
     (lambda: metrics.AUC(multi_label=True, num_labels=3, label_weights=[1.0]), "one weight for each of the 3 labels"),
     (lambda: metrics.AUC(label_weights=[1.0, 2.0])(THREE, THREE), "one weight for each of the 3 labels"),
     (lambda: metrics.AUC(multi_label=True, label_weights=[1.0])(THREE, THREE), "one weight for each of the 3 labels"),
-    (lambda: metrics.AUC(multi_label=True)([0, 1], [0.1, 0.2]), r"must have the shape \(batch, labels\)"),
+    (lambda: metrics.AUC(multi_label=True)([0, 1], [0.1, 0.2]), r"must have shape \(batch, labels\)"),
     (lambda: metrics.Precision(thresholds=[2.0]), "thresholds must be numbers from 0 to 1"),
     (lambda: metrics.F1Score(average="mean"), "average must be"),
-    (lambda: metrics.FBetaScore(beta=-1.0), "beta must be a float above 0"),
+    (lambda: metrics.FBetaScore(beta=-1.0), "beta must be a float greater than 0"),
     (lambda: metrics.R2Score(class_aggregation="mean"), "class_aggregation must be"),
     (lambda: metrics.R2Score(num_regressors=-1), "num_regressors must be"),
     (lambda: metrics.PrecisionAtRecall(recall=2), "recall must be from 0 to 1"),
-    (lambda: metrics.IoU(2, [3]), "must name classes from 0 to 1"),
-    (lambda: metrics.Mean()([1.0, 2.0], sample_weight=[[1.0, 2.0], [3.0, 4.0]]), "one number a sample"),
+    (lambda: metrics.IoU(2, [3]), "must be classes from 0 to 1"),
+    (lambda: metrics.Mean()([1.0, 2.0], sample_weight=[[1.0, 2.0], [3.0, 4.0]]), "one number per sample"),
     (lambda: metrics.MeanSquaredError()([1.0, 2.0], [1.0, 3.0], [1.0, 2.0]), "only one value to weigh"),
     (lambda: metrics.get("acuracy"), "Unknown metric 'acuracy'.*accuracy"),
     (lambda: metrics.get(3), "Received: 3"),

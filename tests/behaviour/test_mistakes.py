@@ -70,12 +70,12 @@ MISTAKES = {
     "a long sample without its batch": (
         lambda: net(cornu.Input((40,)), layers.Dense(1)).predict(np.ones(40), verbose=0), r"\(40,\).*x\[None\]"
     ),
-    "labels of text": (lambda: classes().fit(X, TEXT), r"y must hold numbers.*text.*'oak'.*np\.unique\(y"),
-    "labels of categories": (lambda: classes().fit(X, pd.Series(TEXT, dtype="category")), "y must hold.*np.unique"),
-    "labels of objects": (lambda: classes().fit(X, np.array([None, {}] * 6)), "y must hold numbers.*dict"),
+    "labels of text": (lambda: classes().fit(X, TEXT), r"y must contain numbers.*text.*'oak'.*np\.unique\(y"),
+    "labels of categories": (lambda: classes().fit(X, pd.Series(TEXT, dtype="category")), "y must contain.*np.unique"),
+    "labels of objects": (lambda: classes().fit(X, np.array([None, {}] * 6)), "y must contain.*dict"),
     "structured data": (lambda: line().fit(RECORDS, Y), "x is a structured array.*fields p, q.*structured_to_unst"),
     "structured labels": (lambda: line().fit(X, RECORDS), "y is a structured array"),
-    "a column of text in a frame": (lambda: line().fit(FRAME, Y), "column 'city' holds 'Rome'.*get_dummies"),
+    "a column of text in a frame": (lambda: line().fit(FRAME, Y), "column 'city' contains 'Rome'.*get_dummies"),
     "a list of rows": (
         lambda: line().fit([np.ones(4)] * 300, np.ones((300, 1))), r"and so on.*300 inputs.*np\.stack\(x\)"),
     "a list of labels": (lambda: line().fit(X, [np.ones(1)] * 12), r"12 outputs.*np\.stack\(y\)"),
@@ -106,7 +106,7 @@ MISTAKES = {
     "weights of another length": (
         lambda: cornu.losses.MeanSquaredError()(X, X, sample_weight=np.ones(6)), r"sample_weight.*\(6,\).*\(12,\)"),
     "an optimizer after unfreezing": (after_unfreezing, r'optimizer Adam "adam.*built for other.*new optimizer'),
-    "an optimizer for two models": (for_two_models, "An optimizer serves one model.*new optimizer"),
+    "an optimizer for two models": (for_two_models, "An optimizer belongs to one model.*new optimizer"),
     "Model(input=, output=)": (
         lambda: graph(input=lambda x: x, output=layers.Dense(1)), r"'input'.*Model\(inputs=\.\.\., outputs="),
     "a layer that was not called": (
@@ -124,7 +124,7 @@ MISTAKES = {
         lambda: layers.Conv2D(3, 3, border_mode="same"), "'border_mode'. In Keras 3 .* padding"),
     "an older name of what is needed": (
         lambda: layers.Dense(output_dim=3), "'output_dim'. In Keras 3 it is units. units must be given"),
-    "an argument that is gone": (lambda: layers.BatchNormalization(fused=True), "'fused'.*older Keras.*leave it out"),
+    "an argument that is gone": (lambda: layers.BatchNormalization(fused=True), "'fused'.*older Keras.*omit it"),
     "an older argument of a callback": (
         lambda: cornu.callbacks.ModelCheckpoint("m.keras", period=2), "'period'.*save_freq, in batches"),
     "a callback's argument": (lambda: cornu.callbacks.EarlyStopping(monitr="loss"), "'monitr'. Closest: 'monitor'"),
@@ -155,7 +155,7 @@ MISTAKES = {
     "a factor outside its range": (lambda: layers.RandomInvert((2, 3)), "factor must be .* from 0 to 1"),
     "weights of a model that has none yet": (
         lambda: cornu.Sequential([layers.Dense(1)]).save_weights("w.weights.h5"), "not built.*Call it on data first"),
-    "a file without an ending": (lambda: line().save("model"), r"must end in '\.keras'"),
+    "a file without an ending": (lambda: line().save("model"), r"must end with '\.keras'"),
     "a file that is not there": (lambda: cornu.models.load_model("none.keras"), r"no file 'none\.keras'"),
 }  # fmt: skip
 

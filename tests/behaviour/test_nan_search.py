@@ -203,7 +203,7 @@ def test_inputs_that_are_too_large_for_half_precision_are_told_as_such():
     model = sequential(layers.BatchNormalization(trainable=False), layer, layers.Dense(1, dtype="float32"))
     report = explained(model, x, y)
     assert (report.stage, report.rows) == ("forward", [3])
-    assert "float16, which ends at 65504" in str(report)
+    assert "float16, whose maximum is 65504" in str(report)
 
 
 def test_what_was_saved_runs_again(with_a_negative_number):
@@ -228,10 +228,10 @@ def test_what_was_saved_runs_again(with_a_negative_number):
         np.testing.assert_array_equal(was, now)
     assert cornu.utils.find_nan(model_with(ops.abs), report.filepath).stage is None
 
-    with pytest.raises(ValueError, match="another model or optimizer"):
+    with pytest.raises(ValueError, match="a different model or optimizer"):
         cornu.utils.find_nan(sequential(layers.Dense(1)), report.filepath)
     np.savez("other.npz", x=x)
-    with pytest.raises(ValueError, match="not a file that TerminateOnNaN"):
+    with pytest.raises(ValueError, match="not written by TerminateOnNaN"):
         cornu.utils.find_nan(model, "other.npz")
 
 
@@ -243,7 +243,7 @@ def test_several_inputs_come_back_as_they_were():
     data = {"left": x, "right": x.copy()}
     data["right"][3] = np.nan
     guard = cornu.callbacks.TerminateOnNaN(explain=True, filepath="deep/er.npz", raise_error=True)
-    with pytest.raises(RuntimeError, match=r"The data: x\['right'\] holds NaN in row 3"):
+    with pytest.raises(RuntimeError, match=r"The data: x\['right'\] contains NaN in row 3"):
         model.fit(data, y, batch_size=SIZE, shuffle=False, verbose=0, callbacks=[guard])
     assert cornu.utils.find_nan(model, guard.report.filepath).rows == [3]
 

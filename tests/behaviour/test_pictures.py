@@ -108,7 +108,7 @@ def test_what_is_no_number_is_left_out_and_a_gap_stands_for_what_is_not_finite()
 
 
 def test_nothing_to_draw_is_said():
-    with pytest.raises(ValueError, match="there is nothing to draw: no epoch has given a number"):
+    with pytest.raises(ValueError, match="there is nothing to draw: no epoch has numeric metrics"):
         trained([]).plot()
     with pytest.raises(ValueError, match="nothing to draw"):
         History().plot()
@@ -125,7 +125,7 @@ def test_the_picture_goes_to_the_file_that_i_name(tmp_path, name, start):
 
 
 def test_a_kind_of_file_that_there_is_not_is_refused_with_those_that_there_are(tmp_path):
-    with pytest.raises(ValueError, match=r'the ending of path must be .*"pdf" or .*"png".*Received.*"docx"'):
+    with pytest.raises(ValueError, match=r'the extension of path must be .*"pdf" or .*"png".*Received.*"docx"'):
         trained([{"loss": 1.0}]).plot(tmp_path / "a.docx")
     assert list(tmp_path.iterdir()) == []
 
@@ -214,9 +214,9 @@ def test_no_epoch_is_left_and_that_is_said(arguments, capsys):
     model = cornu.Sequential([cornu.Input((3,)), layers.Dense(1)])
     model.compile("sgd", "mse")
     history = model.fit(np.ones((4, 3)), np.ones((4, 1)), **arguments)
-    told = f"epochs={arguments['epochs']} is where the training ends, counted from its start, and it starts behind "
+    told = f"epochs={arguments['epochs']} is where training ends, counted from the start, and it starts after "
     assert told + "initial_epoch=5." in capsys.readouterr().out
-    with pytest.raises(KeyError, match="'loss': fit trained no epoch"):
+    with pytest.raises(KeyError, match="'loss': fit did not train any epoch"):
         history.history["loss"][-1]
     assert history.history == {} and history.history.get("loss") is None and "loss" not in history.history
     model.fit(np.ones((4, 3)), np.ones((4, 1)), verbose=0, **arguments)

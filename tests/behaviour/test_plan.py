@@ -139,10 +139,10 @@ def test_the_best_is_the_fastest_that_fits():
 
 def test_it_prints_a_table():
     table = str(distribution.plan(wide, 8, 32, "adam")).splitlines()
-    assert table[0].startswith("8,192 trained weights, 32 rows a step. A device has 80 GB, 989 TFLOP/s")
+    assert table[0].startswith("8,192 trainable weights, 32 rows per step. A device has 80 GB, 989 TFLOP/s")
     assert table[2].split() == ["A", "device", "data", "parallel", "fully", "sharded"]
     assert table[5].split() == ["weights", "32.8", "kB", "4.1", "kB"]
-    assert table[-1].startswith("Take ")
+    assert table[-1].startswith("Use ")
 
 
 def test_a_model_that_is_there_stays_as_it_is():
@@ -166,7 +166,7 @@ def test_a_model_that_is_there_stays_as_it_is():
         ({"batch_size": 0}, "batch_size"),
         ({"mesh": 0}, "mesh"),
         ({"platform": "abacus"}, "platform"),
-        ({"model": lambda: cornu.Sequential([layers.Dense(1)])}, "does not say which shapes"),
+        ({"model": lambda: cornu.Sequential([layers.Dense(1)])}, "does not declare its input shapes"),
         ({"model": lambda: cornu.Sequential([cornu.Input((None, 3)), layers.Dense(1)])}, "sizes for all axes"),
     ],
 )

@@ -89,10 +89,10 @@ def test_a_config_never_opens_a_file(name, tmp_path):
     cls = getattr(L, name)
     assert cls(vocabulary=str(file)).get_config()["vocabulary"] is None
     config = cls().get_config() | {"vocabulary": str(file)}
-    with pytest.raises(ValueError, match=f"{name}: the config names a file .* a config opens no files"):
+    with pytest.raises(ValueError, match=f"{name}: the config contains a vocabulary file, which is not opened"):
         cls.from_config(config)
     plain = {"module": "keras.layers", "class_name": name, "config": config, "registered_name": None}
-    with pytest.raises(ValueError, match="opens no files"):
+    with pytest.raises(ValueError, match="is not opened"):
         cornu.saving.deserialize_keras_object(plain)
 
 
@@ -106,7 +106,7 @@ def test_a_model_file_never_opens_a_file(tmp_path):
         for name in good.namelist():
             content = good.read(name)
             bad.writestr(name, content.replace(b'["a"]', json.dumps(str(secret)).encode()))
-    with pytest.raises(ValueError, match="opens no files"):
+    with pytest.raises(ValueError, match="is not opened"):
         cornu.models.load_model(tmp_path / "bad.keras")
 
 
@@ -116,34 +116,34 @@ MISTAKES = {
     "no words": (lambda: L.TextVectorization()(TEXTS), "has no vocabulary yet: .* adapt"),
     "no boundaries": (lambda: L.Discretization(num_bins=3)([1.0]), "has no boundaries yet: call adapt"),
     "no size": (lambda: L.StringLookup(output_mode="count")(cornu.Input((1,), dtype="string")), "no vocabulary yet"),
-    "no data": (lambda: L.StringLookup().adapt(iter([])), "adapt needs data"),
-    "no numbers": (lambda: L.Discretization(num_bins=3).adapt(iter([])), "adapt needs data"),
-    "no tokens": (lambda: L.TextVectorization().adapt(["!", ""]), "held no tokens"),
+    "no data": (lambda: L.StringLookup().adapt(iter([])), "received no data"),
+    "no numbers": (lambda: L.Discretization(num_bins=3).adapt(iter([])), "received no data"),
+    "no tokens": (lambda: L.TextVectorization().adapt(["!", ""]), "contained no tokens"),
     "nothing to adapt": (lambda: L.StringLookup(vocabulary=["a"]).adapt(["b"]), "nothing to adapt"),
     "nothing to find": (lambda: L.Discretization([1.0]).adapt([2.0]), "nothing to adapt"),
-    "repeated token": (lambda: L.StringLookup(vocabulary=["a", "b", "a"]), "more than once: .*'a'"),
+    "repeated token": (lambda: L.StringLookup(vocabulary=["a", "b", "a"]), "duplicate tokens: .*'a'"),
     "empty vocabulary": (lambda: L.StringLookup(vocabulary=[]), "must not be empty"),
     "mask inside": (lambda: L.StringLookup(vocabulary=["a", ""], mask_token=""), "mask token '' .* at index 1"),
     "too many": (lambda: L.StringLookup(vocabulary=["a", "b"], max_tokens=2), "has 3 tokens.*max_tokens is 2"),
-    "idf without mode": (lambda: L.StringLookup(vocabulary=["a"], idf_weights=[1.0]), "idf_weights are needed for"),
-    "mode without idf": (lambda: L.StringLookup(vocabulary=["a"], output_mode="tf_idf"), "idf_weights are needed for"),
+    "idf without mode": (lambda: L.StringLookup(vocabulary=["a"], idf_weights=[1.0]), "idf_weights are required"),
+    "mode without idf": (lambda: L.StringLookup(vocabulary=["a"], output_mode="tf_idf"), "idf_weights are required"),
     "idf of other length": (
         lambda: L.StringLookup(vocabulary=["a"], idf_weights=[1.0, 2.0], output_mode="tf_idf"), "2 weights for 1 tokens"
     ),
-    "idf alone": (lambda: L.StringLookup(idf_weights=[1.0], output_mode="tf_idf"), "idf_weights need a vocabulary"),
+    "idf alone": (lambda: L.StringLookup(idf_weights=[1.0], output_mode="tf_idf"), "idf_weights require a vocabulary"),
     "unknown token": (
         lambda: L.StringLookup(vocabulary=["a"], num_oov_indices=0)(["a", "q"]), "Unknown: 'q'. Set num_oov_indices=1"
     ),
     "unknown tokens without end": (lambda: L.StringLookup(num_oov_indices=10**12), "num_oov_indices must be at most"),
     "unknown mode": (lambda: L.StringLookup(output_mode="many"), 'output_mode must be "int" or'),
-    "inverted vectors": (lambda: L.StringLookup(invert=True, output_mode="count"), 'invert needs output_mode="int"'),
-    "padding to nothing": (lambda: L.StringLookup(pad_to_max_tokens=True), "pad_to_max_tokens needs max_tokens"),
+    "inverted vectors": (lambda: L.StringLookup(invert=True, output_mode="count"), 'invert requires output_mode="int"'),
+    "padding to nothing": (lambda: L.StringLookup(pad_to_max_tokens=True), "pad_to_max_tokens requires max_tokens"),
     "a limit of one": (lambda: L.StringLookup(max_tokens=1), "max_tokens must be greater than 1"),
-    "numbers as words": (lambda: L.StringLookup(vocabulary=["1"])(np.array([1])), "takes text. Received: int64"),
-    "words as numbers": (lambda: L.IntegerLookup(vocabulary=[1])(["1"]), "takes text or integers"),
-    "words in a vocabulary of numbers": (lambda: L.IntegerLookup(vocabulary=["a"]), "must hold integers"),
+    "numbers as words": (lambda: L.StringLookup(vocabulary=["1"])(np.array([1])), "accepts only text. Received: int64"),
+    "words as numbers": (lambda: L.IntegerLookup(vocabulary=[1])(["1"]), "accepts strings or integers"),
+    "words in a vocabulary of numbers": (lambda: L.IntegerLookup(vocabulary=["a"]), "must contain integers"),
     "narrow integers": (lambda: L.IntegerLookup(vocabulary_dtype="int32"), 'vocabulary_dtype must be "int64"'),
-    "salt for a remainder": (lambda: L.IntegerLookup(salt=3), 'salt needs oov_method="farmhash"'),
+    "salt for a remainder": (lambda: L.IntegerLookup(salt=3), 'salt requires oov_method="farmhash"'),
     "long salt": (lambda: L.Hashing(3, salt=[1, 2, 3]), "salt must be one or two integers"),
     "no bins": (lambda: L.Hashing(0), "num_bins must be a positive integer"),
     "too many bins": (lambda: L.Hashing(2**31), "less than 2"),
@@ -153,28 +153,28 @@ MISTAKES = {
     "ragged": (lambda: L.TextVectorization(ragged=True), "ragged must be False"),
     "no categories": (L.CategoryEncoding, "num_tokens must be a positive integer"),
     "weights for nothing": (
-        lambda: L.CategoryEncoding(3)([[0]], count_weights=np.ones((1, 1))), 'count_weights need output_mode="count"'
+        lambda: L.CategoryEncoding(3)([[0]], count_weights=np.ones((1, 1))), 'count_weights require output_mode="count"'
     ),
     "both": (lambda: L.Discretization([1.0], num_bins=2), "give bin_boundaries, or num_bins"),
-    "falling boundaries": (lambda: L.Discretization([2.0, 1.0]), "must be in rising order"),
-    "no precision": (lambda: L.Discretization(num_bins=2, epsilon=0), "epsilon must lie between 0 and 1"),
-    "not a number": (lambda: L.Discretization(num_bins=2).adapt([1.0, np.nan]), "must not hold NaN"),
-    "one feature": (lambda: L.HashedCrossing(3)((np.array([1]),)), "two features or more"),
+    "falling boundaries": (lambda: L.Discretization([2.0, 1.0]), "must be in increasing order"),
+    "no precision": (lambda: L.Discretization(num_bins=2, epsilon=0), "epsilon must be between 0 and 1"),
+    "not a number": (lambda: L.Discretization(num_bins=2).adapt([1.0, np.nan]), "must not contain NaN"),
+    "one feature": (lambda: L.HashedCrossing(3)((np.array([1]),)), "two or more features"),
     "unlike features": (
-        lambda: L.HashedCrossing(3)((np.array([1]), np.array([[1]]))), r"one shape.*\(1,\), \(1, 1\)"
+        lambda: L.HashedCrossing(3)((np.array([1]), np.array([[1]]))), r"the same shape.*\(1,\), \(1, 1\)"
     ),
-    "fractions crossed": (lambda: L.HashedCrossing(3)((np.array([1.5]), np.array([1]))), "must be text or integers"),
+    "fractions crossed": (lambda: L.HashedCrossing(3)((np.array([1.5]), np.array([1]))), "must be strings or integers"),
     "wide texts": (lambda: L.TextVectorization(vocabulary=["a"])([["a", "b"]]), r"shape \(batch,\) or \(batch, 1\)"),
     "unknown split": (lambda: L.TextVectorization(split="words"), 'split must be "whitespace" or "character"'),
     "ngrams": (lambda: L.TextVectorization(ngrams="two"), "ngrams must be None, an integer, or a tuple"),
     "length of counts": (
-        lambda: L.TextVectorization(output_mode="count", output_sequence_length=3), 'needs output_mode="int"'
+        lambda: L.TextVectorization(output_mode="count", output_sequence_length=3), 'requires output_mode="int"'
     ),
     "split into too few": (
-        lambda: L.TextVectorization(vocabulary=["a"], split=lambda texts: [])(TEXTS), "for each of the 3 texts"
+        lambda: L.TextVectorization(vocabulary=["a"], split=lambda texts: [])(TEXTS), "for each of the 3 documents"
     ),
     "standardize to one": (
-        lambda: L.TextVectorization(vocabulary=["a"], standardize=lambda texts: texts[:1])(TEXTS), r"keep the shape"
+        lambda: L.TextVectorization(vocabulary=["a"], standardize=lambda texts: texts[:1])(TEXTS), r"preserve the shape"
     ),
 }  # fmt: skip
 
@@ -319,7 +319,7 @@ def test_the_state_of_a_layer_stays_out_of_its_weights():
     store = {}
     layer.save_own_variables(store)
     assert list(store) == ["idf_weights"]
-    with pytest.raises(ValueError, match="3 idf weights do not fit a vocabulary of 4 tokens"):
+    with pytest.raises(ValueError, match="3 idf weights do not match a vocabulary of 4 tokens"):
         layer.load_own_variables({"idf_weights": np.ones(3)})
 
 

@@ -285,10 +285,10 @@ class Wrapped(Plain):
 REASONS = {
     Borrowing: "uses SCALED",
     Disguised: "runs relu, a function with attributes",
-    Flowing: "an attribute 'through' that holds an object of type Flow",
+    Flowing: "an attribute 'through' that contains an object of type Flow",
     Indexed: "defines __getitem__",
     Named: "calls print",
-    Peeking: "catches errors",
+    Peeking: "catches exceptions",
     Remembering: "a class with an attribute 'factor'",
     SharedByItsClass: "a class with an attribute 'seen'",
     Tallied: "runs tallied, a function with attributes",
@@ -298,7 +298,7 @@ REASONS = {
     CountingElsewhere: "an attribute 'counts' that its code may change",
     Keeping: "an attribute 'kept' that its code may change",
     Chance: "uses np.random.rand",
-    Configured: "an attribute 'settings' that holds an object of type Settings, which may change",
+    Configured: "an attribute 'settings' that contains an object of type Settings, which may be mutable",
 }
 
 

@@ -160,16 +160,16 @@ def own_class():
     (lambda: dense().quantize("int9"), "mode must be"),
     (lambda: dense().quantize(), "mode must be"),
     (lambda: dense().quantize("int8", config=quantizers.Int4QuantizationConfig()), "mode and config must agree"),
-    (lambda: dense().quantize("gptq"), "needs data to be fitted to"),
-    (twice, "is quantized already, by the dtype policy 'int8_from_float32'"),
+    (lambda: dense().quantize("gptq"), "needs calibration data"),
+    (twice, "is already quantized, by the dtype policy 'int8_from_float32'"),
     (own_class, "type_check=False"),
-    (lambda: layers.Dropout(0.1).quantize("int8"), "no weights that can be kept in few bits"),
-    (lambda: layers.Embedding(3, 2, dtype="float8_from_float32").build(), "can be kept as int8, int4"),
+    (lambda: layers.Dropout(0.1).quantize("int8"), "no weights that can be quantized"),
+    (lambda: layers.Embedding(3, 2, dtype="float8_from_float32").build(), "can be quantized as int8, int4"),
     (lambda: attention().quantize("int8", filters=3), "filters must be a pattern"),
-    (lambda: attention().quantize(config=quantizers.GPTQConfig(samples(), None)), "must be told the model's blocks"),
+    (lambda: attention().quantize(config=quantizers.GPTQConfig(samples(), None)), "needs the model's blocks"),
     (lambda: cornu.Sequential([layers.Dense(2)]).quantize("int8"), "has no weights to quantize yet"),
-    (lambda: layers.Dense(2, dtype="gptq/4/2_from_float32", lora_rank=2).build((None, 4)), "fitted to data"),
-    (lambda: quantizers.pack_int4(np.arange(3)), "must be of dtype 'int8'"),
+    (lambda: layers.Dense(2, dtype="gptq/4/2_from_float32", lora_rank=2).build((None, 4)), "calibrated on data"),
+    (lambda: quantizers.pack_int4(np.arange(3)), "must have dtype 'int8'"),
 ])  # fmt: skip
 def test_mistakes(make, message):
     with pytest.raises((ValueError, TypeError), match=message):
@@ -198,5 +198,5 @@ def test_a_file_cannot_name_parts_that_are_not_there(tmp_path):
         inside = entry.get("build_config", {}).get("quantized_parts")
         if inside:
             entry["build_config"]["quantized_parts"] = {"no/such": next(iter(inside.values()))}
-    with pytest.raises(ValueError, match="which is not here"):
+    with pytest.raises(ValueError, match="which does not exist"):
         cornu.models.model_from_json(json.dumps(plain))

@@ -52,7 +52,7 @@ def test_a_generator_inside_a_pure_function_advances_through_the_state():
 
 
 def test_a_draw_without_a_seed_in_compiled_code_is_refused():
-    with pytest.raises(ValueError, match="Make a SeedGenerator"):
+    with pytest.raises(ValueError, match="Create a SeedGenerator"):
         jax.jit(lambda: cornu.random.normal((2,)))()
 
 

@@ -76,9 +76,9 @@ def test_what_is_sent_is_json_also_after_the_loss_became_nan(server):
 def test_a_server_that_refuses_or_is_away_is_warned_of(server):
     root, _, handler = server
     handler.status = 500
-    with pytest.warns(UserWarning, match="did not take the metrics of epoch 4: HTTP Error 500"):
+    with pytest.warns(UserWarning, match="did not accept the metrics of epoch 4: HTTP Error 500"):
         RemoteMonitor(root).on_epoch_end(3, LOGS)
-    with pytest.warns(UserWarning, match="127.0.0.1:1' did not take"):
+    with pytest.warns(UserWarning, match="127.0.0.1:1' did not accept"):
         RemoteMonitor("http://127.0.0.1:1").on_epoch_end(3, LOGS)
 
 

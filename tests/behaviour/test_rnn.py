@@ -103,7 +103,7 @@ def test_masks_go_through_a_model():
 
 @pytest.mark.parametrize("shape", [(2,), (2, 3), (3, 4)])
 def test_a_mask_of_the_wrong_shape_is_refused(shape):
-    with pytest.raises(ValueError, match=r"mask must have the shape \(2, 4\), \(batch, time\)"):
+    with pytest.raises(ValueError, match=r"mask must have shape \(2, 4\), \(batch, time\)"):
         layers.LSTM(3)(X, mask=np.ones(shape, bool))
 
 
@@ -259,7 +259,7 @@ def test_both_loops_agree(layer):
 
 def test_the_fast_loop_can_be_insisted_on():
     for layer in (layers.LSTM(3, "softsign", use_cudnn=True), layers.GRU(3, reset_after=False, use_cudnn=True)):
-        with pytest.raises(ValueError, match=r'use_cudnn=True needs.*"auto"'):
+        with pytest.raises(ValueError, match=r'use_cudnn=True requires.*"auto"'):
             layer(X)
     with pytest.raises(ValueError, match="use_cudnn must be"):
         layers.LSTM(3, use_cudnn="yes")

@@ -167,7 +167,7 @@ def test_a_training_goes_on_when_its_record_is_taken_away(tmp_path):
     model = cornu.Sequential([cornu.Input((3,)), layers.Dense(1)])
     model.compile("sgd", "mse")
     record = RunRecord(tmp_path)
-    with pytest.warns(UserWarning, match="not whole"):
+    with pytest.warns(UserWarning, match="incomplete"):
         history = model.fit(X, Y, epochs=3, verbose=0, callbacks=[record, LambdaCallback(on_epoch_end=take_away)])
     assert history.epoch == [0, 1, 2]
 
@@ -287,7 +287,7 @@ def test_runs_with_the_same_settings_are_the_same_whatever_names_layers_got(tmp_
     a, b = train(tmp_path), train(tmp_path)
     assert a.facts["model"] != b.facts["model"]  # the second process would have given the names of the first
     text, _ = command("diff", a.path, b.path, capsys=capsys)
-    assert text.count("The same") == 4 and "in none of 3 epochs" in text
+    assert text.count("No known differences") == 4 and "in none of 3 epochs" in text
 
 
 def test_a_callback_more_is_told_by_its_name(tmp_path, capsys):
@@ -412,8 +412,8 @@ def test_a_line_that_was_cut_short_leaves_the_others(two, tmp_path):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["{here}/nowhere"], "no folder"), (["{here}"], "no run"), (["diff", "{two}", "{two}"], "Name one of them"),
-        (["diff", "{two}"], "give one folder"), (["--html", "{here}/no/page.html", "{two}"], "no page"),
+        (["{here}/nowhere"], "no directory"), (["{here}"], "no run"), (["diff", "{two}", "{two}"], "Pass one of them"),
+        (["diff", "{two}"], "pass one directory"), (["--html", "{here}/no/page.html", "{two}"], "no page"),
     ],
 )  # fmt: skip
 def test_the_command_says_what_is_wrong_with_its_words(words, told, two, tmp_path, capsys):
@@ -424,7 +424,7 @@ def test_the_command_says_what_is_wrong_with_its_words(words, told, two, tmp_pat
 def test_a_narrow_terminal_shows_what_has_room(two, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "90")
     text, _ = command(two, capsys=capsys)
-    assert max(map(len, text.splitlines())) <= 90 and "Without room here: " in text
+    assert max(map(len, text.splitlines())) <= 90 and "Not enough space for: " in text
 
 
 def test_the_command_starts_without_jax_and_numpy(two):

@@ -39,8 +39,8 @@ def test_rows_of_vectors_and_of_texts_are_padded_too():
         ([1, 2], {}, "must be a list of sequences"),
         (ROWS, {"padding": "left"}, 'padding must be "pre" or "post"'),
         (ROWS, {"truncating": "left"}, 'truncating must be "pre" or "post"'),
-        (ROWS, {"value": "x"}, "texts need dtype=object"),
-        ([[[1, 1]], [[2, 2, 2]]], {}, "items must have one shape"),
+        (ROWS, {"value": "x"}, "strings require dtype=object"),
+        ([[[1, 1]], [[2, 2, 2]]], {}, "items must have the same shape"),
     ],
 )
 def test_rows_that_make_no_table_are_refused(rows, arguments, message):
@@ -83,8 +83,8 @@ def test_a_model_learns_from_windows():
     ("arguments", "message"),
     [
         ({"start_index": -1}, "start_index must be an integer of zero or more"),
-        ({"start_index": 5, "end_index": 3}, "start_index must be lower than end_index"),
-        ({"end_index": 30}, "both lie in the data of length 12"),
+        ({"start_index": 5, "end_index": 3}, "start_index must be less than end_index"),
+        ({"end_index": 30}, "both must be within the data of length 12"),
         ({"sequence_length": 30}, "no window fits"),
         ({"sampling_rate": 0}, "sampling_rate must be a positive integer"),
         ({"format": "grain"}, 'format must be "tf"'),
@@ -131,7 +131,7 @@ def test_a_pipeline_is_split_between_its_elements():
     left, right = utils.split_dataset(data.batch(4), right_size=3)
     assert [batch["b"].tolist() for batch in left] == [[0, 1, 2, 3], [4, 5, 6]]
     assert [batch["b"].tolist() for batch in right] == [[7, 8, 9]]
-    with pytest.raises(ValueError, match="has no end"):
+    with pytest.raises(ValueError, match="is infinite"):
         utils.split_dataset(data.repeat(), left_size=3)
 
 
@@ -150,15 +150,15 @@ def test_items_by_number_are_split():
 @pytest.mark.parametrize(
     ("data", "sizes", "error", "message"),
     [
-        (np.arange(4), {}, ValueError, "give left_size, right_size or both"),
+        (np.arange(4), {}, ValueError, "pass left_size, right_size or both"),
         (np.arange(4), {"left_size": 4}, ValueError, "an integer from 1 to 3"),
         (np.arange(4), {"left_size": 1.5}, ValueError, "a fraction from 0 to 1"),
-        (np.arange(4), {"left_size": 0.5, "right_size": 0.75}, ValueError, "no more than the 4"),
-        (np.arange(4), {"left_size": 0.01}, ValueError, "both parts need items"),
+        (np.arange(4), {"left_size": 0.5, "right_size": 0.75}, ValueError, "at most 4"),
+        (np.arange(4), {"left_size": 0.01}, ValueError, "both parts must be non-empty"),
         (np.arange(4), {"left_size": "a"}, TypeError, "must be an integer or a fraction"),
-        ([1, 2], {"left_size": 1}, ValueError, "must hold NumPy arrays"),
-        ((np.arange(4), np.arange(3)), {"left_size": 1}, ValueError, "must have one length"),
-        (iter([1]), {"left_size": 1}, TypeError, "has no items by number"),
+        ([1, 2], {"left_size": 1}, ValueError, "must contain NumPy arrays"),
+        ((np.arange(4), np.arange(3)), {"left_size": 1}, ValueError, "must have the same length"),
+        (iter([1]), {"left_size": 1}, TypeError, "has no items by index"),
         (np.arange(4), {"left_size": 1, "preferred_backend": "torch"}, ValueError, "preferred_backend must be"),
     ],
 )

@@ -71,7 +71,7 @@ def test_weights_and_optimizer_come_back_from_several_files(tmp_path):
 
 def test_the_name_of_a_single_file_becomes_that_of_the_table(tmp_path):
     model = trained()
-    with pytest.warns(UserWarning, match=r"w\.weights\.json' is written in place"):
+    with pytest.warns(UserWarning, match=r"w\.weights\.json' is written instead of"):
         model.save_weights(tmp_path / "w.weights.h5", max_shard_size=1)
     assert names(tmp_path) == ["w.weights.json", "w_00000.weights.h5"]
 
@@ -79,15 +79,15 @@ def test_the_name_of_a_single_file_becomes_that_of_the_table(tmp_path):
 @pytest.mark.parametrize(
     ("name", "size", "message"),
     [
-        ("w.weights.json", None, "say max_shard_size"),
+        ("w.weights.json", None, "pass max_shard_size"),
         ("w.weights.json", 0, "must be a positive number"),
         ("w.weights.json", -1, "must be a positive number"),
         ("w.weights.json", float("nan"), "must be a positive number"),
         ("w.weights.json", "1", "must be a positive number"),
         ("w.weights.json", True, "must be a positive number"),
         ("w.weights.json", 3 * KIB, r'Dense "dense.*" has an array of 4000 bytes'),
-        ("w.keras", 1, r"must end in '\.weights\.json'"),
-        ("w.safetensors", 1, r"must end in '\.weights\.json'"),
+        ("w.keras", 1, r"must end with '\.weights\.json'"),
+        ("w.safetensors", 1, r"must end with '\.weights\.json'"),
     ],
 )
 def test_what_cannot_be_written_is_said_before_anything_is(name, size, message, tmp_path):
@@ -184,7 +184,7 @@ def test_a_set_that_is_replaced_while_it_is_read_is_no_mixture(tmp_path, monkeyp
     reader = trained()
     before = values(reader)
     monkeypatch.setattr(cornu.saving.plain_h5, "opened", replaced)
-    with pytest.raises(ValueError, match="was replaced while it was read"):
+    with pytest.raises(ValueError, match="was replaced while it was being read"):
         reader.load_weights(tmp_path / "w.weights.json")
     assert_same(reader, before)
 
@@ -228,7 +228,7 @@ def whole(model, folder):
     try:
         model.load_weights(folder / "w.weights.json")
     except (ValueError, FileNotFoundError) as error:
-        assert any(text in str(error) for text in ("no file", "was replaced", "no plain file", "No such file")), error
+        assert any(text in str(error) for text in ("no file", "was replaced", "no regular file", "No such file")), error
         return None
     numbers = {number for weights in model.get_weights() for number in np.unique(weights)}
     assert len(numbers) == 1

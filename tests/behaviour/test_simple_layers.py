@@ -354,7 +354,7 @@ MISTAKES = [
     (lambda: layers.Dot(axes="a"), "axes"),
     (lambda: layers.Dot(axes=(1, 2, 3)), "axes"),
     (lambda: layers.Dot(axes=0)([ROWS, ROWS]), "axes"),
-    (lambda: layers.Dot(axes=1)([ROWS, ROWS[:, :5]]), "one size"),
+    (lambda: layers.Dot(axes=1)([ROWS, ROWS[:, :5]]), "the same size"),
     (lambda: layers.Add().compute_mask([ROWS, ROWS], ROWS > 0), "mask"),
     (lambda: layers.Concatenate().compute_mask([ROWS, ROWS], [None]), "mask"),
 ]

@@ -175,7 +175,7 @@ def test_sample_weights_are_routed_where_they_are_asked_for():
 @pytest.mark.parametrize(("model", "error", "words"), [
     (3, TypeError, "model must be a model or a function"),
     (lambda X, y: 3, TypeError, "the function must return a model"),
-    (cornu.Sequential([cornu.Input((3,)), layers.Dense(1)]), RuntimeError, "must have been compiled"),
+    (cornu.Sequential([cornu.Input((3,)), layers.Dense(1)]), RuntimeError, "must be compiled"),
 ])  # fmt: skip
 def test_what_is_no_compiled_model_is_refused(model, error, words):
     with pytest.raises(error, match=f"SKLearnRegressor: .*{words}"):
@@ -183,7 +183,7 @@ def test_what_is_no_compiled_model_is_refused(model, error, words):
 
 
 def test_one_class_is_refused():
-    with pytest.raises(ValueError, match="one class only, up"):
+    with pytest.raises(ValueError, match="only one class, up"):
         classifier().fit(X, np.full(40, "up"))
 
 

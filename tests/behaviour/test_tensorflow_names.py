@@ -296,7 +296,7 @@ def test_a_frame_names_pictures_and_their_targets(tmp_path):
         ({"x_col": "file"}, ValueError, "no column 'file'. Its columns are 'filename', 'class', 'price'"),
         ({"y_col": "price"}, TypeError, r"frame\['price'\].astype\(str\)"),
         ({"class_mode": "binary", "rows": 1}, ValueError, "needs two classes"),
-        ({"weight_col": "class"}, TypeError, "must hold numbers"),
+        ({"weight_col": "class"}, TypeError, "must contain numbers"),
     ],
 )
 def test_a_frame_that_does_not_fit_is_refused_with_the_cure(how, error, words, tmp_path):

@@ -107,7 +107,7 @@ def test_what_stops_a_text_model_is_explained(tmp_path):
     guard = cornu.callbacks.TerminateOnNaN(explain=True, filepath=tmp_path / "bad.npz")
     model.fit(np.array(["a", "b"]), np.ones(2), callbacks=[guard], verbose=0)
     assert "came out of Rescaling" in str(guard.report)
-    assert "holds text" in str(guard.report)
+    assert "contains text" in str(guard.report)
     assert not (tmp_path / "bad.npz").exists()
 
 
@@ -131,18 +131,18 @@ class Lengths(cornu.Model):
 
 
 REFUSED = {
-    "a dense layer": (lambda: cornu.Sequential([text_input(), L.Dense(1)]), "is given text"),
+    "a dense layer": (lambda: cornu.Sequential([text_input(), L.Dense(1)]), "received text"),
     "numbers wanted": (
         lambda: cornu.Sequential([cornu.Input((1,)), L.Dense(1)]),
-        "x holds text, such as 'the cat sat'",
+        "x contains text, such as 'the cat sat'",
     ),
-    "a model of one's own": (Lengths, "x holds text, such as 'the cat sat'"),
+    "a model of one's own": (Lengths, "x contains text, such as 'the cat sat'"),
     "a layer in between": (
         lambda: cornu.Model(x := text_input(), L.StringLookup(vocabulary=["a"])(L.Reshape((1,))(x))),
-        "Reshape .* is given text, and computes with numbers",
+        "Reshape .* received text but expects numbers",
     ),
-    "twice on one text": (twice, "HashedCrossing .* is called twice on one text"),
-    "beside computed numbers": (beside_computed_numbers, "is given text beside numbers that the model computes"),
+    "twice on the same text": (twice, "HashedCrossing .* is called twice on the same text"),
+    "beside computed numbers": (beside_computed_numbers, "received text together with numbers computed by the model"),
 }
 
 
@@ -160,7 +160,7 @@ def test_where_text_cannot_go_is_said(name):
 
 
 def test_compiled_code_knows_no_text():
-    with pytest.raises(ValueError, match="text has no place in compiled code"):
+    with pytest.raises(ValueError, match="text cannot be used in compiled code"):
         jax.jit(L.StringLookup(vocabulary=["a"]))(np.zeros(2))
 
 
@@ -171,5 +171,5 @@ def test_a_step_that_computes_with_text_says_what_to_do():
 
     model = Own(*patients())
     model.compile("sgd", "mse")
-    with pytest.raises(ValueError, match=r"cannot be computed with .* Map the data first"):
+    with pytest.raises(ValueError, match=r"cannot be used in computations .* Preprocess the data first"):
         model.fit(ROWS, np.ones(9), verbose=0)

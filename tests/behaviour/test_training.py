@@ -504,7 +504,7 @@ def test_mixed_bfloat16_trains_with_float32_weights():
     assert model.predict(X, verbose=0).dtype == "bfloat16"
 
 
-@pytest.mark.filterwarnings("ignore:.*go unscaled into")
+@pytest.mark.filterwarnings("ignore:.*are passed unscaled to")
 def test_mixed_float16_skips_steps_whose_gradients_overflow():
     model = cornu.Sequential([cornu.Input((4,)), layers.Dense(1)])
     model.dtype_policy = "mixed_float16"
@@ -654,7 +654,7 @@ def test_a_checkpoint_holds_the_model_of_the_best_epoch(tmp_path):
 def test_nan_ends_the_training_on_request(capsys):
     x = X.copy()
     x[7] = np.nan
-    with pytest.warns(UserWarning, match="loss is nan at the end of epoch 1: x holds NaN"):
+    with pytest.warns(UserWarning, match="loss is nan at the end of epoch 1: x contains NaN"):
         history = regressor().fit(
             x, PRICES, epochs=3, batch_size=5, verbose=0, callbacks=[cornu.callbacks.TerminateOnNaN()]
         )

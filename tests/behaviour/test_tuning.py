@@ -178,7 +178,7 @@ def test_the_rate_is_found_below_the_one_that_is_too_large():
     assert 0.005 < found.suggestion < found.lowest < 1 < found.rates[-1] and found.diverged
     np.testing.assert_allclose(found.rates, np.geomspace(1e-7, 10, 100)[: len(found.rates)])
     assert found.losses[0] == 1.0 and len(found.losses) == len(found.smoothed) == len(found.rates)
-    assert repr(found).startswith(f"The learning rate {found.suggestion:g} is suggested: there the loss falls fastest")
+    assert repr(found).startswith(f"The suggested learning rate is {found.suggestion:g}: there the loss falls fastest")
     assert "At 10" not in repr(found) and "it diverged." in repr(found)
     losses = [one_weight(rate).fit(ONES, ONES, epochs=5, verbose=0).history["loss"][-1]
               for rate in (found.suggestion / 30, found.suggestion, 1.2)]  # fmt: skip
@@ -289,7 +289,7 @@ def test_data_that_end_early_are_told_of():
     model = linear()
     found = find_learning_rate(model, as_generator(15), steps=20, maximum=1e-3, verbose=0)
     assert "The data ended at 8.9e-05, after 15 of 20 rates." in repr(found)
-    with pytest.raises(ValueError, match=r"the data ended after 5 batches, where at least 10 are needed"):
+    with pytest.raises(ValueError, match=r"the data ended after 5 batches, but at least 10 are needed"):
         find_learning_rate(model, as_generator(5), verbose=0)
 
 
@@ -339,7 +339,7 @@ def test_a_loss_that_is_no_number_from_the_start_is_told_of():
     ({"minimum": 0.0}, r"minimum must be a learning rate above 0\. Received: minimum=0\.0"),
     ({"maximum": float("inf")}, "maximum must be a learning rate above 0"),
     ({"minimum": "small"}, "minimum must be a learning rate above 0"),
-    ({"minimum": 1.0, "maximum": 0.1}, r"minimum must be below maximum\. Received: minimum=1\.0, maximum=0\.1"),
+    ({"minimum": 1.0, "maximum": 0.1}, r"minimum must be less than maximum\. Received: minimum=1\.0, maximum=0\.1"),
     ({"steps": 9}, r"steps must be 10 or more\. Received: steps=9"),
     ({"steps": 20.0}, r"steps must be a positive integer.*Write 20"),
     ({"batch_size": 0}, "batch_size must be a positive integer"),
@@ -385,7 +385,7 @@ def test_no_rate_is_suggested_where_the_loss_does_not_fall():
         found = seen(losses)
         assert found.suggestion is None
         assert "No learning rate is suggested: between 1e-05 and 1 the loss did not fall" in repr(found)
-    assert "the loss diverged at 3.6e-05 already. Try a smaller minimum" in repr(
+    assert "the loss already diverged at 3.6e-05. Try a smaller minimum" in repr(
         LearningRates(np.array([1e-5, 3.6e-5]), np.array([1.0, 9.0]), 60, True)
     )
 
@@ -406,7 +406,7 @@ def test_the_losses_are_drawn_by_rate(tmp_path):
     assert suggested.get_xdata()[0] == found.suggestion
     assert axes.get_xscale() == "log" and axes.get_ylim()[1] < 3
     assert (tmp_path / "rates.png").read_bytes().startswith(b"\x89PNG")
-    assert 'src="data:image/png;base64' in found._repr_html_() and "is suggested" in found._repr_html_()
+    assert 'src="data:image/png;base64' in found._repr_html_() and "suggested learning rate" in found._repr_html_()
 
 
 def test_without_matplotlib_there_is_the_sentence(monkeypatch):
@@ -455,9 +455,9 @@ def test_no_step_runs_that_would_take_too_much_memory(monkeypatch):
     monkeypatch.setattr(batch_sizes._Step, "measured", lambda step, s: ran.append(step._size) or measured(step, s))
     found = fast(model, x, x[:, :1], minimum=128, memory_limit=limit)
     assert [row.size for row in found.table] == ran == [128, 256]
-    assert found.ending == "512 would take 0.1355 MiB of memory, where 0.125 MiB may be taken."
+    assert found.ending == "512 would need 0.1355 MiB of memory, but the limit is 0.125 MiB."
     with pytest.raises(
-        ValueError, match=r"a batch of 512 would take .* Give a smaller minimum, or a larger memory_limit"
+        ValueError, match=r"a batch of 512 would need .* Use a smaller minimum, or a larger memory_limit"
     ):
         fast(model, x, x[:, :1], minimum=512, memory_limit=limit)
 
@@ -495,7 +495,7 @@ def test_the_smallest_size_that_is_nearly_the_fastest_is_suggested():
     found = BatchSizes(rows(100, 190, 300, 310), "8 is the largest size that the maximum allows.")
     assert found.suggestion == 4
     assert repr(found) == (
-        "The batch size 4 is suggested: it trains on 300 rows a second, where 8 gives the most, 310. "
+        "The suggested batch size is 4: it trains on 300 rows per second, where 8 gives the maximum, 310. "
         "8 is the largest size that the maximum allows."
     )
     assert str(found).splitlines()[:3] == [
@@ -518,7 +518,7 @@ def test_each_size_is_said_as_it_is_measured(capsys):
 
 @pytest.mark.parametrize(("arguments", "words"), [
     ({"minimum": 0}, "minimum must be a positive integer"), ({"maximum": 64.0}, "maximum must be .* Write 64"),
-    ({"seconds": 0}, "seconds must be a number above 0"), ({"memory_limit": -1}, "memory_limit must be a positive"),
+    ({"seconds": 0}, "seconds must be a positive number"), ({"memory_limit": -1}, "memory_limit must be a positive"),
 ])  # fmt: skip
 def test_arguments_of_batch_sizes_that_cannot_be_meant(arguments, words):
     with pytest.raises(ValueError, match=words):
@@ -528,7 +528,7 @@ def test_arguments_of_batch_sizes_that_cannot_be_meant(arguments, words):
 def test_models_whose_batch_size_cannot_be_measured():
     fixed = cornu.Sequential([cornu.Input(batch_shape=(16, 4)), layers.Dense(1)])
     fixed.compile("sgd", "mse")
-    with pytest.raises(ValueError, match="takes batches of 16 rows alone"):
+    with pytest.raises(ValueError, match="only accepts batches of 16 rows"):
         fast(fixed)
     with pytest.raises(ValueError, match="runs its steps uncompiled"):
         fast(eager())

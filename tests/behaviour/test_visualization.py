@@ -111,7 +111,7 @@ def test_heat_is_drawn_over_the_pictures(image, tmp_path):
 
 
 @pytest.mark.parametrize(("wrong", "words"), [
-    (lambda m, x: visualization.grad_cam(m, x, layer="nap"), "Received: 'nap'. These have one: map"),
+    (lambda m, x: visualization.grad_cam(m, x, layer="nap"), "Received: 'nap'. Layers with one: map"),
     (lambda m, x: visualization.grad_cam(m, x, class_index=2), "class_index must be a class from 0 to 1"),
     (lambda m, x: visualization.grad_cam(m, x[0]), r"images\[None\]"),
     (lambda m, x: visualization.grad_cam(cornu.Sequential([m.layers[0]]), x), "must have one output"),
@@ -182,9 +182,9 @@ def test_a_model_and_data(image):
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    ({"y_true": [0, 1]}, "give either y_pred, or model and data"),
+    ({"y_true": [0, 1]}, "pass either y_pred, or model and data"),
     ({"y_pred": [0, 1]}, "y_true must be given"),
-    ({"y_true": [0, 1], "y_pred": [0]}, "as many true classes as predicted"),
+    ({"y_true": [0, 1], "y_pred": [0]}, "must have the same length"),
     ({"y_true": [0.5, 1], "y_pred": [0, 1]}, "y_true must be classes"),
     ({"y_true": [0, -1], "y_pred": [0, 1]}, "from 0. Received: -1"),
     ({"y_true": [0], "y_pred": [0], "normalize": "rows"}, "normalize must be"),
@@ -224,7 +224,7 @@ def test_where_nothing_is_mistaken_the_picture_says_so(image):
 
 
 @pytest.mark.parametrize(("y", "words"), [
-    (None, "there must be labels"), ([0, 1], "one label for each image"), ([2], "labels must lie from 0 to 1"),
+    (None, "labels are required"), ([0, 1], "one label per image"), ([2], "labels must be from 0 to 1"),
 ])  # fmt: skip
 def test_mistakes_in_labels_are_explained(y, words, image):
     with pytest.raises(ValueError, match=words):
@@ -288,10 +288,10 @@ def test_names_of_boxes_stay_within_the_image():
     (lambda x: visualization.plot_image_gallery(x, value_range=(1, 0)), "value_range must be"),
     (lambda x: visualization.plot_image_gallery(x, value_range=255), "value_range must be"),
     (lambda x: visualization.plot_bounding_box_gallery(x, "xyxy", legend=True, legend_handles=[]), "not both"),
-    (lambda x: visualization.draw_bounding_boxes(x, {"boxes": [[1]]}, "xyxy"), 'of "boxes" and "labels"'),
+    (lambda x: visualization.draw_bounding_boxes(x, {"boxes": [[1]]}, "xyxy"), 'with "boxes" and "labels"'),
     (lambda x: visualization.draw_bounding_boxes(x, {"boxes": [[[1] * 4]] * 3, "labels": [[1]]}, "xyxy"), "1 images"),
     (lambda x: visualization.draw_segmentation_masks(x, np.ones((1, 2, 2), int)), "the shape .* of the images"),
-    (lambda x: visualization.draw_segmentation_masks(x, np.full((1, 4, 4), 2), color_mapping={}), "no color for"),
+    (lambda x: visualization.draw_segmentation_masks(x, np.full((1, 4, 4), 2), color_mapping={}), "color for"),
     (lambda x: visualization.draw_segmentation_masks(x, np.ones((1, 4, 4), int), alpha=-1), "alpha must be"),
 ])  # fmt: skip
 def test_mistakes_in_galleries_are_explained(wrong, words):

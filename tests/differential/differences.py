@@ -77,7 +77,7 @@ TABLE = [
     Row(
         "What could not be read back is not written:",
         "Keras saves models of custom classes as `.h5`, and then cannot load them.",
-        lambda f: f.ours_refuse("an .h5 file holds Sequential and functional models"),
+        lambda f: f.ours_refuse(".h5 files support Sequential and functional models"),
     ),
     Row(
         "More files load:",

@@ -223,17 +223,17 @@ MISTAKES: dict[str, Mistake] = {
     "NaN in the data": Mistake(
         lambda K: line(K).fit(with_a_hole(X), Y, verbose=0), ("loss is nan", "row 5", "nan_to_num"), 3, 0),
     "NaN in the labels": Mistake(
-        lambda K: line(K).fit(X, with_a_hole(Y), verbose=0), ("y holds NaN", "row 5", "y = np.nan_to_num(y)"), 3, 0),
+        lambda K: line(K).fit(X, with_a_hole(Y), verbose=0), ("y contains NaN", "row 5", "y = np.nan_to_num(y)"), 3, 0),
     "a rate that is too high": Mistake(
         lambda K: line(K, optimizer=K.optimizers.SGD(1e25)).fit(X, Y, epochs=4, verbose=0), ("smaller",), 3, 0),
     "inputs that are not scaled": Mistake(
         lambda K: images(K, K.layers.Flatten(), K.layers.Dense(3, "softmax")).fit(IMAGES, KINDS, verbose=0),
         ("from 0 to 25", "x / 255"), 3, 0),
     "a classifier without softmax": Mistake(
-        lambda K: classes(K, end=None).fit(X, KINDS, verbose=0), ("takes probabilities", 'activation="softmax"'), 3, 0),
+        lambda K: classes(K, end=None).fit(X, KINDS, verbose=0), ("probabilities", 'activation="softmax"'), 3, 0),
     "softmax and from_logits": Mistake(
         lambda K: classes(K, K.losses.SparseCategoricalCrossentropy(from_logits=True)).fit(X, KINDS, verbose=0),
-        ("applied twice", "Take from_logits=True away"), 3, 0),
+        ("applied twice", "Remove from_logits=True"), 3, 0),
     "softmax over one unit": Mistake(
         lambda K: classes(K, "binary_crossentropy", units=1).fit(X, KINDS % 2, verbose=0),
         ("always 1", "sigmoid"), 3, 2),
@@ -241,18 +241,18 @@ MISTAKES: dict[str, Mistake] = {
         lambda K: classes(K).fit(X, np.sort(KINDS), validation_split=0.25, verbose=0),
         ("sorted", "Shuffle first"), 3, 0),
     "accuracy of a regression": Mistake(
-        lambda K: line(K, metrics=["accuracy"]).fit(X, Y, verbose=0), ("says nothing", 'metrics=["mae"]'), 3, 0),
-    "an index that is too large": Mistake(too_large_index, ("Embedding", "goes up to 8", "Embedding(9, 2)"), 3, 0),
+        lambda K: line(K, metrics=["accuracy"]).fit(X, Y, verbose=0), ("meaningless", 'metrics=["mae"]'), 3, 0),
+    "an index that is too large": Mistake(too_large_index, ("Embedding", "contains 8", "Embedding(9, 2)"), 3, 0),
     "labels out of range in a second batch": Mistake(
         bad_second_batch, ("batch 2", "labels from 5 to 7", "8 outputs"), 3, 0),
     "a generator without labels": Mistake(forgets_labels, ("labels",), 3, 2),
     # raw errors
     "labels of text": Mistake(
-        lambda K: classes(K).fit(X, TREES, verbose=0), ("y must hold numbers", "np.unique"), 3, 1),
+        lambda K: classes(K).fit(X, TREES, verbose=0), ("y must contain numbers", "np.unique"), 3, 1),
     "labels of categories": Mistake(
-        lambda K: classes(K).fit(X, pd.Series(TREES, dtype="category"), verbose=0), ("y must hold", "np.unique"), 3, 1),
+        lambda K: classes(K).fit(X, pd.Series(TREES, dtype="category"), verbose=0), ("contain", "np.unique"), 3, 1),
     "labels of objects": Mistake(
-        lambda K: classes(K).fit(X, np.array([None, {}] * 12), verbose=0), ("y must hold numbers", "dict"), 2, 1),
+        lambda K: classes(K).fit(X, np.array([None, {}] * 12), verbose=0), ("y must contain", "dict"), 2, 1),
     "structured arrays": Mistake(structured, ("structured array", "structured_to_unstructured"), 3, 0),
     "call() without return": Mistake(no_return, ("Forgets", "return"), 3, 1),
     "a mask of another length for LSTM": Mistake(
@@ -264,7 +264,7 @@ MISTAKES: dict[str, Mistake] = {
         ("attention_mask", "(24, 5)", "(5, 5)", "value_mask"), 3, 0),
     "two loss_weights for one output": Mistake(
         lambda K: line(K, loss_weights=[1.0, 2.0]).fit(X, Y, verbose=0),
-        ("loss_weights", "one output", "Give one"), 2, 2),
+        ("loss_weights", "one output", "Pass one"), 2, 2),
     "MeanIoU of probabilities": Mistake(
         lambda K: K.metrics.MeanIoU(3).update_state(KINDS, np.full((24, 3), 1 / 3)), ("argmax",), 3, 0),
     "build() with names of its own": Mistake(wrong_build, ("build", "_shape"), 3, 3),

@@ -13,7 +13,7 @@ ALL = pytest.mark.parametrize("make", table.COMPOSITIONS.values(), ids=table.COM
 OTHER_CONFIG = [table.COMPOSITIONS[name] for name in ("lists inside", "dictionaries inside")]
 pytestmark = [  # these models are called on flat inputs
     pytest.mark.filterwarnings("ignore:The structure of `inputs`:UserWarning"),
-    pytest.mark.filterwarnings("ignore:.*the inputs came as:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*the inputs are:UserWarning"),
 ]
 
 

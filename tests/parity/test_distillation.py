@@ -129,19 +129,19 @@ def refused():
     other = cornu.Sequential([cornu.Input((4,)), cornu.layers.Dense(2, name="inside")])
     logits, feature = distillation.LogitsDistillation, distillation.FeatureDistillation
     make = distillation.Distiller
-    yield lambda: logits(0), "temperature must be a number above 0"
+    yield lambda: logits(0), "temperature must be a number greater than 0"
     yield lambda: logits(loss=[None]), "at least one loss"
     yield lambda: logits(loss="mean_sqared_error"), "mean_squared_error"
     yield lambda: logits(loss=["mse"]).compute_loss(X, X), "loss must have the structure of the outputs"
     yield lambda: logits().compute_loss([X], [X, X]), "outputs of the same structure"
     yield lambda: make(3, student, logits()), "teacher must be a model"
     yield lambda: make(teacher, student, "mse"), "distillation_losses must be a DistillationLoss"
-    yield lambda: make(teacher, student, logits(), [1.0, 2.0]), "must be as many as distillation_losses"
+    yield lambda: make(teacher, student, logits(), [1.0, 2.0]), "must have as many entries as distillation_losses"
     yield lambda: make(teacher, student, logits(), student_loss_weight=2), "must be from 0 to 1"
     yield lambda: make(teacher, other, logits()), "must have the same shapes"
     yield lambda: make(teacher, other, feature("mse", "inside", "inside")), "must have the same shapes"
     yield lambda: make(teacher, student, feature("mse", "outside", "inside")), "outside"
-    yield lambda: make(teacher, student, logits()).compile("sgd"), "needs the student's loss"
+    yield lambda: make(teacher, student, logits()).compile("sgd"), "requires the student's loss"
 
 
 @pytest.mark.parametrize("number", range(13))

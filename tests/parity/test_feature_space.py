@@ -87,7 +87,7 @@ def test_given_boundaries_are_not_learnt():
     ({}, {}, "features must be a dictionary by column"),
     ({"a": "flaot"}, {}, "float"),
     ({"a": "float"}, {"output_mode": "list"}, "output_mode"),
-    ({"a": "float"}, {"crosses": [("a", "b")]}, "a cross names two columns or more"),
+    ({"a": "float"}, {"crosses": [("a", "b")]}, "a cross needs two or more columns"),
 ])  # fmt: skip
 def test_bad_arguments_are_refused(features, options, words):
     with pytest.raises(ValueError, match=words):
@@ -96,7 +96,7 @@ def test_bad_arguments_are_refused(features, options, words):
 
 def test_bad_data_is_refused():
     space, _ = spaces(cornu)["learnt"]
-    with pytest.raises(ValueError, match=r"call adapt\(\) before"):
+    with pytest.raises(ValueError, match=r"call adapt\(\) first"):
         space(TABLE)
     with pytest.raises(ValueError, match="without labels"):
         space.adapt([(TABLE, [1, 2, 3, 4])])
@@ -104,5 +104,5 @@ def test_bad_data_is_refused():
     with pytest.raises(ValueError, match="a dictionary with the keys integer, number, text"):
         space({**TABLE, "more": [1, 2, 3, 4]})
     joined = FeatureSpace({"a": FeatureSpace.integer_hashed(3, output_mode="int")})
-    with pytest.raises(ValueError, match="cannot be joined"):
+    with pytest.raises(ValueError, match="cannot be concatenated"):
         joined({"a": [1, 2]})

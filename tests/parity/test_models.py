@@ -349,7 +349,7 @@ A = numbers(5, 4)
 def warned(call):
     """What `call` gives, though cornu says in which order it takes the inputs."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*taken in that order")
+        warnings.filterwarnings("ignore", message=".*used in that order")
         return call()
 
 

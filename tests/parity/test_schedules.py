@@ -99,7 +99,7 @@ def test_inside_an_optimizers_config(name, settings):
 )
 def test_what_both_refuse(name, settings):
     def question(library):
-        with pytest.raises(ValueError, match=r"must be > 0|must be more than 0|boundaries"):
+        with pytest.raises(ValueError, match=r"must be > 0|must be greater than 0|boundaries"):
             made(library, name, settings)
         return "refused"
 

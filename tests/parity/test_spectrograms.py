@@ -121,14 +121,14 @@ def test_top_db_of_none_cuts_nothing_off_and_then_rows_are_apart():
 
 @pytest.mark.parametrize(("name", "arguments", "words"), [
     ("STFTSpectrogram", {"mode": "power"}, "mode"),
-    ("STFTSpectrogram", {"frame_step": 300}, "frame_step may be at most frame_length"),
-    ("STFTSpectrogram", {"fft_length": 100}, "that at most fft_length"),
+    ("STFTSpectrogram", {"frame_step": 300}, "frame_step must be at most frame_length"),
+    ("STFTSpectrogram", {"fft_length": 100}, "frame_length at most fft_length"),
     ("STFTSpectrogram", {"window": "hannn"}, "window"),
     ("STFTSpectrogram", {"window": np.ones(3)}, "window must have frame_length=256 numbers"),
     ("STFTSpectrogram", {"scaling": "energy"}, "scaling"),
     ("MelSpectrogram", {"window": "boxcar"}, "window"),
     ("MelSpectrogram", {"window": np.ones(3)}, "window must have sequence_length=2048 numbers"),
-    ("MelSpectrogram", {"sequence_length": 5000}, "sequence_length may be at most fft_length"),
+    ("MelSpectrogram", {"sequence_length": 5000}, "sequence_length must be at most fft_length"),
     ("MelSpectrogram", {"min_freq": 9000.0}, "below max_freq"),
 ])  # fmt: skip
 def test_bad_arguments_are_refused_where_the_layer_is_made(name, arguments, words):
@@ -137,5 +137,5 @@ def test_bad_arguments_are_refused_where_the_layer_is_made(name, arguments, word
 
 
 def test_whole_numbers_are_refused_where_kernels_would_round_them():
-    with pytest.raises(TypeError, match="floating point numbers with 3 axes"):
+    with pytest.raises(TypeError, match="floating-point numbers with 3 axes"):
         cornu.layers.STFTSpectrogram(frame_length=8)(SOUND.astype("int16"))

@@ -99,9 +99,9 @@ def test_every_door_takes_inputs_alike():
 
 
 @pytest.mark.parametrize(("structure", "feed", "message"), [
-    ("dict", "extra", r"no input for 'more', so that data goes unused. It takes .*late"),
+    ("dict", "extra", r"no input for 'more', so that data is not used. It expects .*late"),
     ("list", "extra", r"no input for 'more'"),
-    ("other keys", "list", r"taken in that order for \{'p': late, 'q': early\}"),
+    ("other keys", "list", r"used in that order for \{'p': late, 'q': early\}"),
 ])  # fmt: skip
 def test_inputs_that_may_be_a_mistake_are_told_once(structure, feed, message):
     model = subtraction(cornu, structure)

@@ -417,5 +417,5 @@ def test_a_file_without_some_of_a_models_variables_is_not_written(tmp_path):
     model = Forgetful()
     model(np.ones((1, 2)))
     for name in ("m.keras", "m.weights.h5"):
-        with pytest.raises(ValueError, match=r"1 of its variables belong to no part.*elsewhere"):
+        with pytest.raises(ValueError, match=r"1 of its variables do not belong to a part.*elsewhere"):
             (model.save if name == "m.keras" else model.save_weights)(tmp_path / name)

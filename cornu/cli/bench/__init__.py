@@ -1,7 +1,7 @@
-"""Time cornu on this machine: a step of `fit` of four small networks, and `predict` of one row.
+"""Benchmark cornu on this machine: a step of `fit` for four small networks, and `predict` of one row.
 
-The rows are those of the table in `docs/speed.md`, where they stand beside Keras and PyTorch on another machine. The
-comparison on a machine of one's own needs environments with these libraries, and is in the repository:
+The rows are those of the table in `docs/speed.md`, which also lists Keras and PyTorch on another machine. A comparison
+on your own machine needs environments with these libraries, and is in the repository:
 `python -m benchmarks`.
 """
 
@@ -27,7 +27,7 @@ _SPARSE = "sparse_categorical_crossentropy"
 
 
 class Case(NamedTuple):
-    """`run(n)` does `n` steps; `steps` of them make a round."""
+    """`run(n)` does `n` steps; `steps` of them form a round."""
 
     title: str
     run: Callable[[int], object]
@@ -35,14 +35,14 @@ class Case(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """What one piece of work took."""
+    """The measurements of one workload."""
 
     title: str
     first: float  # seconds until the first step was done, compilation included
-    times: list[float]  # milliseconds a step, for each round
+    times: list[float]  # milliseconds per step, for each round
 
     def to_dict(self) -> dict[str, str | float | list[float]]:
-        """The figures by name, with the best and the median of the rounds."""
+        """The figures by name, including the best and the median of the rounds."""
         return {"best": min(self.times), "median": statistics.median(self.times), **self._asdict()}
 
 
@@ -80,15 +80,15 @@ WORK = {make.__name__: make for make in (mlp, cnn, lstm, transformer, predict_on
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What `cornu bench` takes."""
-    parser.epilog = "Beside Keras and PyTorch: python -m benchmarks, in cornu's repository."
-    parser.add_argument("--work", action="append", choices=sorted(WORK), help="what to time (all)")
-    parser.add_argument("--seconds", type=float, default=5.0, help="time for the rounds of each piece of work (5)")
+    """The arguments of `cornu bench`."""
+    parser.epilog = "For a comparison with Keras and PyTorch: python -m benchmarks, in cornu's repository."
+    parser.add_argument("--work", action="append", choices=sorted(WORK), help="what to benchmark (all)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="duration of the rounds of each workload (5)")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Time the chosen work and print the figures."""
+    """Benchmark the selected workloads and print the figures."""
     figures = {name: timed(WORK[name], options.seconds) for name in options.work or WORK}
     if options.json:
         results = {name: figure.to_dict() for name, figure in figures.items()}
@@ -99,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def timed(make: Callable[[], Case], seconds: float) -> Figures:
-    """Rounds for so many seconds, and a few at the least, once a round has been made to compile everything."""
+    """Rounds for this many seconds, at least a few, after one round that compiles everything."""
     cornu.utils.set_random_seed(0)
     case = make()
     first = _seconds(case, 1)
@@ -116,7 +116,7 @@ def about() -> dict[str, str | int | None]:
 
 
 def table(figures: Iterable[Figures]) -> Table:
-    """A row for each piece of work."""
+    """A row for each workload."""
     here = about()
     title = f"{here['device']}, {here['cores']} cores; cornu {here['cornu']}, JAX {here['jax']}"
     drawn = Table("work", title=title)
@@ -149,7 +149,7 @@ def _fit(title: str, model: cornu.Model, data: tuple[np.ndarray, np.ndarray], ba
 
 
 def _rounds(case: Case, seconds: float) -> Iterator[float]:
-    """The seconds of each round."""
+    """The duration of each round in seconds."""
     end = time.monotonic() + seconds
     number = 0
     while number < _LEAST_ROUNDS or time.monotonic() < end:

@@ -1,6 +1,6 @@
-"""The networks of `cornu bench`: each function takes the `keras` module, and no line names cornu.
+"""The networks of `cornu bench`: each function takes the `keras` module, and cornu is not mentioned anywhere.
 
-So the comparison with other libraries, in the repository's `benchmarks/`, runs the same lines on all of them.
+So the comparison with other libraries, in the repository's `benchmarks/`, runs the same code on all of them.
 """
 
 from types import ModuleType
@@ -45,7 +45,7 @@ def transformer(keras: ModuleType, time: int = 128, width: int = 128, depth: int
     layers: Any = keras.layers
 
     class Positions(layers.Layer):
-        """Adds a learned vector to each place."""
+        """Adds a learned vector at each position."""
 
         def build(self, input_shape: Any) -> None:
             self.table = self.add_weight(shape=(time, width), initializer="uniform", name="table")

@@ -1,10 +1,10 @@
-"""List the runs that `callbacks.RunRecord` kept, or say what sets two of them apart.
+"""List the runs recorded by `callbacks.RunRecord`, or compare two of them.
 
-`cornu runs DIR` has a row for each run, the oldest first; `cornu runs diff A B` takes the folders of two runs. Either
-also writes a page: one file of HTML, which needs nothing else.
+`cornu runs DIR` shows a row for each run, the oldest first; `cornu runs diff A B` compares the directories of two runs.
+Either can also write a page: one self-contained HTML file.
 
-Files may come from anywhere: what they say is shown letter by letter, and what cannot be read is told. The exit status
-is 0, or 2 where there is no run in the folder.
+Files may come from anywhere: their text is escaped, and unreadable files are reported. The exit status is 0, or 2 if
+there are no runs in the directory.
 """
 
 import argparse
@@ -19,15 +19,15 @@ from cornu.cli.runs import page
 from cornu.cli.runs.comparison import comparison
 from cornu.cli.runs.report import Report, Table, overview
 
-_LONGEST = 600  # signs of one cell
-_WIDTH = 200  # signs of a line where no terminal says how many it has
+_LONGEST = 600  # maximum length of a cell
+_WIDTH = 200  # line width without a terminal
 _WIDEST = 10**6
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What `cornu runs` takes."""
+    """The arguments of `cornu runs`."""
     parser.usage = "cornu runs [--html FILE] DIR\n       cornu runs [--html FILE] diff A B"
-    parser.add_argument("folders", nargs="+", metavar="DIR", help="a folder of runs, or `diff` and the folders of two")
+    parser.add_argument("folders", nargs="+", metavar="DIR", help="a directory of runs, or `diff` and two runs")
     parser.add_argument("--html", metavar="FILE", help="write a page, with the curves of the metrics, instead")
 
 
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the tables, or write the page."""
     first, *others = options.folders
     if others and (first != "diff" or len(others) != 2):
-        print("cornu runs: give one folder of runs, or `diff` and the folders of two runs.", file=sys.stderr)
+        print("cornu runs: pass one directory of runs, or `diff` and the directories of two runs.", file=sys.stderr)
         return 2
     paths = list(map(Path, others or [first]))
     missing = _missing(paths, alone=bool(others))
@@ -57,21 +57,21 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _missing(paths: list[Path], alone: bool) -> str:
-    """What is wrong with the folders; nothing where nothing is.
+    """What is wrong with the directories; empty if nothing is.
 
     Args:
-        paths: the folders.
-        alone: whether each must be a run, rather than have some.
+        paths: the directories.
+        alone: whether each must be a run, rather than contain runs.
     """
     for path in paths:
         name = spelling.plain(repr(str(path)))
         if not path.is_dir():
-            return f"there is no folder {name}."
+            return f"there is no directory {name}."
         found = runs.find(path)
         if not found:
-            return f"there is no run in {name}. callbacks.RunRecord({name}) keeps one of each fit."
+            return f"there is no run in {name}. callbacks.RunRecord({name}) records each fit."
         if alone and found != [path]:
-            return f"{name} is a folder of runs. Name one of them, such as {spelling.plain(repr(str(found[-1])))}."
+            return f"{name} is a directory of runs. Pass one of them, such as {spelling.plain(repr(str(found[-1])))}."
     return ""
 
 
@@ -93,11 +93,11 @@ def show(report: Report) -> None:
         out.print(_drawn(part, shown) if part.rows else text.Text(part.otherwise))
         if shown < len(part.columns):
             names = ", ".join(name for name in part.columns[shown:] if name != "best")
-            out.print(_plain(f"Without room here: {names}.", "dim"))
+            out.print(_plain(f"Not enough space for: {names}.", "dim"))
 
 
 def _with_room(part: Table, out: console.Console) -> int:
-    """How many columns of a table have room in a terminal; those that are needed always have."""
+    """The number of table columns that fit in a terminal; required ones always do."""
     wide = out.options.update(width=_WIDEST, max_width=_WIDEST)
     for count in range(len(part.columns), part.needed, -1):
         if measure.Measurement.get(out, wide, _drawn(part, count)).maximum <= out.width:
@@ -115,6 +115,6 @@ def _drawn(part: Table, count: int) -> table.Table:
 
 
 def _plain(cell: str, style: str = "") -> text.Text:
-    """A text letter by letter: no markup, and what a terminal could obey as its code."""
+    """Literal text: without markup, and with control characters escaped."""
     cut = cell if len(cell) <= _LONGEST else f"{cell[:_LONGEST]}…"
     return text.Text(spelling.plain(cut).replace("\n", "\\n").replace("\t", "\\t"), style)

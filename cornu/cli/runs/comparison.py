@@ -1,7 +1,7 @@
-"""What sets two runs apart: settings, data, versions, code, and how their metrics went.
+"""The differences between two runs: settings, data, versions, code, and metrics.
 
-Settings are compared part by part, layers by their names. A name that a layer was given by itself depends on how many
-the process had made before, so those are counted anew.
+Settings are compared part by part, layers by name. Automatic layer names depend on how many layers the process had
+created before, so they are renumbered.
 """
 
 import json
@@ -14,11 +14,11 @@ from cornu.cli.runs import report
 from cornu.cli.runs.report import Report, Table
 from cornu.runs import Record, Run
 
-_FOLLOWS = {"module", "registered_name", "build_config", "build_input_shape", "shared_object_id"}  # from the rest
-_USUAL = {"name", "trainable", "dtype"}  # left out where an object is shown in a few words
+_FOLLOWS = {"module", "registered_name", "build_config", "build_input_shape", "shared_object_id"}  # redundant
+_USUAL = {"name", "trainable", "dtype"}  # omitted in short descriptions of objects
 _ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "—"})()
-_LONGEST = 200  # signs of a value
-_MOST = 300  # rows of a table
+_LONGEST = 200  # maximum length of a value
+_MOST = 300  # maximum number of table rows
 _SETTINGS = ("command", "seeds", "model", "compile", "fit")
 _VERSIONS = ("versions", "machine", "environment")
 _COLUMNS = ("", "A", "B")
@@ -30,11 +30,11 @@ _FACTS = {
     "End": report.ended,
     "Epochs": report.epochs,
 }
-_SIGNS = 12  # of a revision or a hash
+_SIGNS = 12  # displayed length of a revision or a hash
 
 
 def comparison(a: Run, b: Run) -> Report:
-    """What sets two runs apart."""
+    """The differences between two runs."""
     runs = {"A": a, "B": b}
     settings, versions = (
         [{key: run.facts.get(key) for key in keys} for run in (a, b)] for keys in (_SETTINGS, _VERSIONS)
@@ -50,29 +50,29 @@ def comparison(a: Run, b: Run) -> Report:
     notes = [f"{name}: {problem}" for name, run in runs.items() for problem in run.problems]
     texts = {f"Changes since the last commit in {name}": run.patch for name, run in runs.items() if run.patch}
     named = {f"{name}: {run.name}": run for name, run in runs.items()}
-    return Report("What sets two runs apart", notes, tables, named, texts)
+    return Report("Comparison of two runs", notes, tables, named, texts)
 
 
 def _course(a: Run, b: Run) -> Iterator[tuple[str, str, str]]:
     for title, fact in _FACTS.items():
         yield title, fact(a), fact(b)
     if "goes_on" in a.facts or "goes_on" in b.facts:
-        yield "Goes on from", shown(a.facts.get("goes_on", _ABSENT)), shown(b.facts.get("goes_on", _ABSENT))
+        yield "Resumed from", shown(a.facts.get("goes_on", _ABSENT)), shown(b.facts.get("goes_on", _ABSENT))
 
 
 def _table(title: str, rows: Iterator[tuple[str, str, str]]) -> Table:
-    """A table of what differs."""
+    """A table of differences."""
     shown = [*islice(rows, _MOST)]
     if next(rows, None) is not None:
         shown.append(("… and more", "", ""))
-    return Table(title, _COLUMNS, shown, "The same, as far as it is known.", len(_COLUMNS))
+    return Table(title, _COLUMNS, shown, "No known differences.", len(_COLUMNS))
 
 
 # ---------------------------------------------------------------- settings
 
 
 def differences(a: object, b: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str, str]]:
-    """(where, the one, the other) of what differs between two settings."""
+    """(where, first, second) for each difference between two settings."""
     if a == b:
         return
     inner = _parts(a), _parts(b)
@@ -86,7 +86,7 @@ def differences(a: object, b: object, path: tuple[str, ...] = ()) -> Iterator[tu
 
 
 def _parts(value: object) -> Record | None:
-    """What a setting is made of, by name; None where it is one value."""
+    """The parts of a setting, by name; None if it is a single value."""
     if isinstance(value, dict):
         return value
     if not isinstance(value, list):
@@ -114,7 +114,7 @@ def _name(item: object) -> Any:
 
 
 def renamed(settings: object) -> object:
-    """Settings in which the names that layers were given by themselves count from one again."""
+    """Settings in which automatic layer names are renumbered from one."""
     names: dict[str, str] = {}
     given: dict[str, int] = {}
     for part in _named(settings):
@@ -143,7 +143,7 @@ def _with_names(settings: object, names: dict[str, str]) -> object:
 
 
 def shown(value: object) -> str:
-    """A setting in a few words: an object as the call that makes it."""
+    """A short description of a setting: an object as the call that creates it."""
     if isinstance(value, dict) and isinstance(value.get("class_name"), str):
         config = value.get("config")
         given = config.items() if isinstance(config, dict) else ()
@@ -186,13 +186,13 @@ def _facts_of_code(run: Run) -> dict[str, str]:
 
 
 def _by_file(patch: str) -> dict[str, str]:
-    """What was changed in each file."""
+    """The changes in each file."""
     parts = re.split(r"^diff --git ", patch, flags=re.MULTILINE)[1:]
     return {part.partition("\n")[0].rpartition(" b/")[2]: part for part in parts}
 
 
 def _size(patch: str) -> str:
-    """How many lines a patch adds and takes away."""
+    """The number of lines a patch adds and removes."""
     lines = patch.splitlines()
     added, gone = (sum(s.startswith(sign) and not s.startswith(sign * 3) for s in lines) for sign in "+-")
     return f"+{added} −{gone} lines" if patch else repr(_ABSENT)
@@ -215,7 +215,7 @@ def _best(run: Run, name: str) -> str:
 
 
 def _parting(a: dict[int, float], b: dict[int, float]) -> str:
-    """From which epoch on two curves differ."""
+    """The first epoch in which two curves differ."""
     common = sorted(a.keys() & b.keys())
     if not common:
         return "no epoch in common"

@@ -1,6 +1,6 @@
-"""A report as a page: one file of HTML, with its style and its drawings in it, which loads and runs nothing.
+"""A report as a web page: one HTML file, including its style and its charts, without scripts or external resources.
 
-Every text is from a file, and comes onto the page as text: letters that HTML or a reader could obey become codes.
+All text comes from files, and is escaped.
 """
 
 import html
@@ -12,15 +12,15 @@ from cornu import spelling
 from cornu.cli.runs import report
 from cornu.cli.runs.report import Report, Table
 
-_MOST_RUNS = 12  # whose curves are drawn: as many as colours can be told apart
-_LONGEST = 2000  # signs of a cell
-_SHORT = 40  # signs of a cell that stays in one line
+_MOST_RUNS = 12  # maximum number of runs with curves: as many as there are distinct colors
+_LONGEST = 2000  # maximum length of a cell
+_SHORT = 40  # maximum length of a cell without line breaks
 _LONGEST_TEXT = 200_000
-_WIDTH, _HEIGHT = 440, 250  # of a chart
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 10, 26  # of what is not the curves' room
+_WIDTH, _HEIGHT = 440, 250  # size of a chart
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 10, 26  # margins around the plot area
 _TICKS = 5
-_MOST_POINTS = 1000  # pairs of points, of a curve
-_LARGEST = 1e100  # of a value that is drawn
+_MOST_POINTS = 1000  # maximum number of pairs of points in a curve
+_LARGEST = 1e100  # maximum of a plotted value
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2430; --faint: #667085; --line: #d8dde6; --back: #fff; --card: #f6f8fb;
@@ -89,7 +89,7 @@ def _cell(text: str) -> str:
 
 
 def _charts(shown: Report) -> Iterator[str]:
-    """The curves of each metric in a chart of its own, those of the validation dashed."""
+    """A chart for each metric, with the validation curves dashed."""
     last = dict([*shown.runs.items()][-_MOST_RUNS:])
     curves = {name: run.curves for name, run in last.items()}
     names = report.in_order(metric for run in curves.values() for metric in run)
@@ -98,7 +98,7 @@ def _charts(shown: Report) -> Iterator[str]:
     colors = {name: f"hsl({360 * index // len(last) + 215} 75% var(--shade))" for index, name in enumerate(last)}
     yield "<h2>Curves</h2>"
     if len(last) < len(shown.runs):
-        yield f'<p class="note">Of the last {len(last)} runs.</p>'
+        yield f'<p class="note">Showing the last {len(last)} runs.</p>'
     key = "".join(f'<li><span style="background:{colors[name]}"></span>{_text(name)}</li>' for name in last)
     yield f'<ul class="key">{key}</ul>\n<div class="charts">'
     for base in dict.fromkeys(name.removeprefix("val_") for name in names):
@@ -114,7 +114,7 @@ def _charts(shown: Report) -> Iterator[str]:
 
 
 def _chart(drawn: Sequence[tuple[str, str, bool, dict[int, float]]]) -> str:
-    """Curves as (name, colour, whether it is dashed, values by epoch)."""
+    """Curves as (name, color, whether it is dashed, values by epoch)."""
     points = [(epoch + 1, value) for *_, values in drawn for epoch, value in values.items() if _has_place(value)]
     if not points:
         return "<p>No finite value.</p>"
@@ -140,7 +140,7 @@ def _has_place(value: float) -> bool:
 
 
 def _pieces(values: dict[int, float]) -> Iterator[list[tuple[int, float]]]:
-    """A curve in pieces, between values that have no place in a chart; of very many points the least and largest."""
+    """A curve in pieces, split at values that cannot be plotted; of very many points, the minima and maxima."""
     for drawn, piece in groupby(sorted(values.items()), lambda point: _has_place(point[1])):
         if drawn:
             points = list(piece)
@@ -161,12 +161,12 @@ def _line(points: list[tuple[float, float]]) -> str:
 
 
 class Axis:
-    """Where numbers lie in a drawing.
+    """Maps numbers to positions in a drawing.
 
     Args:
-        numbers: those that must have a place.
-        start, end: the places of the least and the largest.
-        whole: whether ticks are whole numbers.
+        numbers: the numbers that must fit.
+        start, end: the positions of the minimum and the maximum.
+        whole: whether ticks are integers.
     """
 
     def __init__(self, numbers: Sequence[float], start: float, end: float, whole: bool = False):
@@ -178,13 +178,13 @@ class Axis:
         self.step = max(1.0, self.step) if whole else self.step
 
     def __call__(self, number: float) -> float:
-        """The place of a number."""
+        """The position of a number."""
         span = self.high - self.low
         return self.start + ((number - self.low) / span if span else 0.5) * (self.end - self.start)
 
     @property
     def ticks(self) -> list[float]:
-        """Round numbers within."""
+        """Round numbers within the range."""
         if self.low == self.high:
             return [self.low]
         first = math.ceil(self.low / self.step)

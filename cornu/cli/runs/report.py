@@ -1,4 +1,4 @@
-"""What is said of runs, as tables of texts, before a terminal or a page shows them; and the table of a folder."""
+"""Reports about runs as tables of text, for display in a terminal or on a page; and the table of a directory."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from cornu.runs import Run
 
 _NEEDED = ("Run", "Began", "Took", "End", "Epochs")
-_LONGEST = 80  # signs of an error's message
+_LONGEST = 80  # maximum length of an error message
 _PLURAL = {True: "", False: "s"}
 
 
@@ -15,11 +15,11 @@ class Table(NamedTuple):
     """A table.
 
     Attributes:
-        title: what it is of.
+        title: its title.
         columns: the names of its columns.
-        rows: the texts of its cells.
-        otherwise: what to say where there are no rows.
-        needed: how many columns, the first, must be shown where there is little room.
+        rows: the text of its cells.
+        otherwise: text to show if there are no rows.
+        needed: number of leading columns that must always be shown.
     """
 
     title: str
@@ -30,13 +30,13 @@ class Table(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What is shown.
+    """The content to display.
 
     Attributes:
-        title: what it is of.
-        notes: what could not be read, and what else is to be said first.
+        title: its title.
+        notes: what could not be read, and other remarks.
         tables: the tables.
-        runs: the runs, by the names that they have here, whose curves a page shows.
+        runs: the runs whose curves are shown on a page, by the names used here.
         texts: long texts by title, for a page.
     """
 
@@ -48,7 +48,7 @@ class Report(NamedTuple):
 
 
 def overview(folder: str, found: Sequence[Run]) -> Report:
-    """A row for each run of a folder."""
+    """A row for each run in a directory."""
     names = in_order(name for run in found for name in run.curves)
     heads = [head for name in names for head in (name, "best")]
     rows = [
@@ -68,13 +68,13 @@ def overview(folder: str, found: Sequence[Run]) -> Report:
 
 
 def by_name(found: Sequence[Run]) -> dict[str, Run]:
-    """Runs by the names of their folders, or by their paths where two have one name."""
+    """Runs by the names of their directories, or by their paths if two have the same name."""
     names = [run.name for run in found]
     return {run.name if names.count(run.name) == 1 else str(run.path): run for run in found}
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Names of metrics, each once: the losses first, each before the same of the validation."""
+    """Names of metrics, each once: the losses first, each before its validation counterpart."""
     known = dict.fromkeys(names)
     bare = dict.fromkeys(name.removeprefix("val_") for name in sorted(known, key=_weight))
     return [name for base in bare for name in (base, f"val_{base}") if name in known]
@@ -89,7 +89,7 @@ def _weight(name: str) -> tuple[bool, bool]:
 
 
 def began(run: Run) -> str:
-    """When a run began, as its own clock had it."""
+    """When a run started, by its own clock."""
     try:
         return datetime.fromisoformat(str(run.facts.get("began"))).strftime("%Y-%m-%d %H:%M")
     except ValueError:
@@ -97,7 +97,7 @@ def began(run: Run) -> str:
 
 
 def took(run: Run) -> str:
-    """How long a run took, as far as it is known."""
+    """The duration of a run, if known."""
     seconds = (run.end or (run.epochs[-1] if run.epochs else {})).get("seconds")
     if not isinstance(seconds, (int, float)) or not 0 <= seconds < 1e10:
         return "?"
@@ -119,7 +119,7 @@ def ended(run: Run) -> str:
 
 
 def epochs(run: Run) -> str:
-    """How many epochs a run has, and was to have."""
+    """The number of epochs of a run, done and planned."""
     wanted = _inner(run.facts, "fit", "epochs")
     done = f"{len(run.epochs)} of {wanted}" if isinstance(wanted, int) else str(len(run.epochs))
     return f"{done}, resumed" if run.facts.get("goes_on") else done
@@ -139,5 +139,5 @@ def _values(run: Run, name: str) -> tuple[str, str]:
 
 
 def number(value: float) -> str:
-    """A number as people read it."""
+    """A number formatted for reading."""
     return f"{value:.5g}"

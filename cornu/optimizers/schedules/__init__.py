@@ -49,5 +49,5 @@ def serialize(learning_rate_schedule: LearningRateSchedule) -> ConfigDict:
 
 
 def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
-    """The schedule that `serialize` wrote down as `config`."""
+    """The schedule described by `config`, the result of `serialize`."""
     return catalogue.deserialize(config, custom_objects)

@@ -1,7 +1,7 @@
-"""Learning-rate schedules: functions of the step number, given to an optimizer in place of a number.
+"""Learning-rate schedules: functions of the step number, passed to an optimizer in place of a number.
 
-The step is the count of updates made so far; all arithmetic is float32, so that a schedule may be part of a
-compiled training step.
+The step is the number of updates so far; all arithmetic is in float32, so that a schedule can be part of a compiled
+training step.
 """
 
 import abc
@@ -29,7 +29,7 @@ __all__ = [
 class LearningRateSchedule(Configurable, abc.ABC):
     """Base of all schedules: `schedule(step)` is the learning rate.
 
-    Subclass it and write `__call__`; arguments kept as attributes of the same name make up the config.
+    Subclass it and implement `__call__`; arguments stored as attributes of the same name form the config.
 
     Example:
 
@@ -53,9 +53,9 @@ class ExponentialDecay(LearningRateSchedule):
 
     Args:
         initial_learning_rate: rate at step 0.
-        decay_steps: steps over which the rate is multiplied by `decay_rate`, more than 0.
+        decay_steps: number of steps over which the rate is multiplied by `decay_rate`, greater than 0.
         decay_rate: factor.
-        staircase: whether the exponent is rounded down, so that the rate falls at intervals. Defaults to False.
+        staircase: whether to round the exponent down, so that the rate drops at intervals. Defaults to False.
         name: name kept in the config.
 
     Example:
@@ -89,9 +89,9 @@ class InverseTimeDecay(LearningRateSchedule):
 
     Args:
         initial_learning_rate: rate at step 0.
-        decay_steps: the unit of time in steps, more than 0.
-        decay_rate: how much the divisor grows in one unit.
-        staircase: whether the number of units is rounded down. Defaults to False.
+        decay_steps: the unit of time in steps, greater than 0.
+        decay_rate: increase of the divisor per unit of time.
+        staircase: whether to round the number of units down. Defaults to False.
         name: name kept in the config.
 
     Example:
@@ -124,7 +124,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     """`values[0]` up to and including step `boundaries[0]`, then `values[1]` up to `boundaries[1]`, and so on.
 
     Args:
-        boundaries: ascending steps.
+        boundaries: increasing step numbers.
         values: rates, one more than there are boundaries.
         name: name kept in the config.
 
@@ -142,7 +142,8 @@ class PiecewiseConstantDecay(LearningRateSchedule):
             )
         if list(boundaries) != sorted(boundaries):
             raise ValueError(
-                f"PiecewiseConstantDecay: boundaries must ascend. Received: boundaries={validate.shown(boundaries)}."
+                "PiecewiseConstantDecay: boundaries must be increasing. Received: "
+                f"boundaries={validate.shown(boundaries)}."
             )
         self.boundaries = boundaries
         self.values = values
@@ -154,14 +155,14 @@ class PiecewiseConstantDecay(LearningRateSchedule):
 
 
 class PolynomialDecay(LearningRateSchedule):
-    """From the initial to the end rate along `(1 - step / decay_steps) ** power`.
+    """Decays from the initial to the end rate along `(1 - step / decay_steps) ** power`.
 
     Args:
         initial_learning_rate: rate at step 0.
-        decay_steps: steps until the end rate is reached, more than 0.
-        end_learning_rate: rate from then on. Defaults to 0.0001.
-        power: exponent; 1 is a straight line. Defaults to 1.0.
-        cycle: whether to start again at the end, each time with `decay_steps` more steps. Defaults to False.
+        decay_steps: number of steps until the end rate is reached, greater than 0.
+        end_learning_rate: rate after the decay. Defaults to 0.0001.
+        power: exponent; 1 is linear. Defaults to 1.0.
+        cycle: whether to restart at the end, each time with `decay_steps` more steps. Defaults to False.
         name: name kept in the config.
 
     Example:
@@ -197,18 +198,18 @@ class PolynomialDecay(LearningRateSchedule):
 
 
 class CosineDecay(LearningRateSchedule):
-    """Half a cosine wave down to `alpha` times the start, after an optional linear rise.
+    """Half a cosine wave down to `alpha` times the initial rate, after an optional linear warmup.
 
-    `rate * ((1 - alpha) * (1 + cos(pi * step / decay_steps)) / 2 + alpha)`, where the rate is `warmup_target` (and
-    the step counts from the end of the rise) if there is one, else `initial_learning_rate`.
+    `rate * ((1 - alpha) * (1 + cos(pi * step / decay_steps)) / 2 + alpha)`, where the rate is `warmup_target` (and the
+    step counts from the end of the warmup) if there is one, else `initial_learning_rate`.
 
     Args:
         initial_learning_rate: rate at step 0.
-        decay_steps: steps of the decay, more than 0.
-        alpha: lowest rate as a share of the highest. Defaults to 0.0.
+        decay_steps: number of steps of the decay, greater than 0.
+        alpha: final rate as a fraction of the highest. Defaults to 0.0.
         name: name kept in the config.
-        warmup_target: rate at the end of the rise; None starts with the decay.
-        warmup_steps: steps of the rise. Defaults to 0.
+        warmup_target: rate at the end of the warmup; None skips the warmup.
+        warmup_steps: number of warmup steps. Defaults to 0.
 
     Example:
 
@@ -251,14 +252,14 @@ class CosineDecay(LearningRateSchedule):
 
 
 class CosineDecayRestarts(LearningRateSchedule):
-    """Cosine decays one after the other, each `t_mul` times as long as the one before.
+    """A sequence of cosine decays, each `t_mul` times as long as the previous one.
 
     Args:
         initial_learning_rate: rate at step 0.
-        first_decay_steps: steps of the first decay, more than 0.
-        t_mul: factor from the length of one decay to that of the next. Defaults to 2.0.
-        m_mul: factor from the starting rate of one decay to that of the next. Defaults to 1.0.
-        alpha: lowest rate as a share of `initial_learning_rate`. Defaults to 0.0.
+        first_decay_steps: number of steps of the first decay, greater than 0.
+        t_mul: ratio between the lengths of successive decays. Defaults to 2.0.
+        m_mul: ratio between the initial rates of successive decays. Defaults to 1.0.
+        alpha: final rate as a fraction of `initial_learning_rate`. Defaults to 0.0.
         name: name kept in the config.
 
     Example:
@@ -300,19 +301,19 @@ class CosineDecayRestarts(LearningRateSchedule):
         return self.initial_learning_rate * ((1 - self.alpha) * wave + self.alpha)
 
     def _start(self, restarts: jax.Array) -> jax.Array:
-        """The step of a restart: the lengths before it are `1 + t_mul + t_mul**2 + ...` times the first."""
+        """The step of a restart: the preceding lengths are `1 + t_mul + t_mul**2 + ...` times the first."""
         if self.t_mul == 1.0:
             return self.first_decay_steps * restarts
         return self.first_decay_steps * (1 - jnp.power(_float32(self.t_mul), restarts)) / (1 - self.t_mul)
 
 
 def _half_cosine(share: jax.Array) -> jax.Array:
-    """From 1 at `share` 0 to 0 at `share` 1."""
+    """Decreases from 1 at `share` 0 to 0 at `share` 1."""
     return 0.5 * (1 + jnp.cos(jnp.pi * share))
 
 
 def _whole(step: jax.Array, length: float) -> jax.Array:
-    """`floor(step / length)`, exact for multiples too: a compiled division by a constant may be a little off."""
+    """`floor(step / length)`, exact for multiples too: compiled division by a constant may be slightly off."""
     guess = jnp.floor(step / length)
     too_low, too_high = step >= (guess + 1) * length, step < guess * length
     return guess + too_low.astype("float32") - too_high.astype("float32")
@@ -321,7 +322,7 @@ def _whole(step: jax.Array, length: float) -> jax.Array:
 def _positive(value: float, name: str, owner: LearningRateSchedule) -> float:
     if value <= 0:
         raise ValueError(
-            f"{validate.describe(owner)}: {name} must be more than 0. Received: {name}={validate.shown(value)}."
+            f"{validate.describe(owner)}: {name} must be greater than 0. Received: {name}={validate.shown(value)}."
         )
     return value
 

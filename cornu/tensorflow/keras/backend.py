@@ -582,7 +582,7 @@ def ctc_batch_cost(y_true: Tensor, y_pred: Tensor, input_length: object, label_l
 def ctc_decode(
     y_pred: Tensor, input_length: object, greedy: bool = True, beam_width: int = 100, top_paths: int = 1
 ) -> tuple[list, object]:
-    """The likeliest labels, from probabilities of which the last class is the blank.
+    """The most likely labels, from probabilities of which the last class is the blank.
 
     Returns:
         A list of `top_paths` arrays of labels, with -1 after the end of each row, and their scores.
@@ -697,7 +697,7 @@ def depthwise_conv2d(
     data_format: str | None = None,
     dilation_rate: Sizes = (1, 1),
 ) -> jax.Array:
-    """Convolution of each channel by itself."""
+    """Convolution of each channel separately."""
     return ops.depthwise_conv(x, depthwise_kernel, strides, padding, data_format, dilation_rate)
 
 
@@ -710,7 +710,7 @@ def separable_conv2d(
     data_format: str | None = None,
     dilation_rate: Sizes = (1, 1),
 ) -> jax.Array:
-    """Convolution of each channel by itself, then of all of them at each point."""
+    """Convolution of each channel separately, then of all of them at each point."""
     return ops.separable_conv(x, depthwise_kernel, pointwise_kernel, strides, padding, data_format, dilation_rate)
 
 

@@ -1,12 +1,12 @@
-"""Mistakes that raise no error: seen in the model, in its data or in its numbers, and said once, with the cure.
+"""Mistakes that raise no error: detected in the model, its data or its numbers, and reported once, with a fix.
 
-Each check is a function from a `Case` to a sentence, or None where all is well. There are four times to ask: when the
-model and a first batch are looked at anyway; before the first step of a `fit` on arrays in memory, of which a sample is
-looked at; as later batches come, whose labels are looked at anyway; and after an epoch whose loss, which is read
-anyway, is not a number. A healthy training is looked through once, for milliseconds, and told nothing. What cannot work
-at all is refused in `prepare` instead.
+Each check is a function from a `Case` to a sentence, or None. Checks run at four times: when the model and a first
+batch are examined anyway; before the first step of a `fit` on arrays in memory, of which a sample is examined; as later
+batches arrive, whose labels are examined anyway; and after an epoch whose loss, which is read anyway, is not finite. A
+healthy run is checked once, within milliseconds, without a message. Anything that cannot work at all is rejected in
+`prepare` instead.
 
-`config.disable_preflight()` leaves out the checks before training.
+`config.disable_preflight()` disables the checks before training.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ from cornu.training.execution.signature import signature
 
 Check = Callable[[Case], str | None]
 
-_REASONS = {"no_probabilities", "labels_below_zero"}  # for a loss that is not a number, said before
+_REASONS = {"no_probabilities", "labels_below_zero"}  # causes of a NaN loss that were already reported
 
 OF_A_BATCH: tuple[Check, ...] = (
     endings.one_unit, endings.activated_twice, endings.sigmoid_of_classes, endings.no_logits, endings.no_probabilities,
@@ -40,13 +40,13 @@ OF_ARRAYS: tuple[Check, ...] = (
 def of_a_batch(
     model: object, data: tuple, pairs: list[tuple], ends: dict[int, str | None], readers: list[Reader]
 ) -> None:
-    """Say what is wrong with a model and its data, both of which work.
+    """Report mistakes in a model and its data, both of which run.
 
     Args:
         model: the model, compiled and built.
         data: (x, y, sample_weight) of a first batch.
         pairs: (name, loss, labels, predictions) for each output that has a loss.
-        ends: the activations that the predictions end with, by identity.
+        ends: the final activations of the predictions, by identity.
         readers: the layers that read the inputs first.
     """
     if settings.read("preflight"):
@@ -54,13 +54,13 @@ def of_a_batch(
 
 
 def of_arrays(model: Any, batches: Batches, checks: Batches | None, was_split: bool) -> None:
-    """Say what is wrong with the data of a `fit`, where all of it is in memory; like data are looked at once.
+    """Report mistakes in the data of a `fit`, if all of it is in memory; equal data are examined once.
 
     Args:
         model: the model, compiled and built.
-        batches: what it is trained on.
-        checks: what it is validated on.
-        was_split: whether that was cut from the end of the same arrays.
+        batches: the training data.
+        checks: the validation data.
+        was_split: whether that was split from the end of the same arrays.
     """
     arrays, held_out = batches.source.arrays, checks.source.arrays if checks is not None else None
     if arrays is None or not settings.read("preflight"):
@@ -76,7 +76,7 @@ def of_arrays(model: Any, batches: Batches, checks: Batches | None, was_split: b
 
 
 def of_later_batches(model: object) -> Callable[[tuple], None]:
-    """A function that is given each batch of a training as it comes, and says what is wrong with their order."""
+    """A function that receives each batch of a run as it arrives, and reports problems with their order."""
     sorted_batches = rows.SortedBatches()
 
     def look(batch: tuple) -> None:
@@ -86,13 +86,13 @@ def of_later_batches(model: object) -> Callable[[tuple], None]:
 
 
 def after_epoch(model: Any, logs: Logs, epoch: int, arrays: tuple | None) -> None:
-    """Say why a loss is not a number.
+    """Explain a loss that is not finite.
 
     Args:
         model: the model.
-        logs: what the epoch gave.
+        logs: the logs of the epoch.
         epoch: its number, from 0.
-        arrays: the data where it is in memory.
+        arrays: the data if it is in memory.
     """
     finite = all(is_finite(value) for name, value in logs.items() if name.endswith("loss"))
     if not finite and not _REASONS & model._advised:

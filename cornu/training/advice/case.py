@@ -1,4 +1,4 @@
-"""What the checks look at."""
+"""The input of the checks."""
 
 from typing import Any, NamedTuple
 
@@ -14,19 +14,19 @@ class Output(NamedTuple):
     loss: Any
     family: str | None  # of the loss
     labels: Tensor
-    ending: str | None  # the activation it ends with, where that is known
+    ending: str | None  # its final activation, if known
     units: int | None  # the size of its last axis
 
 
 class Case(NamedTuple):
-    """A model and its data: a first batch before training, all that is in memory before `fit` and after an epoch."""
+    """A model and its data: a first batch before training, all data in memory before `fit` and after an epoch."""
 
     model: Any
     data: tuple  # x, y, sample_weight
     outputs: list[Output] = []
-    readers: list[Reader] = []  # the layers that read the inputs first, as the model's calls tell
-    held_out: tuple | None = None  # (x, y, sample_weight) of the validation, where that is in memory
-    was_split: bool = False  # whether these are the last rows, by `validation_split`
+    readers: list[Reader] = []  # the layers that read the inputs first, according to the model's calls
+    held_out: tuple | None = None  # (x, y, sample_weight) of the validation data, if in memory
+    was_split: bool = False  # whether these are the last rows, from `validation_split`
     batch_size: int | None = None
     shuffle: bool | str = True
     logs: Logs = {}
@@ -49,5 +49,5 @@ class Case(NamedTuple):
 
 
 def name_of(loss: object) -> str:
-    """What a loss is called."""
+    """The name of a loss."""
     return str(getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__))

@@ -1,4 +1,4 @@
-"""Batches that several devices cannot share, so that each of them computes the whole."""
+"""Batches that cannot be split over several devices, so that each of them computes the whole batch."""
 
 import jax
 import numpy as np
@@ -8,7 +8,7 @@ from cornu.training.advice.case import Case
 
 
 def batches_that_cannot_be_split(case: Case) -> str | None:
-    """A first batch whose rows do not divide evenly by the parts into which a distribution splits batches."""
+    """A first batch whose rows do not divide evenly by the number of parts into which a distribution splits batches."""
     distribution = placement.current()
     if distribution is None or len(case.model._computations["train"].prepared) > 1:
         return None
@@ -18,6 +18,7 @@ def batches_that_cannot_be_split(case: Case) -> str | None:
     if shape[0] < parts or placement.divides(sharding, shape):
         return None
     return (
-        f"a batch of {shape[0]} rows does not fall into {parts} equal parts, so each device computes the whole batch. "
-        f"Give a batch_size that {parts} divides, such as {-(-shape[0] // parts) * parts}."
+        f"a batch of {shape[0]} rows cannot be split into {parts} equal parts, so each device computes the whole "
+        "batch. "
+        f"Use a batch_size divisible by {parts}, such as {-(-shape[0] // parts) * parts}."
     )

@@ -1,7 +1,7 @@
-"""Inputs that a model takes as they are, though they are of very different sizes, or say nothing.
+"""Inputs that are used unscaled although their scales differ widely, or that carry no information.
 
-Only what goes into a layer that multiplies it by weights is looked at: what is normalized first, or looked up in a
-table, may have any size.
+Only inputs of layers that multiply them by weights are checked: inputs that are normalized first, or looked up in a
+table, may have any scale.
 """
 
 import math
@@ -16,16 +16,16 @@ from cornu.core.typing import Tensor
 from cornu.training import anatomy
 from cornu.training.advice.case import Case
 
-_LARGE = 200  # inputs beyond this are unscaled: pixels go to 255, images prepared for older networks to 152
-_LARGE_MEAN = 20  # of the sizes at one place; a rare value, divided by its deviation, is large in a few rows alone
-_RATIO = 1e5  # of the sizes of two columns, from which on the smaller one is not learned from
-_GAP = 100  # between neighbouring sizes: those of what a network or a decomposition gives follow one another closely
-_NOTHING = 1e-12  # beside the largest column, what is left of a column of zeros in floating point
-_FEWEST = 8  # rows that tell the size of a column
-_ENOUGH = 50  # rows that tell that a column is constant
-_SAMPLE = 512  # rows that are looked at
-_SMALL = 0.3  # constants below belong to classes that nobody is in, centered or not
-_BACKGROUND = 3  # columns of one constant are the background of pictures
+_LARGE = 200  # inputs above this are unscaled: pixels reach 255, images preprocessed for older networks 152
+_LARGE_MEAN = 20  # mean magnitude of a column; a standardized rare value is large only in a few rows
+_RATIO = 1e5  # ratio of two columns' magnitudes from which the smaller one is not learned from
+_GAP = 100  # ratio between adjacent magnitudes: features from a network or a decomposition have no such gaps
+_NOTHING = 1e-12  # relative to the largest column, a column of zeros up to rounding
+_FEWEST = 8  # minimum number of rows to estimate a column's magnitude
+_ENOUGH = 50  # minimum number of rows to call a column constant
+_SAMPLE = 512  # number of rows to examine
+_SMALL = 0.3  # smaller constants may be unused categories, centered or not
+_BACKGROUND = 3  # several columns with the same constant are the background of images
 
 
 class _Read(NamedTuple):
@@ -34,7 +34,7 @@ class _Read(NamedTuple):
     where: str  # `input "age": ` in messages; "" for the only input
     values: Tensor
     layer: Any
-    is_normalized: bool  # by what comes behind the layer
+    is_normalized: bool  # by what follows the layer
 
 
 def _read(case: Case) -> Iterator[_Read]:
@@ -71,15 +71,15 @@ def uneven_inputs(case: Case) -> str | None:
             large, small = int(np.nanargmax(sizes)), int(np.nanargmin(sizes))
             return (
                 f"{read.where}column {large} of the inputs is about {sizes[large]:.1g}, column {small} about "
-                f"{sizes[small]:.1g}, so {validate.describe(read.layer)} learns from the larger alone. Bring all "
-                "columns to one size: a Normalization layer that has seen the data, layer.adapt(x), in front, or "
+                f"{sizes[small]:.1g}, so {validate.describe(read.layer)} learns only from the larger one. Bring all "
+                "columns to the same scale: with a Normalization layer adapted to the data, layer.adapt(x), or with "
                 "(x - x.mean(axis=0)) / x.std(axis=0)."
             )
     return None
 
 
 def _sizes(values: np.ndarray) -> np.ndarray:
-    """The typical size of each column, NaN where it is mostly zero."""
+    """The typical magnitude of each column, NaN if it is mostly zero."""
     rows = np.abs(values.reshape(-1, values.shape[-1]).astype("float64"))
     dense = np.count_nonzero(rows, axis=0) * 2 >= len(rows)
     sizes = np.where(dense, rows.mean(axis=0), np.nan)
@@ -96,7 +96,7 @@ def _is_uneven(sizes: np.ndarray) -> bool:
 
 
 def unscaled_inputs(case: Case) -> str | None:
-    if uneven_inputs(case) is not None:  # which has the cure for this too
+    if uneven_inputs(case) is not None:  # whose advice covers this too
         return None
     for read in _read(case):
         constant = _constant(read.values)
@@ -106,14 +106,15 @@ def unscaled_inputs(case: Case) -> str | None:
             continue
         scaled = "x / 255, a Rescaling(1 / 255) layer" if low >= 0 and high <= 255 else "a Normalization layer"
         return (
-            f"{read.where}inputs from {low:g} to {high:g} go unscaled into {validate.describe(read.layer)}, which "
-            f"makes training slow or lets it fail. Bring them to about -1 to 1: {scaled}, or (x - mean) / deviation."
+            f"{read.where}inputs from {low:g} to {high:g} are passed unscaled to {validate.describe(read.layer)}, "
+            "which "
+            f"makes training slow or unstable. Scale them to about -1 to 1: {scaled}, or (x - mean) / deviation."
         )
     return None
 
 
 def _constant(values: np.ndarray) -> np.ndarray:
-    """The columns of a table that are one number in all rows, of which `constant_features` has more to say."""
+    """The columns of a table that are constant; `constant_features` examines them further."""
     if values.ndim != 2 or len(values) < _FEWEST:
         return np.zeros(values.shape[-1:], bool)
     return values.min(axis=0) == values.max(axis=0)
@@ -124,7 +125,7 @@ def _is_rarely_large(values: Tensor) -> bool:
 
 
 def constant_features(case: Case) -> str | None:
-    """A column of a table with one value in all rows, where that is neither a class nor a background."""
+    """A constant column of a table that is neither an unused category nor a background."""
     for read in _read(case):
         values = read.values
         if values.ndim != 2 or len(values) < _ENOUGH:
@@ -141,13 +142,13 @@ def constant_features(case: Case) -> str | None:
             if not is_background and np.all(values[:, column] == value):
                 return (
                     f"{read.where}column {column} of the inputs is {value:g} in every row, so nothing can be learned "
-                    "from it. Leave it out, or look for what went wrong when it was filled."
+                    "from it. Remove it, or check how it was created."
                 )
     return None
 
 
 def odd_indices(case: Case) -> str | None:
-    """What an `Embedding` cannot look up, though it does; numbers that are too large are refused in `prepare`."""
+    """Indices that an `Embedding` accepts but should not; indices that are too large are rejected in `prepare`."""
     looked_up = anatomy.embeddings(case.model)
     for tensor, values in anatomy.inputs_and_values(case.model, case.x) if looked_up else ():
         layer = next((layer for read, layer in looked_up if read is tensor), None)
@@ -155,16 +156,16 @@ def odd_indices(case: Case) -> str | None:
             continue
         if values.min() < 0:
             return (
-                f"{validate.describe(layer)} is given numbers down to {values.min():g}, and takes those below 0 for "
-                "rows from the end of its table. Count from 0, for example x + 1 with 0 for padding, and make "
+                f"{validate.describe(layer)} received indices down to {values.min():g}, and negative indices select "
+                "rows from the end of its table. Start at 0, for example x + 1 with 0 for padding, and make "
                 "input_dim one larger."
             )
         fractions = values[np.isfinite(values) & (values != np.floor(values))]
         if fractions.size:
             return (
-                f"{validate.describe(layer)} looks up whole numbers, and takes {fractions[0]:g} for "
-                f"{np.floor(fractions[0]):g}. Give it the numbers of words or classes as they are, not scaled; numbers "
-                "that measure something go into a Dense layer."
+                f"{validate.describe(layer)} looks up integers, and truncates {fractions[0]:g} to "
+                f"{np.floor(fractions[0]):g}. Pass the indices of words or classes unscaled; quantities "
+                "belong in a Dense layer."
             )
     return None
 

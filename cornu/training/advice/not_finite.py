@@ -1,4 +1,4 @@
-"""Why a loss is not a number, asked after an epoch in which it is not."""
+"""The cause of a loss that is not finite, checked after an epoch in which it occurs."""
 
 import math
 
@@ -22,14 +22,14 @@ def loss_that_is_no_number(case: Case) -> str | None:
             place = f"row {row}" + (f", column {column[0]}" if len(column) == 1 else "")
             kind = "NaN" if np.isnan(leaf[~np.isfinite(leaf)][0]) else "infinity"
             return (
-                f"{start} {name} holds {kind} (first in {place}). Leave such rows out or fill them in, for example "
-                f"{name} = np.nan_to_num({name}), and make a new model, since its weights are NaN now."
+                f"{start} {name} contains {kind} (first in {place}). Remove such rows or fill them in, for example "
+                f"{name} = np.nan_to_num({name}), and create a new model, since its weights are now NaN."
             )
     return f"{start} {_of_masked_rows(case) or _of_large_steps(case)}"
 
 
 def _of_masked_rows(case: Case) -> str | None:
-    """What to do about rows of which a mask leaves nothing, where a layer of the model takes averages over steps."""
+    """What to do about fully masked rows, if a layer of the model averages over steps."""
     inner = case.model._flatten_layers()
     if not any(isinstance(layer, layers.GlobalAveragePooling1D) for layer in inner):
         return None
@@ -42,24 +42,24 @@ def _of_masked_rows(case: Case) -> str | None:
                 if len(empty):
                     return (
                         f"{name} has rows in which every step is masked (the first is row {empty[0]}), so an average "
-                        f"over their steps is 0 / 0. Leave such rows out, or give them one step that is not {value:g}."
+                        f"over their steps is 0 / 0. Remove such rows, or give them a step that is not {value:g}."
                     )
     return None
 
 
 def _of_large_steps(case: Case) -> str:
-    checked = "the data holds no NaN, so " if case.x is not None else "if np.isnan(x).any() is False for your data, "
+    checked = "the data contains no NaN, so " if case.x is not None else "if np.isnan(x).any() is False for your data, "
     optimizer = case.model.optimizer
     rate = _rate(optimizer)
     cures = [] if rate is None else [f"a smaller learning rate than {rate:g}, such as {_tenth(rate):g}"]
     cures += [] if getattr(optimizer, "clipnorm", None) else ["clipnorm=1.0 in the optimizer"]
     sizes = [np.abs(leaf).max() for _, leaf in named_leaves(case.x, "x") if anatomy.is_numeric(leaf)]
     if sizes and max(sizes) > 10:
-        cures.append(f"inputs scaled to about -1 to 1 (they go up to {max(sizes):g})")
+        cures.append(f"inputs scaled to about -1 to 1 (they reach {max(sizes):g})")
     labels = [np.abs(leaf).max() for _, leaf in named_leaves(case.y, "y") if anatomy.is_numeric(leaf)]
     if labels and max(labels) > 1000:
         cures.append(f"labels scaled likewise (up to {max(labels):g})")
-    return f"{checked}the steps were too large, or the loss is not defined there. Try {'; '.join(cures)}."
+    return f"{checked}the steps were too large, or the loss is undefined there. Try {'; '.join(cures)}."
 
 
 def _rate(optimizer: object) -> float | None:
@@ -71,10 +71,10 @@ def _rate(optimizer: object) -> float | None:
 
 
 def _tenth(rate: float) -> float:
-    """A tenth of `rate`, or less, as a round number that is no more than 0.001."""
+    """A tenth of `rate`, or less, as a round number of at most 0.001."""
     return min(1e-3, 10.0 ** math.floor(math.log10(rate / 10))) if rate > 0 else 1e-3
 
 
 def is_finite(value: object) -> bool:
-    """Whether a value of the logs is finite, or not a number that could be otherwise."""
+    """Whether a value in the logs is finite, or not a number at all."""
     return not isinstance(value, (int, float)) or math.isfinite(value)

@@ -1,6 +1,6 @@
-"""Rows in an order, or in a place, in which they should not be: sorted labels, and rows to validate on that are known.
+"""Rows in a bad order or place: sorted labels, and validation rows that are also in the training data.
 
-Asked of arrays in memory, of which no more than a sample is looked at, and of the batches that other data give.
+Checks arrays in memory, of which a sample is examined, and batches from other data.
 """
 
 from collections.abc import Iterator
@@ -17,22 +17,22 @@ from cornu.training.data.convert import is_sparse, named_leaves
 if TYPE_CHECKING:
     from cornu.layers.layer import Layer
 
-_FEW_ROWS = 12  # labels of fewer rows are in order by chance
-_SAMPLE = 4096  # labels that tell whether they are sorted
-_FEW_IN_A_BATCH = 8  # rows of a batch are of one class by chance where they are fewer
-_MIXED = 4  # one batch in so many may be of several classes, where one class ends and the next begins
-_ENOUGH = 50  # rows of training and of validation, of which some may be the same on purpose where they are fewer
-_ROWS = 2048  # of each that are compared
-_BLOCKS, _WIDTH = 4, 64  # of a row: how many parts of it, and how many numbers of each
-_FEWEST = 5  # rows found in both
-_SHARE = 0.05  # of the rows to validate on, from which on one is told of those that are in both
-_NATURAL = 2  # how many times as often as within the training data rows must be found again
+_FEW_ROWS = 12  # fewer labels may be sorted by chance
+_SAMPLE = 4096  # number of labels to examine
+_FEW_IN_A_BATCH = 8  # fewer rows in a batch may be of one class by chance
+_MIXED = 4  # one in this many batches may contain several classes, at class boundaries
+_ENOUGH = 50  # fewer training or validation rows may be shared on purpose
+_ROWS = 2048  # number of rows of each to compare
+_BLOCKS, _WIDTH = 4, 64  # parts of a row to compare: their number and width
+_FEWEST = 5  # minimum number of rows found in both
+_SHARE = 0.05  # minimum fraction of validation rows to report
+_NATURAL = 2  # ratio to the fraction of duplicates within the training data
 
 _SHUFFLE = "order = np.random.permutation(len(x)); x, y = x[order], y[order]."
 
 
 def labels_in_order(case: Case) -> str | None:
-    """Labels before and behind the cut of `validation_split`."""
+    """Sorted labels before and after the cut of `validation_split`."""
     if not case.was_split or case.held_out is None:
         return None
     kept, held = _classes(case, case.y), _classes(case, case.held_out[1])
@@ -45,13 +45,13 @@ def labels_in_order(case: Case) -> str | None:
         return None
     lacks = f"class {missing[0]:g} is not in the training part" if len(missing) else f"all of it is class {held[0]:g}"
     return (
-        "the labels are sorted, and validation_split takes the last rows as they stand, before shuffling: "
+        "the labels are sorted, and validation_split takes the last rows, before shuffling: "
         f"{lacks if len(missing) else 'in the validation part ' + lacks}. Shuffle first: {_SHUFFLE}"
     )
 
 
 def labels_never_shuffled(case: Case) -> str | None:
-    """Sorted labels that are trained on in their order, batch after batch of one class."""
+    """Sorted labels used in order, so that most batches have a single class."""
     if case.shuffle is True or case.batch_size is None or _is_stateful(case.model):
         return None
     labels = _classes(case, case.y)
@@ -61,23 +61,23 @@ def labels_never_shuffled(case: Case) -> str | None:
     if len(labels) < 2 * case.batch_size or len(labels) < kinds * case.batch_size or not _are_sorted(labels):
         return None
     return (
-        f"the labels are sorted, and with shuffle={case.shuffle} most batches are of one class alone, so that the "
-        f"model forgets the others. Leave shuffle=True, or shuffle once: {_SHUFFLE}"
+        f"the labels are sorted, and with shuffle={case.shuffle} most batches contain a single class, so that the "
+        f"model forgets the others. Use shuffle=True, or shuffle once: {_SHUFFLE}"
     )
 
 
 class SortedBatches:
-    """Batches of one class alone, several of one and then several of another; asked of each batch as it comes."""
+    """Batches of a single class, several of one and then several of another; called on each batch as it arrives."""
 
     __name__ = "sorted_batches"
 
     def __init__(self) -> None:
-        self._runs: list[list] = []  # (class, how many batches in a row are of it alone)
+        self._runs: list[list] = []  # (class, number of consecutive batches of only that class)
         self._seen = self._mixed = 0
-        self._is_open = True  # whether it cannot be told yet
+        self._is_open = True  # whether it is still undecided
 
     def __call__(self, case: Case) -> str | None:
-        """What is wrong, as soon as that can be told."""
+        """What is wrong, as soon as that is known."""
         labels = _classes(case, case.y) if self._is_open and len(case.data) > 1 else None
         if labels is None or len(labels) < _FEW_IN_A_BATCH:
             self._is_open = False
@@ -94,9 +94,9 @@ class SortedBatches:
             return None
         (first, before), (second, _) = self._runs
         return (
-            f"the data are sorted: {before} batches of class {first:g} alone came first, then those of class "
-            f"{second:g}, so that the model forgets one for the other. Shuffle the rows before they are batched, such "
-            "as data.shuffle(1000).batch(32)."
+            f"the data are sorted: {before} batches of only class {first:g} came first, then those of class "
+            f"{second:g}, so that the model forgets the first one. Shuffle the rows before batching, for "
+            "example data.shuffle(1000).batch(32)."
         )
 
 
@@ -105,13 +105,13 @@ def _is_stateful(model: "Layer") -> bool:
 
 
 def _are_sorted(labels: np.ndarray) -> bool:
-    """Whether each class has its rows together, and there is more than one."""
+    """Whether the rows of each class are contiguous, and there is more than one class."""
     turns = np.count_nonzero(labels[1:] != labels[:-1])
     return bool(turns > 0 and turns == len(np.unique(labels)) - 1)
 
 
 def _classes(case: Case, y: Data) -> np.ndarray | None:
-    """The class of each row, where there is one output, and its loss is about classes."""
+    """The class of each row, if there is a single output with a classification loss."""
     family = validation.family(case.model._compile_loss.loss) if case.model._compile_loss is not None else None
     found = [leaf for _, leaf in named_leaves(y, "y")]
     if family not in ("sparse", "one-hot", "binary") or len(found) != 1 or not anatomy.is_numeric(found[0]):
@@ -123,15 +123,15 @@ def _classes(case: Case, y: Data) -> np.ndarray | None:
 
 
 def _some(values: np.ndarray, count: int) -> np.ndarray:
-    """At most `count` of them, evenly spaced, in their order."""
+    """At most `count` of them, evenly spaced, in order."""
     return values if len(values) <= count else values[np.linspace(0, len(values) - 1, count).astype(int)]
 
 
-# ---------------------------------------------------------------- rows of both
+# ---------------------------------------------------------------- shared rows
 
 
 def shared_rows(case: Case) -> str | None:
-    """Rows of the validation that are trained on, unless rows are repeated within the training data as well."""
+    """Validation rows that are also trained on, unless the training data contains as many duplicates itself."""
     parts = [list(_arrays(x)) for x in (case.x, case.held_out[0] if case.held_out is not None else None)]
     if not all(parts) or [leaf.shape[1:] for leaf in parts[0]] != [leaf.shape[1:] for leaf in parts[1]]:
         return None
@@ -152,13 +152,13 @@ def shared_rows(case: Case) -> str | None:
         return None
     told = "the" if share > 0.99 else f"about {share:.0%} of the"
     return (
-        f"{told} rows to validate on are among those trained on (row {pairs[0][1]} is row {pairs[0][0]} of x, for "
-        "one), so val_loss says little of new data. Validate on other rows; take repeated ones out before you split."
+        f"{told} validation rows are also in the training data (row {pairs[0][1]} is row {pairs[0][0]} of x, for "
+        "example), so val_loss says little about new data. Use other rows; remove duplicates before splitting."
     )
 
 
 def _share_of_repeated(values: np.ndarray) -> float:
-    """How many of the values are there more than once."""
+    """The fraction of the values that occur more than once."""
     _, counts = np.unique(values, return_counts=True)
     return 1 - float(np.count_nonzero(counts == 1)) / len(values)
 
@@ -175,7 +175,7 @@ def _drawn(count: int, draws: np.random.Generator) -> np.ndarray:
 
 
 def _prints(leaves: list[np.ndarray], rows: np.ndarray) -> np.ndarray:
-    """A number for each of the rows that is the same for the same row, of some parts of it."""
+    """A number for each row that is equal for equal rows, computed from some parts of it."""
     draws = np.random.default_rng(1)
     total = np.zeros(len(rows), "uint64")
     for leaf in leaves:

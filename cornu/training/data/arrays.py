@@ -9,20 +9,20 @@ from cornu.training.data.convert import is_sparse, named_leaves, take
 
 
 def permutation(count: int, seed: int, number: int) -> np.ndarray:
-    """An order of `count` things that is a function of the seed and of the pass's number alone."""
+    """A permutation of `count` items that depends only on the seed and the number of the pass."""
     key = np.array([seed % 2**64, number], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=key)).permutation(count)
 
 
 class ArraySource:
-    """Aligned arrays in memory, as batches in an order that depends on the seed and the pass alone.
+    """Aligned arrays in memory, as batches in an order that depends only on the seed and the pass.
 
     Args:
-        data: Tuple (x, y, sample_weight) of trees of arrays of one length.
-        num_samples: That length.
-        batch_size: Samples a batch; the last batch may be smaller.
-        shuffle: False, True for a new order each pass, `"batch"` to shuffle within each batch.
-        seed: Number behind the orders.
+        data: tuple (x, y, sample_weight) of trees of arrays of the same length.
+        num_samples: that length.
+        batch_size: number of samples per batch; the last batch may be smaller.
+        shuffle: False, True for a new order in each pass, `"batch"` to shuffle within each batch.
+        seed: seed of the orders.
     """
 
     repeats = True
@@ -39,7 +39,7 @@ class ArraySource:
 
     @property
     def arrays(self) -> tuple | None:
-        """The whole data if all of it can live on a device: numbers, and none of them sparse."""
+        """The whole data if all of it can be placed on a device: numeric and dense."""
         leaves = [leaf for part in self.data for _, leaf in named_leaves(part, "")]
         return None if any(is_sparse(leaf) or leaf.dtype.kind in "OSU" for leaf in leaves) else self.data
 
@@ -51,7 +51,7 @@ class ArraySource:
         return mixed[np.lexsort((np.arange(self.num_samples), mixed // self.batch_size))]
 
     def batches(self, number: int, start: int) -> Iterator[tuple]:
-        """The batches of pass `number`, from batch `start` on."""
+        """The batches of pass `number`, starting at batch `start`."""
         order = self.order(number) if self.shuffle else None
         for first in range(start * self.batch_size, self.num_samples, self.batch_size):
             rows = slice(first, min(first + self.batch_size, self.num_samples))
@@ -62,15 +62,15 @@ class ArraySource:
         return take(self.data, slice(0, min(self.batch_size, self.num_samples)))
 
     def place(self) -> dict[str, object]:
-        """The seed behind the orders."""
+        """The seed of the orders."""
         return {"seed": self.seed}
 
     def resume(self, place: State, within_pass: bool) -> None:
-        """Take the seed; the rest follows from the number of the epoch."""
+        """Restore the seed; the rest follows from the number of the epoch."""
         self.seed = place["seed"]
 
     def on_epoch_begin(self) -> None:
-        """Arrays need no preparation."""
+        """Do nothing: arrays need no preparation."""
 
     def on_epoch_end(self) -> None:
-        """Arrays stay as they are."""
+        """Do nothing: arrays do not change."""

@@ -1,10 +1,10 @@
-"""Data for training: whatever the user gives becomes `Batches`, one object with one way to iterate.
+"""Data for training: anything the user passes becomes `Batches`, one object with one way to iterate.
 
     batches = make_batches(x, y, batch_size=32, shuffle=True)
     for x, y, sample_weight in batches.epoch(0): ...
 
-Nothing here touches a device: batches are trees of NumPy arrays. The order of batches is a function of the seed and
-of the absolute number of the epoch, so a training that is resumed at epoch 7 sees what an unbroken one would have seen.
+No device is used here: batches are trees of NumPy arrays. The order of batches is a function of the seed and of the
+absolute number of the epoch, so a run that is resumed at epoch 7 sees the same batches as an uninterrupted one.
 """
 
 import math
@@ -30,24 +30,24 @@ __all__ = [
     "unpack_x_y_sample_weight",
 ]  # fmt: skip
 
-_PLACES = 1024  # more than batches are made ahead
+_PLACES = 1024  # more than the number of prefetched batches
 
 
 class Batches:
     """Batches of (x, y, sample_weight), epoch by epoch.
 
     Attributes:
-        num_batches: Batches in an epoch; None when it is not known.
-        batch_size: Samples in a full batch; None when the source makes its own batches.
-        num_samples: Samples in all; None when it is not known.
-        arrays: The whole aligned (x, y, sample_weight) of NumPy arrays when an epoch is one pass over arrays in
-            memory (then `order(epoch)` tells the order of the rows), else None.
-        exhausted: Whether a source that can be read only once is known to have ended, so that no epoch can follow.
-        keeps_places: Whether `place` will be asked for within epochs; told before the first.
-        is_part: Whether batches hold the rows of this process alone, where several share them.
-        read: Function that turns the text in a batch into numbers; None where there is none.
-        same_rows: Whether all arrays of a batch must have as many rows; a step of the user's may take others.
-        check: Function that is given each batch and its number in the epoch, from 1, and may refuse it.
+        num_batches: number of batches in an epoch; None if unknown.
+        batch_size: number of samples in a full batch; None if the source makes its own batches.
+        num_samples: total number of samples; None if unknown.
+        arrays: the whole aligned (x, y, sample_weight) of NumPy arrays if an epoch is one pass over arrays in memory
+            (then `order(epoch)` gives the order of the rows), else None.
+        exhausted: whether a source that can be read only once is known to have ended, so that no epoch can follow.
+        keeps_places: whether `place` will be called within epochs; set before the first one.
+        is_part: whether batches contain only the rows of this process, if several share them.
+        read: function that converts the text in a batch to numbers; None if there is none.
+        same_rows: whether all arrays of a batch must have the same number of rows; a custom step may accept others.
+        check: function that receives each batch and its number in the epoch, from 1, and may reject it.
     """
 
     def __init__(self, source: Any, steps: int | None, class_weight: Mapping | None, owner: str):
@@ -62,7 +62,7 @@ class Batches:
         self._class_weight = class_weight
         self._has_warned = False
         self.keeps_places = False
-        self._places: dict[int, dict[str, Any]] = {}  # of a source that only goes forward, behind its last batches
+        self._places: dict[int, dict[str, Any]] = {}  # of a forward-only source, after its latest batches
         self.read: Callable[[tuple], tuple] | None = None
         self.check: Callable[[tuple, int], None] | None = None
 
@@ -79,7 +79,7 @@ class Batches:
 
     @property
     def can_be_made_ahead(self) -> bool:
-        """Whether a thread may make batches ahead: an iterator of the user's stays in the user's own thread."""
+        """Whether a thread may prefetch batches: a user's iterator stays in the user's own thread."""
         return self.num_samples is None and not self.source.reads_iterator
 
     def order(self, epoch: int) -> np.ndarray:
@@ -91,26 +91,26 @@ class Batches:
         return self._ready(self.source.example())
 
     def place(self, step: int = 0) -> dict[str, object]:
-        """What `resume` needs to go on behind that many steps of the epoch in another process: plain data.
+        """The plain data that `resume` needs to continue in another process after that many steps of the epoch.
 
-        After step 0 is between two epochs.
+        After step 0 means between two epochs.
         """
         is_ahead = step > 0 and not self.source.seekable
         return (self._places[step] if is_ahead else self.source.place()) | {"exhausted": self.exhausted}
 
     def resume(self, place: State, step: int = 0) -> None:
-        """Be where another training stood behind that many steps of an epoch, when `place` was asked for."""
+        """Restore the position at which `place` was called, after that many steps of an epoch."""
         self.exhausted = place["exhausted"]
         self.source.resume(place, within_pass=step > 0 or self.steps is not None)
 
     def epoch(self, number: int, start: int = 0) -> Iterator[tuple]:
-        """The batches of epoch `number`, counted from 0 over the whole life of the training, from batch `start` on."""
+        """The batches of epoch `number`, counted from 0 over the whole run, starting at batch `start`."""
         self.source.on_epoch_begin()
         walk = self._walk_by_number if self.source.seekable else self._walk_onwards
         keeps_places = self.keeps_places and not self.source.seekable
         self._places = {start: self.source.place()} if keeps_places else {}
         for position, batch in enumerate(walk(number, start), start + 1):
-            if keeps_places:  # those made ahead are not done yet, so there is more than one place
+            if keeps_places:  # prefetched batches are not done yet, so there is more than one place
                 self._places[position] = self.source.place()
                 self._places.pop(position - _PLACES, None)
             ready = self._ready(batch)
@@ -119,11 +119,11 @@ class Batches:
             yield ready
 
     def on_epoch_end(self) -> None:
-        """Tell the source that an epoch has ended."""
+        """Notify the source that an epoch has ended."""
         self.source.on_epoch_end()
 
     def has_next_epoch(self) -> bool:
-        """Whether the data goes on after the last epoch, asked when another one is wanted; warns if it does not."""
+        """Whether the data continues after the last epoch, called when another one is needed; warns if it does not."""
         if self.source.repeats and not self.exhausted:
             return True
         if not self.exhausted and not self.source.has_next():
@@ -131,7 +131,7 @@ class Batches:
         return not self.exhausted
 
     def _ready(self, batch: tuple) -> tuple:
-        """A batch with its text read, and rows weighed by class."""
+        """A batch with its text processed, and rows weighted by class."""
         if self.same_rows and self.num_samples is None:
             x, y, sample_weight = batch
             common_length(x, y, sample_weight, self.owner)
@@ -143,8 +143,8 @@ class Batches:
         return x, y, weigh_classes(y, sample_weight, self._class_weight, self.owner)
 
     def _walk_by_number(self, number: int, start: int) -> Iterator[tuple]:
-        """A source that finds any batch: where an epoch starts follows from its number."""
-        size, steps = self.source.num_batches, cast(int, self.num_batches)  # it finds any batch by number
+        """A random-access source: the start of an epoch follows from its number."""
+        size, steps = self.source.num_batches, cast(int, self.num_batches)  # random access by number
         if size is None:
             yield from islice(self.source.batches(0, number * steps + start), steps - start)
             return
@@ -158,7 +158,7 @@ class Batches:
             position, left = position + taken, left - taken
 
     def _walk_onwards(self, number: int, start: int) -> Iterator[tuple]:
-        """A source that only goes forward: an epoch goes on where the last one stopped."""
+        """A forward-only source: an epoch continues where the last one stopped."""
         if not start and (self.steps is None or number == 0):
             self.source.restart()
         whole_pass, done = self.source.is_fresh, start
@@ -184,10 +184,10 @@ class Batches:
         if self._has_warned and not self.exhausted:
             return
         self._has_warned = True
-        wanted = f" of the {self.steps} that were asked for" if self.steps else ""
+        wanted = f" of the {self.steps} requested" if self.steps else ""
         ending = "; no further epoch is possible" if self.exhausted else ""
         warnings.warn(
-            f"{self.owner}: the data ran out after {done} batches{wanted}{ending}. Give data for all steps of all "
+            f"{self.owner}: the data ran out after {done} batches{wanted}{ending}. Provide data for all steps of all "
             "epochs, or fewer steps.",
             stacklevel=2,
         )
@@ -209,17 +209,17 @@ def make_batches(
     """`Batches` of any kind of data.
 
     Args:
-        x: Arrays (NumPy, JAX, pandas, polars, torch, SciPy sparse, lists of numbers; nested for several inputs), a
+        x: arrays (NumPy, JAX, pandas, polars, torch, SciPy sparse, lists of numbers; nested for several inputs), a
             `PyDataset`, a generator, or an iterable of batches.
-        y: Targets, with arrays only.
-        sample_weight: Weights of the samples, with arrays only.
-        batch_size: Samples a batch of arrays, 32 if None; what makes its own batches has its own size.
-        steps: Batches an epoch; None for all.
-        shuffle: True for a new order each epoch, `"batch"` to shuffle within batches, False.
-        class_weight: Weights by class; classes that are not named have weight 1.
-        seed: Number behind the orders.
-        keep: Whether every pass over a generator has the same batches, which are kept in memory for that.
-        owner: Who asks, for error messages.
+        y: targets, only with arrays.
+        sample_weight: weights of the samples, only with arrays.
+        batch_size: number of samples per batch of arrays, 32 if None; sources of batches have their own.
+        steps: number of batches per epoch; None for all.
+        shuffle: True for a new order in each epoch, `"batch"` to shuffle within batches, False.
+        class_weight: weights by class; classes that are not listed have weight 1.
+        seed: seed of the orders.
+        keep: whether every pass over a generator has the same batches, which are kept in memory for that.
+        owner: the caller, for error messages.
     """
     steps = steps if steps is None else validate.positive_int(steps, "steps", owner)
     shuffle = validate.one_of(shuffle, (True, False, "batch"), "shuffle", owner)
@@ -239,7 +239,7 @@ def make_batches(
 
 
 def is_source_of_batches(x: Data) -> bool:
-    """Whether `x` makes batches itself, rather than being arrays to cut batches from."""
+    """Whether `x` is a source of batches, rather than arrays to be batched."""
     if is_py_dataset(x) or hasattr(x, "__next__"):
         return True
     is_data = x is None or isinstance(x, (str, bytes, list, tuple, Mapping, set, frozenset)) or has_shape(x)
@@ -250,7 +250,9 @@ def _open_source(x: Data, steps: int | None, shuffle: bool | str, seed: int, kee
     source: Any = PyDatasetSource(x, shuffle, seed, owner) if is_py_dataset(x) else IterableSource(x, owner, keep)
     if source.has_no_end and steps is None:
         name = {"fit": "steps_per_epoch", "validation_data": "validation_steps"}.get(owner, "steps")
-        raise ValueError(f"{owner}: {type(x).__name__} has no end, so {name} must say how many batches make an epoch.")
+        raise ValueError(
+            f"{owner}: {type(x).__name__} is infinite, so {name} must give the number of batches in an epoch."
+        )
     return source
 
 
@@ -258,8 +260,9 @@ def _refuse_extras(x: Data, extras: dict[str, object], owner: str) -> None:
     given = [name for name, value in extras.items() if value is not None]
     if given:
         raise ValueError(
-            f"{owner}: {' and '.join(given)} must not be given together with a {type(x).__name__}, which makes whole "
-            "batches itself: let it yield (x, y) or (x, y, sample_weight)."
+            f"{owner}: {' and '.join(given)} must not be given together with a {type(x).__name__}, which makes "
+            "complete "
+            "batches itself: it should yield (x, y) or (x, y, sample_weight)."
         )
 
 
@@ -271,20 +274,20 @@ def _aligned(x: Data, y: Data, sample_weight: Data, owner: str) -> tuple[tuple, 
 
 
 def _by_class(class_weight: Mapping[int, float] | None, owner: str) -> dict | None:
-    """The weights of classes, given as a dictionary or a frame's column."""
+    """The class weights, given as a dictionary or a data frame column."""
     if class_weight is None:
         return None
     if not hasattr(class_weight, "items"):
         raise TypeError(
-            f"{owner}: class_weight must map classes to weights, as dict(enumerate(weights)) does. "
+            f"{owner}: class_weight must map classes to weights, as in dict(enumerate(weights)). "
             f"Received: {validate.shown(class_weight)}."
         )
-    odd = [key for key in class_weight if not _is_whole(key)]  # np.unique(y) gives 0.0 and 1.0 for labels of floats
+    odd = [key for key in class_weight if not _is_whole(key)]  # np.unique(y) returns 0.0 and 1.0 for float labels
     if odd:
         raise ValueError(
-            f"{owner}: the classes in class_weight must be whole numbers. "
-            f"Received: {validate.shown(odd[0])}. Where a model has "
-            'several outputs, give each its own weights of rows instead: sample_weight={"name of the output": weights}.'
+            f"{owner}: the classes in class_weight must be integers. "
+            f"Received: {validate.shown(odd[0])}. For a model with "
+            'several outputs, pass weights of rows for each instead: sample_weight={"name of the output": weights}.'
         )
     return dict(class_weight.items())
 
@@ -297,14 +300,14 @@ def split_validation(arrays: tuple, fraction: float, owner: str = "fit") -> tupl
     """Split (x, y, sample_weight) into (training, validation); the last `fraction` of the samples is for validation.
 
     Args:
-        arrays: Tuple of x, y and sample_weight, as `make_batches` takes them; y and sample_weight may be None.
-        fraction: Share of the samples, above 0 and below 1.
-        owner: Who asks, for error messages.
+        arrays: tuple of x, y and sample_weight, as accepted by `make_batches`; y and sample_weight may be None.
+        fraction: fraction of the samples, above 0 and below 1.
+        owner: the caller, for error messages.
     """
     x, y, sample_weight = (*arrays, None, None)[:3]
     if is_source_of_batches(x):
         raise ValueError(
-            f"{owner}: validation_split needs arrays. Received: x of type {type(x).__name__}. Use validation_data."
+            f"{owner}: validation_split requires arrays. Received: x of type {type(x).__name__}. Use validation_data."
         )
     fraction = validate.fraction(fraction, "validation_split", owner)
     data, length = _aligned(x, y, sample_weight, owner)

@@ -1,13 +1,13 @@
-"""How the batches of an epoch come to the device: in chunks, or one by one, made ahead in a thread.
+"""How the batches of an epoch are transferred to the device: in chunks, or one by one, prefetched in a thread.
 
-Arrays are cut into chunks: as many batches as make some megabytes, gathered in the epoch's order. That takes a small
-part of the time in which the device works on the chunk before, so the main thread does it between two calls.
+Arrays are cut into chunks: as many batches as fit in some megabytes, gathered in the epoch's order. That takes a small
+fraction of the time that the device needs for the previous chunk, so the main thread does it between two calls.
 
-A GPU or TPU gets arrays whole, once, where they fit into a part of its memory, and gathers the chunks itself.
+A GPU or TPU receives the arrays once, if they fit in a part of its memory, and gathers the chunks itself.
 
-What a source of batches yields is copied before it is used, because the source may write the next batch into the same
-memory. A `PyDataset` and whatever can be gone through again is read by a thread that stays ahead. A generator is a
-program of the user's that may well look at the model, so it runs in the main thread, while the device is at work.
+Batches from a source are copied before they are used, because the source may reuse the memory for the next batch. A
+`PyDataset` and any re-iterable source is read by a thread that prefetches. A generator is a user's program that may
+well access the model, so it runs in the main thread, while the device is busy.
 """
 
 import contextlib
@@ -30,21 +30,21 @@ from cornu.training.execution import padding
 from cornu.training.execution.signature import signature
 from cornu.training.execution.steps_per_call import FEW_STEPS, StepsPerCall
 
-CHUNK_BYTES = 16 * 2**20  # of a chunk's data
-FEW_STEPS_BYTES = 64 * 2**20  # of one that few large steps fill
-DEVICE_CHUNK_BYTES = 256 * 2**20  # of one that a device gathers from its own memory
+CHUNK_BYTES = 16 * 2**20  # size of a chunk
+FEW_STEPS_BYTES = 64 * 2**20  # size of a chunk of few large steps
+DEVICE_CHUNK_BYTES = 256 * 2**20  # size of a chunk that a device gathers from its own memory
 CHUNK_STEPS = 128
-FIRST_STEPS = 4  # the first chunk of an epoch is filled with few steps, so that the device starts at once
-AHEAD = 2  # batches that the thread makes ahead
-_SHARE = 4  # one part in so many of a device's free memory may hold the data
-_ALIGNMENT = 64  # bytes; the CPU device then uses the host's memory as it is
+FIRST_STEPS = 4  # the first chunk of an epoch has few steps, so that the device starts immediately
+AHEAD = 2  # number of batches that the thread prefetches
+_SHARE = 4  # fraction (one over this) of a device's free memory for the data
+_ALIGNMENT = 64  # bytes; the CPU device then uses the host's memory without a copy
 
 
 class Chunk(NamedTuple):
     """Stacked batches, of which the first `steps` are filled in."""
 
     data: Any  # leaves of shape (size, rows, ...)
-    rows: np.ndarray | None  # (size,): how many rows of each batch are real; None where all are
+    rows: np.ndarray | None  # (size,): number of valid rows of each batch; None if all are
     steps: int
 
 
@@ -52,16 +52,16 @@ class Chunk(NamedTuple):
 def feed(
     batches: Batches, number: int, pace: Any, *, start: int, full: int | None, parts: int, grouped: bool, jit: bool
 ) -> Iterator:
-    """The batches of an epoch as an iterable of chunks and of lone (batch, number of real rows) pairs.
+    """The batches of an epoch as an iterable of chunks and single (batch, number of valid rows) pairs.
 
     Args:
         batches: the data.
-        number: which epoch.
-        pace: how many steps a call takes, and whether several can be one.
+        number: number of the epoch.
+        pace: how many steps a call comprises, and whether several can be combined.
         start: the first step.
-        full: number of rows to which batches are padded; None where they are not.
-        parts: how much of (x, y, sample_weight) the step takes.
-        grouped: whether batches that a source yields wait for each other to make a chunk.
+        full: number of rows to which batches are padded; None if they are not.
+        parts: how many of (x, y, sample_weight) the step uses.
+        grouped: whether batches from a source are collected into chunks.
         jit: whether steps are compiled.
     """
     size = chunk_size(batches, pace)
@@ -80,15 +80,15 @@ def feed(
 
 
 def _shared(data: Data, rows: int | None, batches: Batches) -> tuple[object, int | None]:
-    """A batch and its real rows, without those that are for other processes."""
+    """A batch and its valid rows, without those for other processes."""
     if not placement.is_shared():
         return data, rows
     shared = placement.part(data, batches.owner) if batches.is_part else placement.cut(data)
-    return jax.tree.map(np.array, shared), rows  # in memory that the source does not write to
+    return jax.tree.map(np.array, shared), rows  # in memory that the source does not reuse
 
 
 def chunk_size(batches: Batches, pace: StepsPerCall) -> int:
-    """How many batches are stacked at a time; 1 where every step is a call of its own."""
+    """The number of batches to stack; 1 if every step is a separate call."""
     if batches.num_batches == 1:
         return 1
     if pace.fixed or not pace.loops:
@@ -102,7 +102,7 @@ def chunk_size(batches: Batches, pace: StepsPerCall) -> int:
 def array_chunks(
     batches: Batches, number: int, start: int, size: int, full: int | None, fixed: bool
 ) -> Iterator[Chunk | tuple]:
-    """The batches of an epoch of arrays as chunks; a last batch that is short and not padded comes as a pair."""
+    """The batches of an epoch of arrays as chunks; a short last batch that is not padded is a separate pair."""
     data, gathered, first = _resident(batches), _gathered_on_device, size
     if data is None:
         data, gathered, first = packed(cast(tuple, batches.arrays)), _gathered, size if fixed else FIRST_STEPS
@@ -136,7 +136,7 @@ def _gathered(data: Data, order: np.ndarray, rows: int, steps: int, size: int, f
 
 
 def _places(order: np.ndarray, rows: int, steps: int, size: int) -> np.ndarray:
-    """Which rows of the data are those of `size` batches, of which `steps` are filled in; the rest counts for nothing.
+    """The row indices of `size` batches, of which `steps` are filled in; the rest is ignored.
 
     Shape (size, rows).
     """
@@ -146,7 +146,7 @@ def _places(order: np.ndarray, rows: int, steps: int, size: int) -> np.ndarray:
 
 
 def _counts(order: np.ndarray, rows: int, steps: int, size: int, full: int | None) -> np.ndarray | None:
-    """How many rows of each batch are real, where batches are padded."""
+    """The number of valid rows of each batch, if batches are padded."""
     if not full:
         return None
     counts = np.full(size, rows, "int32")
@@ -155,7 +155,7 @@ def _counts(order: np.ndarray, rows: int, steps: int, size: int, full: int | Non
 
 
 def _take(leaf: np.ndarray, order: np.ndarray, out: np.ndarray) -> None:
-    """`out[:] = leaf[order]`, without a copy in between where NumPy can do that."""
+    """`out[:] = leaf[order]`, without an intermediate copy if NumPy supports that."""
     if leaf.flags.c_contiguous and leaf.flags.aligned and leaf.dtype == out.dtype:
         np.take(leaf, order, axis=0, out=out, mode="clip")
     else:
@@ -163,7 +163,7 @@ def _take(leaf: np.ndarray, order: np.ndarray, out: np.ndarray) -> None:
 
 
 def _empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Memory that the CPU device can use without copying it; nothing is written to it once it was handed over."""
+    """Memory that the CPU device can use without copying; it must not be written to once it was passed on."""
     dtype = dtype.newbyteorder("=")
     count = int(np.prod(shape)) * dtype.itemsize
     memory = np.empty(count + _ALIGNMENT, np.uint8)
@@ -177,7 +177,7 @@ _on_device: weakref.WeakKeyDictionary[Batches, object] = weakref.WeakKeyDictiona
 
 
 def _resident(batches: Batches) -> Nested:
-    """The arrays on the device, or None where they stay with the host."""
+    """The arrays on the device, or None if they stay on the host."""
     if batches.arrays is None or placement.is_shared():
         return None
     if batches not in _on_device:
@@ -188,7 +188,7 @@ def _resident(batches: Batches) -> Nested:
 
 
 def _room() -> int:
-    """How many bytes of data a device may hold; none on a CPU, which works on the host's memory as it is."""
+    """The number of bytes of data a device may hold; 0 on a CPU, which uses the host's memory directly."""
     if platform.name() == "cpu":
         return 0
     memory = jax.local_devices(backend=platform.name())[0].memory_stats() or {}
@@ -205,11 +205,11 @@ def _rows_of(data: Data, places: jax.Array) -> Nested:
     return jax.tree.map(lambda leaf: jnp.take(leaf, places, axis=0, mode="clip"), data)
 
 
-# ---------------------------------------------------------------- batches that a source yields
+# ---------------------------------------------------------------- batches from a source
 
 
 def stacked_chunks(pairs: Iterable[tuple], size: int, pace: StepsPerCall) -> Generator[Chunk, None, None]:
-    """(batch, real rows) pairs as chunks of as many steps as a call takes; each shape has chunks of its own."""
+    """(batch, valid rows) pairs as chunks of as many steps as a call comprises, separately for each shape."""
     data: Any = None
     rows, steps, shapes = None, 0, None
     for pair in pairs:
@@ -237,7 +237,7 @@ def _write(index: int, stacked: np.ndarray, leaf: object) -> None:
 
 
 def _own(data: Data) -> Nested:
-    """A batch on the device, in memory that nobody else writes to."""
+    """A batch on the device, in memory that nothing else writes to."""
 
     def copy(leaf: object) -> Any:
         if np.asarray(leaf).dtype.kind in "OUS":
@@ -250,6 +250,6 @@ def _own(data: Data) -> Nested:
 
 
 def packed(batch: tuple) -> tuple:
-    """(x,), (x, y) or (x, y, sample_weight): what a user's step unpacks."""
+    """(x,), (x, y) or (x, y, sample_weight): the data for a user's step."""
     x, y, weight = (*batch, None, None)[:3]
     return (x,) if y is None and weight is None else (x, y) if weight is None else batch

@@ -1,4 +1,4 @@
-"""Weights of classes, turned into weights of samples."""
+"""Class weights, converted to sample weights."""
 
 from collections.abc import Mapping
 
@@ -15,12 +15,12 @@ def class_labels(y: Data, owner: str) -> np.ndarray:
     leaves = [leaf for _, leaf in named_leaves(y, "y")]
     if len(leaves) != 1:
         raise ValueError(
-            f"{owner}: class_weight needs exactly one y. Received: {len(leaves)}. Use sample_weight instead."
+            f"{owner}: class_weight requires exactly one y. Received: {len(leaves)}. Use sample_weight instead."
         )
     labels = leaves[0]
     if labels.ndim > 2:
         raise ValueError(
-            f"{owner}: class_weight needs y of shape (samples,), (samples, 1) or (samples, classes). "
+            f"{owner}: class_weight requires y of shape (samples,), (samples, 1) or (samples, classes). "
             f"Received: shape {labels.shape}. Use sample_weight instead."
         )
     is_one_hot = labels.ndim == 2 and labels.shape[1] > 1
@@ -45,7 +45,7 @@ def tell_of_strangers(y: Data, class_weight: Mapping, owner: str) -> None:
 
 
 def weigh_classes(y: Data, sample_weight: Data, class_weight: Mapping, owner: str) -> np.ndarray:
-    """The weight of each sample: that of its class (1 for a class that is not named) times its own."""
+    """The weight of each sample: that of its class (1 for a class that is not listed) times its own."""
     classes, where = np.unique(class_labels(y, owner), return_inverse=True)
     table = np.array([class_weight.get(int(c), 1.0) for c in classes], settings.floatx())
     weights = table[where]

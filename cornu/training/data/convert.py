@@ -1,7 +1,7 @@
-"""Whatever a user calls data, as trees of NumPy arrays in the types that JAX computes with.
+"""Data of any kind, as trees of NumPy arrays in dtypes that JAX supports.
 
 `core.border` reads arrays of every library. Floats become floatx. 64-bit integers become 32-bit ones if their values
-allow it. Text stays NumPy text.
+fit. Text remains NumPy text.
 """
 
 import inspect
@@ -17,16 +17,16 @@ from cornu.core.dtypes import FLOATS
 from cornu.core.read_text import numbers_of
 from cornu.core.typing import Data, Nested
 
-_MOST_LISTED = 6  # arrays in a message
+_MOST_LISTED = 6  # maximum number of arrays in a message
 
 
 def is_sparse(value: object) -> bool:
-    """Whether `value` is a SciPy sparse matrix; it stays one until a batch is cut from it."""
+    """Whether `value` is a SciPy sparse matrix; it remains one until batches are cut from it."""
     return comes_from(value, "scipy") and hasattr(value, "tocsr")
 
 
 def has_shape(value: object) -> bool:
-    """Whether `value` is an array of at least one axis, of whatever library."""
+    """Whether `value` is an array with at least one axis, from any library."""
     return not isinstance(value, type) and len(getattr(value, "shape", ())) > 0
 
 
@@ -41,7 +41,7 @@ def convert(data: Data, name: str, owner: str) -> Nested:
     """`data` as a tree of arrays: lists, tuples and dictionaries of arrays keep their nesting."""
     if data is None:
         return None
-    if comes_from(data, "datasets") and hasattr(data, "column_names"):  # Hugging Face's tables
+    if comes_from(data, "datasets") and hasattr(data, "column_names"):  # Hugging Face datasets
         table: Any = data
         data = {column: table[column] for column in table.column_names}
     if isinstance(data, Mapping):
@@ -53,12 +53,12 @@ def convert(data: Data, name: str, owner: str) -> Nested:
 
 
 def as_array(value: Nested, name: str, owner: str) -> Nested:
-    """One array in a type that JAX computes with; text and SciPy sparse matrices stay what they are."""
+    """One array in a dtype that JAX supports; text and SciPy sparse matrices are left unchanged."""
     if is_sparse(value):
         return value.tocsr().astype(settings.floatx())
     array = _as_numpy(value, name, owner)
     if array.ndim == 0:
-        raise ValueError(f"{owner}: {name} must have at least one axis, that of the samples. Received: {value!r}.")
+        raise ValueError(f"{owner}: {name} must have at least one axis, for the samples. Received: {value!r}.")
     if array.dtype.kind == "f" or array.dtype.name in FLOATS:
         return array.astype(settings.floatx(), copy=False)
     return border.narrowed(array, owner, name)
@@ -69,7 +69,7 @@ def _as_numpy(value: object, name: str, owner: str) -> np.ndarray:
         raise ValueError(
             f"{owner}: {name} must be an array, a list of numbers, a (nested) list, tuple or dict of arrays, or a "
             f"source of batches. Received: {border.shortened(value)} of type {type(value).__name__}."
-            + (" Call the function, so that it gives its generator." if inspect.isfunction(value) else "")
+            + (" Call the function to get its generator." if inspect.isfunction(value) else "")
         )
     array = border.to_numpy(value, owner, name)
     is_column = array.ndim == 1 and (comes_from(value, "pandas") or comes_from(value, "polars"))
@@ -77,7 +77,7 @@ def _as_numpy(value: object, name: str, owner: str) -> np.ndarray:
 
 
 def named_leaves(data: Data, name: str) -> Iterator[tuple[str, Any]]:
-    """Pairs of a readable name, such as `x["left"][0]`, and an array; None is left out, and text that was read."""
+    """Pairs of a readable name, such as `x["left"][0]`, and an array; None and processed text are omitted."""
     data = numbers_of(data)
     if isinstance(data, dict):
         for key, value in data.items():
@@ -90,39 +90,39 @@ def named_leaves(data: Data, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def common_length(x: Data, y: Data, sample_weight: Data, owner: str) -> int:
-    """The number of samples that all arrays share, which must be at least one."""
+    """The number of samples, which must be equal for all arrays and at least one."""
     parts = {"x": x, "y": y, "sample_weight": sample_weight}
     lengths = {key: leaf.shape[0] for name, part in parts.items() for key, leaf in named_leaves(part, name)}
     if not lengths:
-        raise ValueError(f"{owner}: x is empty: it holds no array at all.")
+        raise ValueError(f"{owner}: x is empty: it contains no arrays.")
     if len(set(lengths.values())) > 1:
         few = [f"{name}: {length}" for name, length in list(lengths.items())[:_MOST_LISTED]]
         more = f", and so on, {len(lengths)} arrays in all" if len(lengths) > len(few) else ""
         raise ValueError(
             f"{owner}: all arrays must have the same number of samples. Received: {', '.join(few)}{more}."
-            + (_about_lists(parts) or " Look for rows that were left out of one of them alone.")
+            + (_about_lists(parts) or " Check whether rows are missing from one of them.")
         )
     length = next(iter(lengths.values()))
     if length == 0:
-        raise ValueError(f"{owner}: the data set is empty: {', '.join(lengths)} have 0 samples.")
+        raise ValueError(f"{owner}: the dataset is empty: {', '.join(lengths)} have 0 samples.")
     return length
 
 
 def _about_lists(parts: dict[str, object]) -> str:
-    """What to do where a list of rows was given, which means an input for each row."""
+    """What to do about a list of rows, which is interpreted as one input per row."""
     for name, part in parts.items():
         if isinstance(part, (list, tuple)) and len(part) > 1:
             shapes = {np.shape(item) for item in part}
             if len(shapes) == 1 and not isinstance(part[0], (list, tuple, dict)):
                 return (
                     f" A list of arrays means {len(part)} {'outputs' if name == 'y' else 'inputs'} of the model. If "
-                    f"they are the rows of one array, give np.stack({name})."
+                    f"they are the rows of one array, pass np.stack({name})."
                 )
     return ""
 
 
 def convert_weights(sample_weight: Data, owner: str) -> Nested:
-    """Sample weights as floats; a table of one column counts as one weight a sample."""
+    """Sample weights as floats; a table with one column counts as one weight per sample."""
     weights = convert(sample_weight, "sample_weight", owner)
     return _map(weights, lambda leaf: leaf.astype(settings.floatx(), copy=False).reshape(_without_column(leaf.shape)))
 
@@ -140,5 +140,5 @@ def _map(data: Data, function: Callable) -> Nested:
 
 
 def take(data: Data, rows: slice | np.ndarray) -> Nested:
-    """The chosen rows of every array of a tree; sparse matrices become dense here."""
+    """The selected rows of every array in a tree; sparse matrices become dense here."""
     return _map(data, lambda leaf: leaf[rows].toarray() if is_sparse(leaf) else leaf[rows])

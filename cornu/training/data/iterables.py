@@ -1,4 +1,4 @@
-"""Batches from any iterable: generators, data sets of cornu's, grain's and TensorFlow's, torch's `DataLoader`, ..."""
+"""Batches from any iterable: generators, cornu's, grain's and TensorFlow's datasets, torch's `DataLoader`, ..."""
 
 from collections.abc import Iterator
 from itertools import count, islice
@@ -19,19 +19,19 @@ from cornu.training.data.unpack import unpack_batch
 def _length(data: Nested) -> int | None:
     try:
         return len(data)
-    except (TypeError, NotImplementedError):  # no `__len__`, or one that cannot tell (endless, unknown)
+    except (TypeError, NotImplementedError):  # no `__len__`, or one that fails (infinite, unknown)
         return None
 
 
 def _started(data: Nested) -> Iterator:
-    """A new pass; data sets that can give NumPy arrays rather than their own tensors do so."""
+    """A new pass; datasets that can yield NumPy arrays rather than their own tensors do so."""
     if isinstance(data, Dataset):
         return data._arrays()
     return data.as_numpy_iterator() if hasattr(data, "as_numpy_iterator") else iter(data)
 
 
 class Replayed:
-    """What an iterator yields, kept as it is read, so that it can be gone through again from its first item on."""
+    """The items of an iterator, kept as they are read, so that it can be iterated again from the first item."""
 
     def __init__(self, iterator: Iterator):
         self._iterator = iterator
@@ -48,19 +48,19 @@ class Replayed:
 
 
 def _copy(leaf: object) -> Nested:
-    """A copy of an array: an iterator may write the next batch into the same memory."""
+    """A copy of an array: an iterator may reuse the memory for the next batch."""
     return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
 
 
 class IterableSource:
-    """Batches from an iterable; an iterator (such as a generator) can be gone through only once.
+    """Batches from an iterable; an iterator (such as a generator) can be consumed only once.
 
-    The first batch is taken at once, so that an empty or malformed source fails before any work is done.
+    The first batch is taken immediately, so that an empty or malformed source fails before any work is done.
 
     Args:
         data: the iterable.
-        owner: who asks, for messages.
-        keep: whether what an iterator yields is kept, so that each pass has the same batches.
+        owner: the caller, for error messages.
+        keep: whether to keep the items of an iterator, so that each pass has the same batches.
     """
 
     seekable = False
@@ -82,7 +82,7 @@ class IterableSource:
 
     def _open(self) -> None:
         """Start a pass."""
-        self._start = state_of(self.data)  # a state that was told, and how many batches were taken since
+        self._start = state_of(self.data)  # a reported state, and the number of batches taken since
         self._taken = 0
         self._iterator: Iterator = _started(self.data)
         self._teller: Any = self._iterator if self._start is None else self.data
@@ -92,9 +92,9 @@ class IterableSource:
         self._is_fresh, self._is_over, self._asks = True, False, False
 
     def place(self) -> dict[str, object]:
-        """A state that the data told, where they tell one, and how many batches were taken since.
+        """The last state that the data reported, if any, and the number of batches taken since.
 
-        That of a data set of cornu's is a few numbers, so it is taken where this stands.
+        That of a cornu dataset consists of a few numbers, so it is taken at the current position.
         """
         tells_now = isinstance(self.data, Dataset) and not (self._ahead or self._is_over)
         start, taken = (state_of(self._iterator), 0) if tells_now else (self._start, self._taken)
@@ -102,7 +102,7 @@ class IterableSource:
         return {"start": start, "taken": taken, "fresh": self._is_fresh, "over": self._is_over, "now": now}
 
     def resume(self, place: State, within_pass: bool) -> None:
-        """Be where another pass stood; what comes before, as far as no state says it, is gone through."""
+        """Restore the position of another pass; batches not covered by a state are replayed."""
         self.restart()
         if place["start"] is not None:
             restored(self._teller, place["start"])
@@ -110,19 +110,21 @@ class IterableSource:
             if self._teller is self.data:
                 self._iterator = _started(self.data)
         if not self.repeats and place["start"] is None and place["taken"]:
-            say(f"{self.owner}: going through the {self.kind} again, for {place['taken']} batches, to where it was.")
+            say(f"{self.owner}: replaying {place['taken']} batches of the {self.kind} to restore its position.")
         if within_pass or not self.repeats:
             for _ in range(place["taken"]):
                 self.take()
         self._start, self._taken = place["start"], place["taken"]
-        self._is_fresh = place["fresh"] or (place["over"] and self._teller is self.data)  # which began its next pass
+        self._is_fresh = place["fresh"] or (
+            place["over"] and self._teller is self.data
+        )  # which has begun its next pass
         if self._draws:
             self._draw_on(place)
 
     def _draw_on(self, place: dict[str, Any]) -> None:
-        """Have the generators, which others draw from as well, go on from where they were, not from where a pass began.
+        """Continue generators that are shared with others from where they were, not from the start of a pass.
 
-        The next pass is begun when it is wanted, since that draws.
+        The next pass is started only when needed, since that draws random numbers.
         """
         if place["over"]:
             self._ahead, self._iterator, self._is_fresh = [], iter(()), False
@@ -132,24 +134,24 @@ class IterableSource:
 
     def _peek(self) -> tuple:
         if not self.has_next():
-            reason = "is empty" if self.repeats else "is used up, or never yields anything"
-            advice = "" if self.repeats else " Create it anew for each call."
-            raise ValueError(f"{self.owner}: the {self.kind} given as x {reason}: it yields no batch.{advice}")
+            reason = "is empty" if self.repeats else "is exhausted, or never yields anything"
+            advice = "" if self.repeats else " Create it again for each call."
+            raise ValueError(f"{self.owner}: the {self.kind} given as x {reason}: it yields no batches.{advice}")
         first = self._ahead[0]
         if isinstance(self.data, Dataset) and any(np.ndim(leaf) == 0 for leaf in leaves(first)):
             raise ValueError(
-                f"{self.owner}: the {self.kind} given as x yields single samples, where batches are needed. Give "
+                f"{self.owner}: the {self.kind} given as x yields single samples, but batches are needed. Use "
                 "data.batch(32)."
             )
         return self._unpack(first)
 
     @property
     def has_no_end(self) -> bool:
-        """Whether a data set says of itself that it never ends."""
+        """Whether a dataset declares itself to be infinite."""
         return hasattr(self.data, "cardinality") and int(self.data.cardinality()) == INFINITE_CARDINALITY
 
     def has_next(self) -> bool:
-        """Whether this pass has another batch; it is taken ahead to find out."""
+        """Whether this pass has another batch; it is fetched to find out."""
         if not self._ahead:
             self._ask()
             self._ahead = list(islice(self._iterator, 1))
@@ -157,7 +159,7 @@ class IterableSource:
         return bool(self._ahead)
 
     def _ask(self) -> None:
-        """Take the state of an epoch's begin within a pass, so that no more than an epoch is gone through again."""
+        """Take the state at the start of an epoch within a pass, so that at most one epoch needs to be replayed."""
         if self._asks and self._start is not None:
             self._start, self._taken = state_of(self._teller), 0
         self._asks = False
@@ -166,7 +168,7 @@ class IterableSource:
         return unpack_batch(item, f"the {self.kind}", self.owner, lists_are_tuples=self._is_torch)
 
     def restart(self) -> None:
-        """Go back to the first batch, if that is possible and not where this stands."""
+        """Return to the first batch, if that is possible and not already the position."""
         if self.repeats and not self._is_fresh:
             self._open()
 
@@ -187,10 +189,10 @@ class IterableSource:
         return self._example
 
     def on_epoch_begin(self) -> None:
-        """Iterables are told nothing."""
+        """Do nothing: iterables are not notified."""
 
     def on_epoch_end(self) -> None:
-        """Iterables are told nothing; what comes next counts from a state of its own."""
+        """Iterables are not notified; the next epoch counts from a state of its own."""
         tells_next_pass = self._is_over and self._teller is self.data and not self._draws
         if tells_next_pass and self._start is not None:
             self._start, self._taken = state_of(self.data), 0

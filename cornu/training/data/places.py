@@ -1,8 +1,8 @@
-"""Data sets and iterators that know their place: `get_state`/`set_state`, or `state_dict`/`load_state_dict`.
+"""Datasets and iterators with a position: `get_state`/`set_state`, or `state_dict`/`load_state_dict`.
 
-PyTorch's `DataLoader` has neither; the order of its pass follows from the generators of random numbers that it draws
-from. Streams of Hugging Face are gone through from the begin of a pass: a state that they are given is where further
-passes begin too, and leaves out what a shuffle holds.
+PyTorch's `DataLoader` has neither; the order of its pass follows from the random number generators that it uses.
+Hugging Face streams are replayed from the start of a pass: setting a state would affect later passes too, and lose the
+contents of a shuffle buffer.
 """
 
 import sys
@@ -14,7 +14,7 @@ _PAIRS = (("get_state", "set_state"), ("state_dict", "load_state_dict"))
 
 
 def state_of(data: object) -> Any:
-    """The state that `data` tells; None where it tells none."""
+    """The state reported by `data`; None if there is none."""
     pair = _pair_of(data)
     if pair is not None:
         return pair[0]()
@@ -23,7 +23,7 @@ def state_of(data: object) -> Any:
 
 
 def restored(data: object, state: Any) -> None:
-    """Put `data` where it told `state`."""
+    """Restore `data` to the position at which it reported `state`."""
     pair = _pair_of(data)
     if pair is not None:
         pair[1](state)
@@ -33,19 +33,19 @@ def restored(data: object, state: Any) -> None:
 
 
 def draws_from_outside(data: object) -> bool:
-    """Whether the state of `data` is that of generators, which others may draw from too."""
+    """Whether the state of `data` is that of generators, which others may use too."""
     return bool(_generators(data))
 
 
 def _pair_of(data: object) -> tuple | None:
-    """The methods that read and write the state."""
+    """The methods that get and set the state."""
     pairs = [tuple(getattr(data, name, None) for name in names) for names in _PAIRS]
     found = next((pair for pair in pairs if all(map(callable, pair))), None)
     return None if comes_from(data, "datasets") else found
 
 
 def _generators(data: object) -> list:
-    """The generators of random numbers that a `DataLoader` of PyTorch draws from."""
+    """The random number generators used by a PyTorch `DataLoader`."""
     if not comes_from(data, "torch") or not hasattr(data, "sampler") or _pair_of(data) is not None:
         return []
     own = [getattr(part, "generator", None) for part in (data, data.sampler)]

@@ -1,4 +1,4 @@
-"""Data sets that make their batches on demand, by number, with several workers if wanted."""
+"""Datasets that make their batches on demand, by index, with several workers if desired."""
 
 import contextvars
 import multiprocessing
@@ -17,20 +17,21 @@ from cornu.training.data.unpack import unpack_batch
 
 
 class PyDataset:
-    """Base class of data sets whose `__getitem__(index)` returns batch number `index`.
+    """Base class of datasets whose `__getitem__(index)` returns batch number `index`.
 
     A batch is `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`. `__len__` returns the number of batches; without it, or
-    when it returns None, the data set is infinite and `fit` needs `steps_per_epoch`. Batches arrive in order, whatever
-    the number of workers, and an error in a worker is raised where the batch is needed.
+    if it returns None, the dataset is infinite and `fit` needs `steps_per_epoch`. Batches arrive in order, whatever the
+    number of workers, and an error in a worker is raised where the batch is needed.
 
-    Where several processes train one model, a method `shard(count, index)` of your own may return a data set of as many
-    batches that each hold the part `index` of `count` equal parts of the rows: then a process makes no other rows.
+    If several processes train one model, you may define a method `shard(count, index)` that returns a dataset with as
+    many batches, each containing part `index` of `count` equal parts of the rows: then a process does not load other
+    rows.
 
     Args:
-        workers: Batches that are made at the same time.
-        use_multiprocessing: Whether workers are processes rather than threads: for work in pure Python. The data set
-            must not use JAX then.
-        max_queue_size: Batches that are made ahead.
+        workers: number of batches that are made in parallel. Defaults to 1.
+        use_multiprocessing: whether workers are processes rather than threads: for work in pure Python. The dataset
+            must not use JAX then. Defaults to False.
+        max_queue_size: number of batches to prefetch. Defaults to 10.
 
     Example:
         class Squares(cornu.utils.PyDataset):
@@ -53,7 +54,7 @@ class PyDataset:
 
     @property
     def workers(self) -> int:
-        """Batches that are made at the same time."""
+        """Number of batches that are made in parallel."""
         return self._workers
 
     @workers.setter
@@ -71,7 +72,7 @@ class PyDataset:
 
     @property
     def max_queue_size(self) -> int:
-        """Batches that are made ahead."""
+        """Number of batches to prefetch."""
         return self._max_queue_size
 
     @max_queue_size.setter
@@ -80,24 +81,24 @@ class PyDataset:
 
     @property
     def num_batches(self) -> int | None:
-        """Number of batches; None for an infinite data set."""
+        """Number of batches; None for an infinite dataset."""
         length = getattr(type(self), "__len__", None)
         return None if length is None else length(self)
 
     def __iter__(self) -> Iterator[object]:
-        """The batches in order, each once; without end where the data set has none."""
-        batches = cast(Mapping[int, Any], self)  # subclasses write __getitem__
+        """The batches in order, each once; endless for an infinite dataset."""
+        batches = cast(Mapping[int, Any], self)  # subclasses implement __getitem__
         return (batches[index] for index in (count() if self.num_batches is None else range(self.num_batches)))
 
     def on_epoch_begin(self) -> None:
         """Called before each epoch."""
 
     def on_epoch_end(self) -> None:
-        """Called after each epoch; a place to shuffle or to augment anew."""
+        """Called after each epoch, for example to shuffle."""
 
 
 def is_py_dataset(data: Data) -> bool:
-    """Whether `data` is a `PyDataset`, or walks like one."""
+    """Whether `data` is a `PyDataset`, or has the same interface."""
     wanted = ("__getitem__", "num_batches", "on_epoch_end")
     return isinstance(data, PyDataset) or all(hasattr(type(data), name) for name in wanted)
 
@@ -116,7 +117,7 @@ def _item_in_process(index: int) -> Nested:
 
 @contextmanager
 def _forking_is_fine() -> Iterator[None]:
-    """Silence the warning about forks beside JAX: the workers call nothing but the data set, which uses NumPy."""
+    """Silence the warning about forks with JAX: the workers only use the dataset, which uses NumPy."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*fork", category=RuntimeWarning)
         warnings.filterwarnings("ignore", message=".*fork", category=DeprecationWarning)
@@ -138,7 +139,7 @@ def _submit(executor: Executor, dataset: Any, index: int) -> Future:
 
 
 def items_in_order(dataset: Any, indices: Iterable[int]) -> Generator[object, None, None]:
-    """The items of `dataset` at `indices`, made ahead by its workers; all workers are gone when this ends."""
+    """The items of `dataset` at `indices`, prefetched by its workers; all workers have ended when this ends."""
     if dataset.workers <= 1 and not dataset.use_multiprocessing:
         yield from (dataset[index] for index in indices)
         return
@@ -157,7 +158,7 @@ def items_in_order(dataset: Any, indices: Iterable[int]) -> Generator[object, No
 
 
 class PyDatasetSource:
-    """The batches of a `PyDataset`, in an order that depends on the seed and the pass alone."""
+    """The batches of a `PyDataset`, in an order that depends only on the seed and the pass."""
 
     repeats = True
     seekable = True
@@ -172,20 +173,20 @@ class PyDatasetSource:
         self.seed = seed
         self.owner = owner
         self._example: tuple | None = None
-        self._state: Any = None  # of the data set, before the epoch began
-        self._in_epoch = False  # whether the data set was told of an epoch that has not ended
-        self._ended = 0  # of how many ends it was told
+        self._state: Any = None  # of the dataset, before the epoch began
+        self._in_epoch = False  # whether the dataset was notified of an epoch that has not ended
+        self._ended = 0  # number of epoch ends it was notified of
         if self.num_batches == 0:
-            raise ValueError(f"{owner}: the data set is empty: {type(dataset).__name__} has 0 batches.")
+            raise ValueError(f"{owner}: the dataset is empty: {type(dataset).__name__} has 0 batches.")
 
     @property
     def num_batches(self) -> int | None:
-        """Number of batches now; a data set may change it between epochs."""
+        """Current number of batches; a dataset may change it between epochs."""
         return self.dataset.num_batches
 
     @property
     def has_no_end(self) -> bool:
-        """Whether there is no last batch."""
+        """Whether the dataset is infinite."""
         return self.num_batches is None
 
     def _indices(self, number: int, start: int) -> Iterable[int]:
@@ -196,7 +197,7 @@ class PyDatasetSource:
         return range(start, self.num_batches)
 
     def batches(self, number: int, start: int) -> Iterator[tuple]:
-        """The batches of pass `number`, from batch `start` on."""
+        """The batches of pass `number`, starting at batch `start`."""
         items = items_in_order(self.dataset, self._indices(number, start))
         try:
             yield from (self._unpack(item) for item in items)
@@ -207,19 +208,19 @@ class PyDatasetSource:
         return unpack_batch(item, f"{type(self.dataset).__name__}.__getitem__", self.owner, lists_are_tuples=True)
 
     def example(self) -> tuple:
-        """Batch number 0 of the first epoch, which begins with it."""
+        """Batch number 0 of the first epoch, which starts with this call."""
         if self._example is None:
             self.on_epoch_begin()
             self._example = self._unpack(self.dataset[0])
         return self._example
 
     def place(self) -> dict[str, object]:
-        """The seed behind the orders, the epochs that ended, and the data set's own state outside of an epoch."""
+        """The seed of the orders, the number of completed epochs, and the dataset's own state outside of an epoch."""
         state = self._state if self._in_epoch else state_of(self.dataset)
         return {"seed": self.seed, "ended": self._ended, "state": state}
 
     def resume(self, place: State, within_pass: bool) -> None:
-        """Put the data set where it was; one that tells no state sees the epochs before begin and end."""
+        """Restore the position; a dataset without a state is notified of the earlier epochs."""
         self.seed = place["seed"]
         if place["state"] is not None:
             restored(self.dataset, place["state"])
@@ -229,12 +230,12 @@ class PyDatasetSource:
             self.on_epoch_end()
 
     def on_epoch_begin(self) -> None:
-        """Tell the data set that an epoch begins, once."""
+        """Notify the dataset that an epoch begins, once."""
         if not self._in_epoch:
             self._in_epoch, self._state = True, state_of(self.dataset)
             getattr(self.dataset, "on_epoch_begin", lambda: None)()
 
     def on_epoch_end(self) -> None:
-        """Tell the data set that an epoch has ended."""
+        """Notify the dataset that an epoch has ended."""
         self._in_epoch, self._ended = False, self._ended + 1
         self.dataset.on_epoch_end()

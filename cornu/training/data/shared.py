@@ -1,8 +1,8 @@
-"""Data where several processes train one model: which rows each of them reads.
+"""Data when several processes train one model: the rows that each of them reads.
 
-Arrays are given whole to each, which reads its own rows of every batch. A `PyDataset` that has `shard(count, index)` is
-asked for the part of each batch that is this process's. Whatever else makes batches gives the same ones in each
-process, which takes its own rows of them; or, where the distribution says `auto_shard_dataset=False`, those alone.
+Arrays are given to each process in full, which reads its own rows of every batch. A `PyDataset` with a `shard(count,
+index)` method is asked for this process's part of each batch. Any other source yields the same batches in each process,
+which uses its own rows of them; or, if the distribution has `auto_shard_dataset=False`, only those.
 """
 
 from typing import Any, cast
@@ -13,7 +13,7 @@ from cornu.training.data.py_dataset import is_py_dataset
 
 
 def own_part(data: Data) -> tuple[object, bool]:
-    """What makes this process's batches, and whether they hold its rows alone."""
+    """The source of this process's batches, and whether they contain only its own rows."""
     if not placement.is_shared():
         return data, False
     distribution = cast(Any, placement.current())
@@ -25,16 +25,16 @@ def own_part(data: Data) -> tuple[object, bool]:
 
 
 def require_one(owner: str, what: str, advice: str, *numbers: int | None) -> None:
-    """Refuse to begin where processes that share a computation differ in what decides about it.
+    """Refuse to start if processes that share a computation differ in something that determines it.
 
     Args:
-        owner: who asks, for messages.
-        what: what the numbers are.
-        advice: what to do where they differ.
+        owner: the caller, for error messages.
+        what: a description of the numbers.
+        advice: what to do if they differ.
         numbers: what must be the same in each process.
 
     Raises:
-        ValueError: where they differ.
+        ValueError: if they differ.
     """
     placement.require_all_processes(owner)
     if placement.is_shared() and not peers.are_one(*(-1 if n is None else n % 2**31 for n in numbers)):
@@ -42,20 +42,21 @@ def require_one(owner: str, what: str, advice: str, *numbers: int | None) -> Non
 
 
 def require_same_end(owner: str, batches: Any, what: str, number: int) -> None:
-    """Where the batches of several processes have come to an end, refuse other numbers than the others'.
+    """When the batches of several processes have ended, check that their numbers are equal.
 
     Args:
-        owner: who asks, for messages.
+        owner: the caller, for error messages.
         batches: the data; the batches of arrays end together.
-        what: what the number is.
+        what: a description of the number.
         number: what must be the same in each process.
 
     Raises:
-        ValueError: where they differ, or where another process goes on.
+        ValueError: if they differ, or if another process continues.
     """
     if placement.is_shared() and batches.arrays is None:
         peers.meet(
             number,
-            f"{owner}: the processes differ in {what} (here {number}). Give each as many batches, or say how many make "
+            f"{owner}: the processes differ in {what} (here {number}). Provide the same number of batches in each, or "
+            "specify how many make "
             "an epoch, if each has enough of them.",
         )

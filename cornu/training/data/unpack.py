@@ -1,4 +1,4 @@
-"""What a batch is: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`."""
+"""The forms of a batch: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`."""
 
 from cornu.core.typing import Data, Nested
 from cornu.training.data.convert import convert, convert_weights, take
@@ -12,7 +12,7 @@ def unpack_batch(item: object, source: str, owner: str, lists_are_tuples: bool) 
         if not lists_are_tuples:
             raise ValueError(
                 f"{owner}: {source} yields a list of {len(item)}; a batch must be a tuple: {_FORMS}. "
-                "Several inputs belong in a tuple or list of their own: ([x1, x2], y)."
+                "Put several inputs in a tuple or list: ([x1, x2], y)."
             )
         item = tuple(item)
     if not isinstance(item, tuple):
@@ -29,7 +29,7 @@ def _kinds(item: tuple) -> str:
 
 
 def pack_x_y_sample_weight(x: Data, y: Data = None, sample_weight: Data = None) -> Nested:
-    """Pack the parts of a batch into the shortest form that `unpack_x_y_sample_weight` understands.
+    """Pack the parts of a batch into the shortest form that `unpack_x_y_sample_weight` accepts.
 
     Example:
         batch = cornu.utils.pack_x_y_sample_weight(np.ones((2, 1)), np.zeros((2, 1)))
@@ -40,7 +40,7 @@ def pack_x_y_sample_weight(x: Data, y: Data = None, sample_weight: Data = None) 
 
 
 def unpack_x_y_sample_weight(data: Data) -> tuple[object, object, object]:
-    """(x, y, sample_weight) from a batch of any form, None for what it lacks.
+    """(x, y, sample_weight) from a batch in any form, None for missing parts.
 
     Example:
         x, y, sample_weight = cornu.utils.unpack_x_y_sample_weight((np.ones((2, 1)), np.zeros((2, 1))))

@@ -1,8 +1,8 @@
-"""How often the steps of a model were compiled, and what is said about it.
+"""How often the steps of a model were compiled, and warnings about it.
 
-A step is compiled once for every shape of a batch. That takes seconds where a step takes milliseconds, so shapes that
-keep changing make training slow: `fit` says so once, and which input it is. While a step is being compiled, a terminal
-with a progress bar shows a line that goes away again.
+A step is compiled once for every batch shape. That takes seconds while a step takes milliseconds, so constantly
+changing shapes make training slow: `fit` warns once, naming the input. While a step is being compiled, a terminal with
+a progress bar shows a temporary line.
 """
 
 import threading
@@ -15,17 +15,17 @@ import numpy as np
 from cornu import settings, tree
 from cornu.callbacks.messages import resolve_verbose, show, takes_lines_back
 
-MANY = 5  # shapes of one step in one `fit`, from which on it warns
+MANY = 5  # number of shapes of a step in one `fit` that triggers the warning
 _PATIENCE = 1.0  # seconds of compiling before a line is shown
 _STEPS = {"train": "training step", "test": "evaluation step", "predict": "prediction step"}
 _PARTS = ("x", "y", "sample_weight")
 
 
 class Compilations:
-    """The shapes that the steps of one model were compiled for.
+    """The shapes that the steps of a model were compiled for.
 
     Args:
-        owner: what the model is called in messages.
+        owner: the name of the model in messages.
     """
 
     def __init__(self, owner: str):
@@ -42,7 +42,7 @@ class Compilations:
 
     @contextmanager
     def during_fit(self, verbose: int | str) -> Iterator[None]:
-        """Scope of one `fit`, in which shapes are watched and compiling is shown."""
+        """Scope of one `fit`, in which shapes are tracked and compilation is displayed."""
         before = self._shapes, self._has_warned, self._shows
         self._shapes, self._has_warned = {stage: [] for stage in _STEPS}, False
         self._shows = resolve_verbose(verbose) == 1 and takes_lines_back() and settings.is_interactive_logging_enabled()
@@ -53,7 +53,7 @@ class Compilations:
 
     @contextmanager
     def counted(self, stage: str, data: object, stacked: bool = False) -> Iterator[None]:
-        """Scope of the first run of a step on data of new shapes; `stacked` batches have an axis more."""
+        """Scope of the first run of a step on data of new shapes; `stacked` batches have one more axis."""
         with _shown(f"Compiling the {_STEPS[stage]}...") if self._shows else nullcontext():
             yield
         self._counts[stage] += 1
@@ -97,18 +97,18 @@ def _remedy(changing: list[str], seen: list[dict]) -> str:
     varying = [name for name, shapes in inner.items() if len(shapes) > 1]
     if varying:
         return (
-            f"Each compilation costs seconds. Pad {' and '.join(varying)} to one length, or to a few lengths, so "
-            "that shapes come again; utils.LengthBuckets does that for sequences."
+            f"Each compilation takes seconds. Pad {' and '.join(varying)} to one length, or to a few lengths, so "
+            "that shapes recur; utils.LengthBuckets does that for sequences."
         )
     return (
-        "Each compilation costs seconds. Only the number of rows changes: let every batch have the same, for example "
-        "with drop_remainder=True where the batches are made."
+        "Each compilation takes seconds. Only the number of rows changes: make it equal for all batches, for example "
+        "with drop_remainder=True when batching."
     )
 
 
 @contextmanager
 def _shown(text: str) -> Iterator[None]:
-    """Show `text` on the line of the progress bar once the body has run for a while, and take it away at its end."""
+    """Show `text` on the progress bar's line once the body has run for a while, and remove it at its end."""
     drawn = threading.Event()
 
     def draw() -> None:

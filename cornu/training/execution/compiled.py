@@ -1,8 +1,8 @@
-"""A step of training, evaluation or prediction as one compiled function, with the variables behind its state.
+"""A step of training, evaluation or prediction as one compiled function, with the variables in its state.
 
-The function is compiled once a batch shape. It is given the values of the variables and keeps them as they are (nothing
-is donated): until its new values are there, and while others read the old ones, these live on. So what a failed or
-interrupted call leaves behind can be undone (`in_flight`), at the price of one copy of what the step changes.
+The function is compiled once per batch shape. It receives the values of the variables without donating them: until the
+new values are available, and while others read the old ones, these stay alive. So the effects of a failed or
+interrupted call can be undone (`in_flight`), at the price of one copy of what the step changes.
 """
 
 import functools
@@ -27,14 +27,14 @@ from cornu.training.step import Parts, TrainState, layers_and_variables, only_ch
 
 
 class Composition(NamedTuple):
-    """What a compiled step has built in: another one is needed where any of it is another object.
+    """What a compiled step depends on: it is recompiled if any of it is a different object.
 
     Attributes:
-        layers: the layers, each with whether it is trainable.
+        layers: the layers, each with its `trainable`.
         parts: the variables by their role in the state.
-        schedules: what the optimizers take their learning rates from, where that is not a variable.
+        schedules: the sources of the optimizers' learning rates other than variables.
         jit: whether the step is compiled at all.
-        distribution: what says how arrays are laid out over devices, or None.
+        distribution: the distribution over devices, or None.
     """
 
     layers: tuple
@@ -44,7 +44,7 @@ class Composition(NamedTuple):
     distribution: object
 
     def is_same_as(self, other: "Composition") -> bool:
-        """Whether both hold the same objects."""
+        """Whether both contain the same objects."""
         return (
             self.jit == other.jit
             and self.distribution is other.distribution
@@ -55,19 +55,19 @@ class Composition(NamedTuple):
 
 
 def composition(model: Any, stage: str) -> Composition:
-    """What the model's step of a stage ("train", "test" or "predict") would have built in now."""
+    """What the model's step of a stage ("train", "test" or "predict") depends on now."""
     layers, parts = layers_and_variables(model, stage)
     schedules = _schedules(model) if stage == "train" else ()
     return Composition(layers, parts, schedules, model.jit_compile, placement.current())
 
 
 class Compiled:
-    """The step of one stage, compiled, with the variables it was made for.
+    """The step of one stage, compiled, with the variables it was compiled for.
 
     Args:
         model: the model.
         stage: "train", "test" or "predict".
-        made_of: what the model is made of.
+        made_of: the composition of the model.
         many: whether it takes a span of a chunk of batches (see `multi_step`).
     """
 
@@ -84,7 +84,7 @@ class Compiled:
         self._has_metrics = stage != "predict"
         self.names: list[str] = []
         step = _laid_out(pure_step(model, stage, self.parts, self.names), self.parts)
-        if many:  # a loop hands on what its body lays out, but may give it back in another layout
+        if many:  # a loop may return values in a different layout than that of its body
             step = _laid_out(Repeated(step, stacks=stage == "predict"), self.parts)
         self._writes_all = stage == "train"
         step = step if self._writes_all else only_changes(step)
@@ -92,12 +92,12 @@ class Compiled:
         self.function: Callable = jax.jit(step, compiler_options=options) if self.jit else step
 
     def __call__(self, data: object, rows: object = None, metrics: Sequence | None = None) -> Outcome:
-        """Run the step on a batch and give the variables their new values, which may still be under way.
+        """Run the step on a batch and assign the variables their new values, which may still be being computed.
 
         Args:
             data: the batch.
-            rows: how many of its rows are real; None for all of them.
-            metrics: the values from which metrics start; None for those that they have.
+            rows: number of its valid rows; None for all of them.
+            metrics: the values that metrics start from; None for their current ones.
         """
         progress.here.started += placement.is_shared()
         state, data = self._state(metrics), data if self._many else placement.batch(data)
@@ -109,7 +109,7 @@ class Compiled:
         return self._stored(state, after, result)
 
     def on_state(self, state: Sequence, data: Nested, rows: Tensor = None) -> tuple[object, tuple]:
-        """The result of a step on a batch, and the state after it; nothing is given to the variables."""
+        """The result of a step on a batch, and the state after it; the variables are not assigned."""
         state = self._parted(state)
         result, after = self.function(state, data, rows)
         result = {name: result[name] for name in self.names} if self.names else result
@@ -122,7 +122,7 @@ class Compiled:
         return TrainState(*state) if self._writes_all else tuple(map(list, state))
 
     def _state(self, metrics: Sequence | None) -> tuple:
-        """The variables' values by part, all of one moment; the metrics' where they were given."""
+        """The variables' values by part, all from the same moment; those of the metrics if given."""
         values = iter(values_of(self._variables))
         state = [[next(values) for _ in part] for part in self.parts]
         if metrics is not None and self._has_metrics:
@@ -130,7 +130,7 @@ class Compiled:
         return TrainState(*state) if self._writes_all else tuple(state)
 
     def _stored(self, state: tuple, after: Sequence, result: object) -> Outcome:
-        """Give the variables their new values."""
+        """Assign the variables their new values."""
         if self._writes_all:
             changed, new = self._variables, [value for part in after for value in part]
             metrics = after[-1]
@@ -140,11 +140,11 @@ class Compiled:
             new = [after[part][index] for part, index in places]
             metrics = [after[-1].get(i, old) for i, old in enumerate(state[-1])] if self._has_metrics else None
         before = values_of(changed)
-        give_placed_values(changed, new)  # `_laid_out` has seen to that
+        give_placed_values(changed, new)  # `_laid_out` ensures that
         return Outcome(result, metrics, changed, before, new)
 
     def _run(self, state: tuple, data: object, rows: object) -> tuple:
-        """Run the function; a first run on new shapes, which compiles it, is counted."""
+        """Run the function; the first run on new shapes, which compiles it, is counted."""
         shapes = signature((data, rows))
         if shapes in self._known_shapes:
             return self.function(state, data, rows)
@@ -159,10 +159,10 @@ class Compiled:
 
 
 class MadeByUser(Compiled):
-    """The step as a function of the user's, `(state, batches) -> (result, state)`, which is called for each batch.
+    """The step as a user's function, `(state, batches) -> (result, state)`, which is called for each batch.
 
     Args:
-        model, stage, made_of: as for `Compiled`.
+        model, stage, made_of: as in `Compiled`.
         function: the function.
     """
 
@@ -172,7 +172,7 @@ class MadeByUser(Compiled):
         self._made = function
 
     def __call__(self, data: object, rows: object = None, metrics: Sequence | None = None) -> Outcome:
-        """Run the function on a batch, whose rows are all real, and give the variables their new values."""
+        """Run the function on a batch, whose rows are all valid, and assign the variables their new values."""
         made = self._made(self._state(metrics), iter([placement.batch(data)]))
         if not isinstance(made, tuple) or len(made) != 2 or len(made[1]) != len(self.parts):
             raise ValueError(
@@ -190,7 +190,7 @@ class MadeByUser(Compiled):
 
 
 def _laid_out(step: Callable, parts: Parts) -> Callable:
-    """The step with new values on the devices where the variables have theirs, which XLA might choose otherwise."""
+    """The step with new values on the devices of the variables, where XLA might choose otherwise."""
     if not (placement.is_shared() or any(variable._layout for part in parts for variable in part)):
         return step
 
@@ -204,7 +204,7 @@ def _laid_out(step: Callable, parts: Parts) -> Callable:
 
 
 def _same(some: Sequence, others: Sequence) -> bool:
-    """Whether two sequences hold the same objects."""
+    """Whether two sequences contain the same objects."""
     return some is others or (len(some) == len(others) and all(map(is_, some, others)))
 
 

@@ -1,8 +1,8 @@
-"""What a model keeps of one stage of its use (training, evaluation, prediction), so that it is worked out once.
+"""Cached computations of a model for one stage of its use (training, evaluation, prediction).
 
-That is the compiled step, for one batch and for a span of several, how many steps a call takes, and the signatures of
-the batches that the model was made ready for. All of it goes when `compile` is called. The step is compiled anew when
-what it has built in has changed (`compiled.Composition`), for which nothing needs to announce a change.
+These are the compiled step, for one batch and for a span of several, the number of steps per call, and the signatures
+of the batches that the model was prepared for. All of it is discarded when `compile` is called. The step is recompiled
+when anything it depends on has changed (`compiled.Composition`), which need not be announced.
 """
 
 from collections.abc import Callable
@@ -18,12 +18,12 @@ STAGES = ("train", "test", "predict")
 
 
 class Computations:
-    """What is known of one stage of a model.
+    """What is cached for one stage of a model.
 
     Attributes:
         stage: "train", "test" or "predict".
-        prepared: by the signature of a batch, what is known of the model for such batches.
-        made: the user's `train_function(state, batches)` and its like, where there is one.
+        prepared: by the signature of a batch, what is known about the model for such batches.
+        made: the user's `train_function(state, batches)` or similar, if there is one.
     """
 
     def __init__(self, stage: str):
@@ -34,7 +34,7 @@ class Computations:
         self._steps_per_call: dict[tuple, StepsPerCall] = {}
 
     def compiled(self, model: object, several: bool = False) -> Compiled:
-        """The step for one batch, or for a span of several, of the model as it is now."""
+        """The step for one batch, or for a span of several, for the current state of the model."""
         if self.made is not None:
             return MadeByUser(model, self.stage, composition(model, self.stage), self.made)
         return self._by_cornu(model, several)
@@ -47,25 +47,25 @@ class Computations:
         return known
 
     def function(self, model: object) -> Callable | None:
-        """`(state, batches) -> (result, state)`, as Keras has it: the user's step, or cornu's if it was compiled."""
+        """`(state, batches) -> (result, state)`, as in Keras: the user's step, or cornu's if it was compiled."""
         if self.made is not None or not self._compiled:
             return self.made
         return lambda state, batches: self._by_cornu(model).on_state(state, next(batches))
 
     def make(self, model: object, force: bool) -> None:
-        """Compile the step; anew, and without the user's function, if it is forced."""
+        """Compile the step; if `force`, compile it again, without the user's function."""
         if force:
             self.forget()
         if self.made is None:
             self._by_cornu(model)
 
     def forget(self) -> None:
-        """Make the step anew when it is needed next."""
+        """Recreate the step when it is next needed."""
         self._compiled.clear()
         self.made = None
 
     def steps_per_call(self, model: Any, watched: bool) -> StepsPerCall:
-        """How many steps a call takes: one where each is looked at, what `compile` was told, or what is found best."""
+        """The number of steps per call: one if each is observed, the argument of `compile`, or the best one found."""
         if self.made is not None:
             return StepsPerCall(1, loops=False)
         steps = model.steps_per_execution
@@ -76,11 +76,11 @@ class Computations:
         return self._steps_per_call[key]
 
     def fresh(self) -> "Computations":
-        """The same with nothing worked out yet."""
+        """The same with an empty cache."""
         made = type(self)(self.stage)
         made.made = self.made
         return made
 
     def __reduce__(self) -> tuple:
-        """A copy of the model works its own out."""
+        """A copy of the model computes its own."""
         return type(self), (self.stage,)

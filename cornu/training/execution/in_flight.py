@@ -1,9 +1,9 @@
-"""Calls of compiled steps that are under way, and what is done when one of them fails or is interrupted.
+"""Calls of compiled steps in progress, and what happens when one of them fails or is interrupted.
 
-A step's new values are stored in the variables at once, as arrays that are still being computed. If that computation
-fails, or the user stops it, the variables get back the values that the last finished call gave them, so that a model is
-never left without weights. The values before a call are therefore kept until it is done. Where something else fails,
-such as a callback that has been told of a step, what is under way is waited for: its steps count.
+A step's new values are stored in the variables immediately, as arrays that are still being computed. If that
+computation fails, or the user interrupts it, the variables are reset to the values from the last completed call, so
+that a model is never left without weights. The values before a call are therefore kept until it is done. If something
+else fails, such as a callback that was notified of a step, the calls in progress are waited for: their steps count.
 """
 
 import contextlib
@@ -16,18 +16,18 @@ import jax
 from cornu.core.variable import Variable, give_values, values_of
 from cornu.kernels import platform
 
-_SMALL = {"cpu": 2**26}  # bytes of state of which two copies more than needed do not matter
+_SMALL = {"cpu": 2**26}  # bytes of state below which two extra copies do not matter
 _SMALL_ON_ACCELERATORS = 2**29
 
 
 class Outcome(NamedTuple):
-    """What a call gave, and what it did to variables.
+    """The result of a call, and its effect on variables.
 
     Attributes:
         result: the logs or outputs.
         metrics: the values of the metrics' variables after it.
-        changed: the variables that have new values.
-        before, after: their values; those after it may still be under way.
+        changed: the variables with new values.
+        before, after: their values; those after it may still be being computed.
     """
 
     result: Any
@@ -38,9 +38,9 @@ class Outcome(NamedTuple):
 
 
 class InFlight:
-    """Scope of some calls; when it is left by an exception, what failed and interrupted calls stored is undone.
+    """Scope of some calls; if it is left by an exception, the effects of failed and interrupted calls are undone.
 
-    At most two calls are under way, or one where the state is large.
+    At most two calls are in progress, or one if the state is large.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class InFlight:
         self._small = _SMALL.get(platform.name(), _SMALL_ON_ACCELERATORS)
 
     def run(self, function: Callable[..., Outcome], *args: object) -> Outcome:
-        """Call a compiled step when it is its turn."""
+        """Run a compiled step when it is its turn."""
         while self._calls and (len(self._calls) > 1 or self._is_done(0) or not self._is_small()):
             _wait_for(self._calls[0])
             self._calls.popleft()
@@ -71,10 +71,10 @@ class InFlight:
         self._calls.clear()
 
     def _undo(self, wait: bool) -> None:
-        """Put back the values before the first call that failed or is not finished, unless somebody changed them.
+        """Restore the values before the first call that failed or is not finished, unless they were changed since.
 
         Args:
-            wait: whether calls that are not finished yet are waited for.
+            wait: whether to wait for calls that are not finished yet.
         """
         calls = range(len(self._calls))
         first = next((index for index in calls if not self._succeeded(index, wait)), len(self._calls))
@@ -92,7 +92,7 @@ class InFlight:
 
 
 def _signs(call: Outcome) -> list[Any]:
-    """An array that is there when the call is done: all of its arrays come at one time."""
+    """An array that is available when the call is done: all of its arrays become available together."""
     return [leaf for leaf in (*call.after[:1], *jax.tree.leaves(call.result)[:1]) if isinstance(leaf, jax.Array)]
 
 

@@ -1,10 +1,11 @@
-"""Several steps in one compiled call, so that the host's work for a step is paid once a call.
+"""Several steps in one compiled call, so that the host overhead is paid once per call.
 
-Batches of one shape are stacked into a `Chunk` of a fixed size. A compiled loop runs any span of its steps, so one
-function serves few and many: nothing is compiled a second time. How many a call takes is for `steps_per_call` to say.
+Batches of the same shape are stacked into a `Chunk` of a fixed size. A compiled loop runs any span of its steps, so one
+function serves any number of steps without recompilation. The number of steps per call is determined by
+`steps_per_call`.
 
-A call takes one step alone, on the function for one batch, where callbacks look at every batch, where a batch has
-another shape (the last one, unless it can be padded), where it is large, and where a loop would slow the step down.
+A call runs a single step, with the function for one batch, if callbacks observe every batch, if a batch has a different
+shape (the last one, unless it can be padded), if it is large, or if a loop would slow the step down.
 """
 
 import functools
@@ -29,17 +30,17 @@ from cornu.training.step import TrainState, only_changes
 if TYPE_CHECKING:
     from cornu.training.execution.compiled import Compiled
 
-STACKED_BYTES = 32 * 2**20  # of the predictions of a chunk that are kept until its last step
+STACKED_BYTES = 32 * 2**20  # maximum size of the stacked predictions of a chunk
 
 
 class Call(NamedTuple):
     """One compiled call.
 
     Attributes:
-        steps: how many steps it takes.
-        run: runs it.
-        real: cuts the real rows out of its outputs.
-        batches: gives the (batch, number of real rows) of each step.
+        steps: number of steps.
+        run: function that runs it.
+        real: function that extracts the valid rows of its outputs.
+        batches: function that returns the (batch, number of valid rows) of each step.
     """
 
     steps: int
@@ -49,7 +50,7 @@ class Call(NamedTuple):
 
 
 class LoopUnfitError(Exception):
-    """A step that is better not put into a loop."""
+    """A step that should not be put into a loop."""
 
 
 # ---------------------------------------------------------------- the compiled loop
@@ -62,12 +63,12 @@ class Repeated:
 
     Args:
         step: `(state, data, rows) -> (result, state)`.
-        stacks: whether the results of all steps are kept.
+        stacks: whether to keep the results of all steps.
     """
 
     def __init__(self, step: Callable, stacks: bool):
         self.stacks = stacks
-        self._step = jax.jit(only_changes(step))  # traced once, although the loop asks for its shapes first
+        self._step = jax.jit(only_changes(step))  # traced once, although the loop needs its output shapes first
         self.__name__ = "repeated"
 
     def __call__(self, state: tuple, data: object, span: tuple) -> tuple[object, tuple]:
@@ -104,11 +105,11 @@ def _replaced(state: tuple, values: list[dict]) -> tuple:
     return TrainState(*parts) if isinstance(state, TrainState) else tuple(parts)
 
 
-# ---------------------------------------------------------------- what is slow in a loop
+# ---------------------------------------------------------------- steps that are slow in a loop
 
 
 def _refuse_slow_loops(jaxpr: Any, results: list, copies: int) -> None:
-    """Refuse results too large to stack, and convolutions that XLA's CPU compiler rewrites only outside of loops."""
+    """Reject results too large to stack, and convolutions that XLA's CPU compiler rewrites only outside of loops."""
     if copies * sum(a.size * a.dtype.itemsize for a in results) > STACKED_BYTES:
         raise LoopUnfitError("The predictions of a chunk are too large.")
     if platform.name() == "cpu" and any(map(xla.is_slow_in_a_loop, _equations(jaxpr.jaxpr))):
@@ -136,12 +137,12 @@ class Runner:
 
     Args:
         stage: "train", "test" or "predict".
-        pace: how many steps a call takes.
-        function: gives the compiled step: for one batch (False) or for a span of a chunk (True).
-        under_way: runs it.
-        metrics: the values of the metrics' variables from which they start.
-        start: how many steps were done before, in all epochs.
-        interval: after how many steps a call ends at the latest.
+        pace: determines the number of steps per call.
+        function: function that returns the compiled step: for one batch (False) or for a span of a chunk (True).
+        under_way: tracks the calls in progress.
+        metrics: the initial values of the metrics' variables.
+        start: number of steps done before, over all epochs.
+        interval: maximum number of steps in a call.
     """
 
     def __init__(
@@ -164,14 +165,14 @@ class Runner:
     def run(self, several: bool, data: object, rows: object) -> Any:
         """Run the step for one batch, or for a span of a chunk, and return its result.
 
-        The metrics go on from where this runner left them, whatever another thread does with the same model.
+        Metrics continue from where this runner left them, whatever another thread does with the same model.
         """
         outcome = self._under_way.run(self._function(several), data, rows, self.metrics)
         self.metrics = outcome.metrics
         return outcome.result
 
     def heeding(self, callback: Callable) -> Callable:
-        """`callback`, after which metrics go on from the values that it gave them, such as those of a reset."""
+        """`callback`, after which metrics continue from the values that it assigned, such as those of a reset."""
 
         def heeded(*args: object) -> None:
             variables = self._function(False).parts[-1]
@@ -184,12 +185,12 @@ class Runner:
         return callback if self.stacks else heeded
 
     def calls(self, items: Iterable[Chunk | tuple]) -> Iterator[Call]:
-        """What there is to run for chunks and for lone (batch, real rows) pairs."""
+        """The calls for chunks and for single (batch, valid rows) pairs."""
         found = self._calls(items)
         return self._grouped(found, self.pace.steps) if self.pace.fixed and self.pace.steps > 1 else found
 
     def _grouped(self, calls: Iterable[Call], steps: int) -> Iterator[Call]:
-        """Calls of as many steps as was asked for, also where batches of another shape take calls of their own."""
+        """Calls with as many steps as requested, even if batches of another shape need separate calls."""
         waiting: list[Call] = []
         for call in calls:
             waiting.append(call)
@@ -200,7 +201,7 @@ class Runner:
             yield self._joined(waiting)
 
     def _joined(self, calls: list[Call]) -> Call:
-        """Several calls as one: the result is that of the last, or for predictions those of all."""
+        """Several calls combined: the result is that of the last one, or for predictions those of all."""
         if len(calls) == 1:
             return calls[0]
         steps = sum(call.steps for call in calls)
@@ -250,10 +251,10 @@ class Span:
 
     def __init__(self, runner: Runner, chunk: Chunk, data: object, steps: range):
         self.runner, self.chunk, self.data, self.steps = runner, chunk, data, steps
-        self.first = steps.start  # where in the stacked results those of this span begin
+        self.first = steps.start  # start of this span in the stacked results
 
     def run(self) -> Any:
-        """Run the steps: in one call, or one after the other where a loop would be slow."""
+        """Run the steps: in one call, or one at a time if a loop would be slow."""
         if self.runner.pace.loops:
             try:
                 span = (self.chunk.rows, np.int32(self.steps.start), np.int32(self.steps.stop))
@@ -265,17 +266,17 @@ class Span:
         return jax.tree.map(lambda *leaves: np.stack(leaves), *results) if self.runner.stacks else results[-1]
 
     def batches(self) -> list[tuple]:
-        """The (batch, number of real rows) of each step."""
+        """The (batch, number of valid rows) of each step."""
         stacked = (self.chunk.data, self.chunk.rows)
         return [jax.tree.map(lambda leaf: leaf[index], stacked) for index in self.steps]  # noqa: B023
 
     def real(self, result: object) -> Nested:
-        """The stacked predictions laid out row by row, without the rows with which batches were padded."""
+        """The stacked predictions flattened to rows, without the padding rows."""
         counts = [None if self.chunk.rows is None else self.chunk.rows[index] for index in self.steps]
         parts = list(enumerate(counts, self.first))
         return _on_host(result, lambda a: np.concatenate([a[place, :count] for place, count in parts]))
 
 
 def _on_host(outputs: object, cut: Callable) -> Nested:
-    """Outputs as NumPy arrays of their own, cut."""
+    """Outputs as separate NumPy arrays, sliced."""
     return tree.map_structure(lambda a: np.array(cut(np.asarray(a))) if hasattr(a, "dtype") else a, outputs)

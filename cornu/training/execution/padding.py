@@ -1,8 +1,8 @@
-"""Padding the last batch, so that it needs no compiled function of its own.
+"""Padding the last batch, so that it does not need a compiled function of its own.
 
-Extra rows are exact only where every row goes through the model alone and losses and metrics leave masked rows out.
-Layers and losses promise the one with `rowwise`, metrics the other with `ignores_zero_weights` (see `core.promises`);
-whatever promises nothing is taken to mix rows.
+Extra rows are exact only if every row is processed independently by the model, and losses and metrics ignore masked
+rows. Layers and losses promise the former with `rowwise`, metrics the latter with `ignores_zero_weights` (see
+`core.promises`); anything without a promise is assumed to mix rows.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from cornu.training.step import is_default
 if TYPE_CHECKING:
     from cornu.models.model import Model
 
-# Functions on tensors, as in `x + y`, that work number by number.
+# Functions on tensors, as in `x + y`, that work elementwise.
 _ELEMENTWISE = {
     "abs", "absolute", "add", "cast", "clip", "cos", "divide", "elu", "equal", "exp", "expm1", "floor", "gelu",
     "greater", "greater_equal", "identity", "leaky_relu", "less", "less_equal", "log", "log1p", "logical_and",
@@ -27,12 +27,12 @@ _ELEMENTWISE = {
     "subtract", "swish", "tanh", "true_divide", "where",
 }  # fmt: skip
 
-# What is computed of weights alone.
+# Functions of weights alone.
 _OF_WEIGHTS = ("_constraint", "_initializer", "_regularizer")
 
 
 def is_exact(model: Any, stage: str) -> bool:
-    """Whether padded batches give exactly the numbers of the real rows in `stage`: train, test or predict."""
+    """Whether padded batches give exactly the results of the valid rows in `stage`: train, test or predict."""
     if not is_default(model, stage):
         return False
     if any(_mixes_rows(layer, stage == "train") for layer in model._flatten_layers()):
@@ -57,13 +57,13 @@ def _mixes_rows(layer: Layer, training: bool) -> bool:
 
 
 def _names_first_axis(layer: Layer) -> bool:
-    """Whether the layer works along the axis of the rows; an axis below -1 may be that."""
+    """Whether the layer operates along the axis of the rows; an axis below -1 may be that one."""
     axes = [getattr(layer, name, None) for name in ("axis", "axes", "attention_axes")]
     return any(isinstance(axis, int) and (axis == 0 or axis < -1) for axis in tree.flatten(axes))
 
 
 def _keeps_rows(operation: Operation) -> bool:
-    """Whether a function in a model's graph is arithmetic on tensors of one rank, number by number."""
+    """Whether a function in a model's graph is elementwise arithmetic on tensors of the same rank."""
     ranks = {len(x.shape) for node in operation.nodes for x in (*node.input_tensors, *node.output_tensors)}
     function = getattr(operation, "function", None)
     return registry.is_builtin(function) and getattr(function, "__name__", None) in _ELEMENTWISE and len(ranks) == 1
@@ -83,13 +83,13 @@ def _metrics_skip_rows(model: "Model") -> bool:
 
 
 def _outputs_have_two_axes(model: "Model", stage: str) -> bool:
-    """Losses take the last axis for that of the features: predictions of rank 1 are one sample to them."""
+    """Losses treat the last axis as features: predictions of rank 1 would be a single sample."""
     known = model._computations[stage].prepared.values()
     return all(len(output.shape) > 1 for output in tree.flatten([one.outputs for one in known]))
 
 
 def size(model: object, batches: Any, stage: str) -> int | None:
-    """The number of rows to which batches are padded, or None where that is not needed or not exact."""
+    """The number of rows to which batches are padded, or None if that is not needed or not exact."""
     rows, full = batches.num_samples, batches.batch_size
     if rows is None or full is None or rows % full == 0 or rows < full:
         return None
@@ -97,9 +97,9 @@ def size(model: object, batches: Any, stage: str) -> int | None:
 
 
 def pad(data: object, size: int | None) -> tuple[object, int | None]:
-    """(`data` with `size` rows, how many of them are real), or (`data`, None) where batches are not padded.
+    """(`data` with `size` rows, number of valid rows), or (`data`, None) if batches are not padded.
 
-    The number is given for full batches too, so that all batches go through one compiled function.
+    The number is returned for full batches too, so that all batches use the same compiled function.
     """
     if size is None:
         return data, None

@@ -1,4 +1,4 @@
-"""What a function is compiled for: the structure of its data, with the shape and the dtype of each array in it."""
+"""The signature for which a function is compiled: the structure of its data, with the shape and dtype of each array."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ ArraySignature = tuple[tuple[int, ...], Any]
 
 
 def signature(data: object) -> tuple:
-    """The signature of a batch, to be compared and hashed; None in the place of an array is part of the structure."""
+    """The signature of a batch, comparable and hashable; None in place of an array is part of the structure."""
     leaves, structure = jax.tree.flatten(data)
     return structure, tuple(map(of_array, leaves))
 

@@ -1,9 +1,9 @@
-"""When calls are made and reported.
+"""The size of calls, and when they are reported.
 
-`StepsPerCall` finds how many steps make a call of 0.4 to 1 s: long enough that a call costs nothing, short enough that
-the progress bar moves and Ctrl-C is heard. A call is not cheap where steps need much memory: the system hands it out
-anew, page by page, in the first step of each call. Such steps are long ones, so a call of few steps may last up to 4 s.
-`DelayedReports` reports a call when the next one is under way, so that whoever looks at its logs does not keep the
+`StepsPerCall` finds how many steps make a call of 0.4 to 1 s: long enough that the overhead of a call is negligible,
+short enough that the progress bar moves and Ctrl-C is noticed. A call is not cheap if steps need much memory: the
+system maps it again, page by page, in the first step of each call. Such steps are long, so a call of few steps may last
+up to 4 s. `DelayedReports` reports a call when the next one is running, so that reading its logs does not keep the
 device waiting.
 """
 
@@ -19,11 +19,12 @@ FEW_STEPS, LONGEST_OF_FEW = 8, 4.0  # steps; seconds of a call of so few
 
 
 class StepsPerCall:
-    """How many steps a call takes.
+    """The number of steps per call.
 
     Args:
         steps: a fixed number, or None to find one at which a call lasts neither too long nor too short.
-        loops: whether several steps can be one call; False also once a step turns out not to fit into a loop.
+        loops: whether several steps can be combined; also set to False once a step turns out to be unsuitable for a
+        loop.
     """
 
     def __init__(self, steps: int | None, loops: bool):
@@ -32,10 +33,10 @@ class StepsPerCall:
         self.loops = loops
 
     def took(self, steps: int, seconds: float) -> None:
-        """Learn how long a call was under way."""
+        """Learn how long a call took."""
         if self.fixed or steps != self.steps:
             return
-        if placement.is_shared():  # all of whom take as many steps
+        if placement.is_shared():  # all processes must use the same number
             seconds = peers.highest(int(1000 * seconds))[0] / 1000
         longest = LONGEST if self.steps > FEW_STEPS else LONGEST_OF_FEW
         if seconds < SHORTEST or (self.steps < FEW_STEPS and 2 * seconds < longest):
@@ -45,14 +46,14 @@ class StepsPerCall:
 
 
 class DelayedReports:
-    """Pass reports of calls on, each when the next call is under way and its own is done.
+    """Passes on reports of calls, each when the next call is running and its own is done.
 
-    So at most two calls are under way, and reading a report's logs never leaves the device without work.
+    So at most two calls are in progress, and reading a report's logs never leaves the device idle.
 
     Args:
         report: function of (call, number of the last step, result).
-        pace: what learns how long the calls take.
-        at_once: whether somebody must see the results before the next call starts.
+        pace: learns how long the calls take.
+        at_once: whether the results must be seen before the next call starts.
     """
 
     def __init__(self, report: Callable, pace: StepsPerCall, at_once: bool):
@@ -61,7 +62,7 @@ class DelayedReports:
         self._ready = time.perf_counter()
 
     def __call__(self, call: object, last: int, result: object, began: float) -> None:
-        """Take a call's result; `began` is when it was asked for."""
+        """Handle a call's result; `began` is when it was started."""
         if self._at_once:
             self._report(call, last, result)
         self._waiting.append((call, last, result, began))
@@ -69,7 +70,7 @@ class DelayedReports:
             self._pass_on()
 
     def finish(self) -> None:
-        """Pass on what still waits."""
+        """Pass on the pending report."""
         while self._waiting:
             self._pass_on()
 

@@ -1,7 +1,7 @@
-"""What `utils.check_model` tries out, one module for each kind of thing that must hold.
+"""The checks of `utils.check_model`, one module per kind of property.
 
-A check is a function from a `Trial` to what it found; they run in the order of the table. What a run of the model is
-stands in `running`, and when two of them count as the same in `comparing`.
+A check is a function from a `Trial` to its findings; they run in the order of the table. Runs of the model are defined
+in `running`, and the comparison of two runs in `comparing`.
 """
 
 from collections.abc import Callable

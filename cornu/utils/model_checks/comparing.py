@@ -1,4 +1,4 @@
-"""Whether two runs are the same, and the first layer that makes them differ."""
+"""Whether two runs are equal, and the first layer that makes them differ."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,7 +10,7 @@ from cornu import registry
 from cornu.models.model import Model
 from cornu.utils.model_checks.running import Record
 
-ROUNDING = 1e-5  # of the largest value, where the same operations run
+ROUNDING = 1e-5  # relative to the largest value, if the same operations run
 
 
 def everything(x: jax.Array, mask: jax.Array | None) -> jax.Array | None:
@@ -20,13 +20,13 @@ def everything(x: jax.Array, mask: jax.Array | None) -> jax.Array | None:
 def same(
     a: jax.Array, b: jax.Array, part: Callable = everything, mask: object = None, tolerance: float = ROUNDING
 ) -> bool:
-    """Whether the parts of two arrays are the same up to rounding; what has no such part is.
+    """Whether the parts of two arrays are equal up to rounding; missing parts are.
 
     Args:
         a, b: the arrays.
-        part: function of an array and its mask; it gives None where an array has no such part.
+        part: function of an array and its mask; returns None if an array has no such part.
         mask: the mask of `a`.
-        tolerance: share of the largest value.
+        tolerance: tolerance relative to the largest value.
     """
     if a.shape != b.shape:
         return False
@@ -44,12 +44,12 @@ def same(
 
 
 def alike(some: Sequence[tuple], others: Sequence[tuple], part: Callable = everything) -> bool:
-    """Whether all pairs of (array, mask) are the same in a part."""
+    """Whether all pairs of (array, mask) have equal parts."""
     return all(same(a, b, part, mask) for (a, mask), (b, _) in zip(some, others, strict=False))
 
 
 def first_difference(one: Record, other: Record, part: Callable = everything) -> tuple[str | None, object]:
-    """(path, operation) of the first call that made one run differ from the other; (None, None) where none did."""
+    """(path, operation) of the first call that made one run differ from the other; (None, None) if there is none."""
     for (path, operation, inputs, outputs), (_, _, others, results) in zip(one.calls, other.calls, strict=False):
         runs_a_graph = isinstance(operation, Model) and registry.is_builtin(type(operation).call)
         if not runs_a_graph and alike(inputs, others, part) and not alike(outputs, results, part):

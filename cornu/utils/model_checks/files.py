@@ -23,7 +23,7 @@ _CALLABLE: Any = Callable
 
 
 def files(trial: Trial) -> list[Finding]:
-    """What is saved and loaded gives the same."""
+    """A saved and loaded model gives the same results."""
     check = "saved and loaded"
     with tempfile.TemporaryDirectory() as folder:
         path, own = Path(folder) / "model.keras", _own_objects(trial.model)
@@ -40,7 +40,7 @@ def files(trial: Trial) -> list[Finding]:
         )
     ]
     if len(values_of(trial.run.variables)) != len(run.variables):
-        return [Finding(check, FAULT, None, "The loaded model has another number of variables.")]
+        return [Finding(check, FAULT, None, "The loaded model has a different number of variables.")]
     outputs = jax.tree.leaves(run.outputs(trial.x, False, values=values))
     if all(map(same, jax.tree.leaves(trial.eager), outputs)):
         return [Finding(check, OK)]
@@ -48,17 +48,17 @@ def files(trial: Trial) -> list[Finding]:
     trial.run.outputs(trial.x, False, here)
     run.outputs(trial.x, False, there, values)
     path_of_layer, _ = first_difference(here, there)
-    return [Finding(check, FAULT, path_of_layer, "The loaded model gives other outputs.")]
+    return [Finding(check, FAULT, path_of_layer, "The loaded model gives different outputs.")]
 
 
 def _are_seeds(model: "Layer", run: Run) -> Iterator[bool]:
-    """For each variable of a run whether it is the state of a seed generator."""
+    """For each variable of a run, whether it is the state of a seed generator."""
     weights = {id(v) for v in model.weights}
     return (id(variable) not in weights for variable in run.variables)
 
 
 def _own_objects(model: "Layer") -> dict[str, Any]:
-    """The classes and functions of the user's that a file of the model names."""
+    """The user's classes and functions that a file of the model refers to."""
     found: dict[str, Any] = {}
     for layer in model._flatten_layers():
         held = [value for name, value in vars(layer).items() if name not in layer._hidden]

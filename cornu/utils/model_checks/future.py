@@ -1,4 +1,4 @@
-"""Whether a causal model sees the future."""
+"""Whether a causal model depends on the future."""
 
 from typing import Any
 
@@ -13,20 +13,20 @@ from cornu.utils.model_checks.trial import Trial
 
 
 def the_future(trial: Trial) -> list[Finding]:
-    """Later steps must not matter to earlier ones."""
+    """Later steps must not influence earlier ones."""
     check = "no look ahead"
     asked = trial.causal not in (None, False)
     if not asked and (trial.causal is False or not trial.look.causal):
-        return [Finding(check, LEFT_OUT, None, "Not asked for (causal=True).")]
+        return [Finding(check, LEFT_OUT, None, "Not requested (causal=True).")]
     named: Any = [trial.causal] if isinstance(trial.causal, str) else trial.causal
     named = named if asked and named is not True else None
     flat, names = jax.tree.leaves(trial.x), _names(trial)
     if named is not None and not set(named) <= set(names):
-        raise ValueError(f"check_model: causal names {sorted(named)}; the inputs are {sorted(names)}.")
+        raise ValueError(f"check_model: causal lists {sorted(named)}; the inputs are {sorted(names)}.")
     chosen = [i for i, x in enumerate(flat) if x.ndim > 1 and (named is None or names[i] in named)]
     steps = {flat[i].shape[1] for i in chosen} & {o.shape[1] for o in trial.outputs if o.ndim > 2 and o.shape[1] > 1}
     if not steps:
-        text = "No output has the steps of an input as its axis 1."
+        text = "No output has the steps of an input on axis 1."
         return [Finding(check, FAULT if asked else LEFT_OUT, None, text)]
     length = max(steps)
     past = length // 2
@@ -42,7 +42,7 @@ def the_future(trial: Trial) -> list[Finding]:
     found = trial.fault_at(check, trial.x, other, part, "The output at a step depends on later steps of the input.")
     if not asked:
         found.outcome = NOTE
-        found.detail += f" {trial.look.causal[0]} is causal, the whole is not: pass causal=True if it has to be."
+        found.detail += f" {trial.look.causal[0]} is causal, the whole model is not: pass causal=True if it should be."
     return [found]
 
 
@@ -53,5 +53,5 @@ def _names(trial: Trial) -> list[str]:
 
 
 def _with_other_steps(x: Tensor, past: int) -> Nested:
-    """Those of the row before, in the other direction, from step `past` on."""
+    """The steps of the previous row, in reverse, starting at step `past`."""
     return x.at[:, past:].set(jnp.roll(x, 1, axis=0)[:, past:][:, ::-1])

@@ -8,18 +8,18 @@ from cornu.training import step
 from cornu.utils.model_checks.report import FAULT, LEFT_OUT, NOTE, OK, Finding
 from cornu.utils.model_checks.trial import Trial
 
-_TRIES = 3  # weights with which a gradient is looked for
+_TRIES = 3  # number of attempts with different weights
 
 
 def gradients(trial: Trial) -> list[Finding]:
-    """Every trainable weight has a gradient: with these weights, or with some close by."""
+    """Every trainable weight has a gradient: with these weights, or with nearby ones."""
     check = "gradients"
     if not trial.run.trainable:
-        return [Finding(check, LEFT_OUT, None, "No weight is trainable.")]
+        return [Finding(check, LEFT_OUT, None, "There are no trainable weights.")]
     left = set(range(len(trial.run.trainable)))
     for attempt in range(_TRIES):
         values = _shaken(trial, attempt)
-        for fill in (None, np.nan):  # NaN passes where numbers happen to be multiplied by zero
+        for fill in (None, np.nan):  # NaN propagates even if multiplied by zero
             if left:
                 _, gradients = trial.trained(trial.x, values, fill)
                 left = {i for i in left if not np.asarray(gradients[i], "float32").astype(bool).any()}
@@ -39,7 +39,7 @@ def gradients(trial: Trial) -> list[Finding]:
 
 
 def _shaken(trial: Trial, attempt: int) -> list:
-    """The variables' values, in later attempts with some noise on the trainable ones."""
+    """The variables' values, in later attempts with some noise added to the trainable ones."""
     values = values_of(trial.run.variables)
     if not attempt:
         return values

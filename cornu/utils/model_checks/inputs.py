@@ -1,4 +1,4 @@
-"""Inputs to try a model with: those that are given, or drawn from what the model declares."""
+"""Inputs for testing a model: the given ones, or random ones as declared by the model."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,21 +15,21 @@ from cornu.utils.model_checks.running import Run, makes_masks
 if TYPE_CHECKING:
     from cornu.models.model import Model
 
-_SIZES = (8, 16, 32, 64, 128, 224)  # tried for sizes that a model does not fix
+_SIZES = (8, 16, 32, 64, 128, 224)  # tried for sizes that are not fixed
 
 
 def inputs_for(model: "Model", data: Data, rows: int) -> Any:
     if data is not None:
         given = tree.map_structure(lambda x: None if x is None else _array(x)[:rows], data)
         if min(len(x) for x in tree.flatten(given) if x is not None) < 2:
-            raise ValueError("check_model: data must have 2 rows or more, since rows are compared with each other.")
+            raise ValueError("check_model: data must have at least 2 rows, since rows are compared with each other.")
         if not model.built:
             model(given)
         return given
     if model.inputs is None:
         raise ValueError(
-            f"check_model: {validate.describe(model)} is not made from symbolic tensors, so nothing says what its "
-            "inputs are. Give some: check_model(model, data=x)."
+            f"check_model: {validate.describe(model)} was not created from symbolic tensors, so its inputs "
+            "are unknown. Pass some: check_model(model, data=x)."
         )
     return _drawn(model, rows)
 
@@ -37,17 +37,17 @@ def inputs_for(model: "Model", data: Data, rows: int) -> Any:
 def _array(x: object) -> jax.Array:
     array = border.to_numpy(x, "check_model", "data")
     if array.dtype.kind in "OUS":
-        raise ValueError("check_model: data must be numbers. Give the part of the model behind the layers of text.")
+        raise ValueError("check_model: data must be numbers. Pass the part of the model after the text layers.")
     return border.to_tensor(array)
 
 
 def _drawn(model: Any, rows: int) -> Any:
-    """Inputs for a graph, of the first size that works where sizes are not fixed."""
+    """Inputs for a graph, with the first size that works if sizes are not fixed."""
     tensors = model.inputs
     if any(tensor.dtype == "string" for tensor in tensors):
         raise ValueError(
-            f"check_model: {validate.describe(model)} takes text, and a compiled model computes with numbers. Check "
-            "the part of the model behind the layers of text."
+            f"check_model: {validate.describe(model)} accepts text, but a compiled model needs numbers. Check "
+            "the part of the model after the text layers."
         )
     open_sizes = any(None in tensor.shape[1:] for tensor in tensors)
     error: Exception | None = None
@@ -59,15 +59,15 @@ def _drawn(model: Any, rows: int) -> Any:
         try:
             jax.eval_shape(lambda x: Run(model).outputs(x, False), inputs)
             return inputs
-        except Exception as reason:  # another size may do
+        except Exception as reason:  # another size may work
             error = error or reason
     raise ValueError(
-        f"check_model: {validate.describe(model)} takes no drawn inputs; give some: check_model(model, data=x)."
+        f"check_model: {validate.describe(model)} does not accept random inputs; pass some: check_model(model, data=x)."
     ) from error
 
 
 def _draw(model: object, tensor: Any, shape: list[int], seed: int) -> jax.Array:
-    """Numbers for one input; the last steps of more than half of the rows are such as layers mask."""
+    """Numbers for one input; the last steps of more than half of the rows have values that layers mask."""
     draw = np.random.default_rng(seed)
     readers = _readers(model, tensor, (layers.Embedding, layers.Masking))
     top = min((layer.input_dim for layer in readers if isinstance(layer, layers.Embedding)), default=2)

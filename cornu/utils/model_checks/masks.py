@@ -1,4 +1,4 @@
-"""Whether masked steps are left out."""
+"""Whether masked steps are ignored."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,10 +14,10 @@ from cornu.utils.model_checks.trial import Trial
 
 
 def masked_steps(trial: Trial) -> list[Finding]:
-    """What flows through masked steps must not matter."""
+    """Values at masked steps must have no influence."""
     check = "masked steps"
     if not trial.look.masking:
-        return [Finding(check, LEFT_OUT, None, "No layer makes a mask.")]
+        return [Finding(check, LEFT_OUT, None, "No layer creates a mask.")]
     masks: list = []
 
     def with_noise(scale: float) -> Callable:
@@ -37,7 +37,7 @@ def masked_steps(trial: Trial) -> list[Finding]:
         return [Finding(check, LEFT_OUT, None, "No step of the inputs is masked.")]
 
     def part(x: Tensor, own: Tensor = None) -> Any:
-        """The real steps; where the axis of steps is gone, the rows that have any."""
+        """The valid steps; if there is no axis of steps, the rows that have any."""
         if own is not None and own.shape == x.shape[: own.ndim]:
             return x[own.astype(bool)]
         known = [mask for mask in masks if mask.shape == x.shape[: mask.ndim]]

@@ -1,4 +1,4 @@
-"""Whether training and inference, and compiled and single operations, give the same."""
+"""Whether training and inference, and compiled and eager execution, agree."""
 
 import jax
 
@@ -18,7 +18,7 @@ from cornu.utils.model_checks.trial import Trial
 
 
 def modes(trial: Trial) -> list[Finding]:
-    """Training and inference agree but for what differs by nature."""
+    """Training and inference agree except for differences by design."""
     check = "training like inference"
     outputs, _ = trial.trained(trial.x)
     if trial.are_same(trial.outputs, outputs):
@@ -26,36 +26,36 @@ def modes(trial: Trial) -> list[Finding]:
     if trial.are_same(_inference_of_natural_layers(trial), outputs):
         layers_within = trial.model._flatten_layers()
         natural = [layer for layer in layers_within if differs_by_nature(layer) and has_modes(layer)]
-        return [Finding(check, OK, None, f"But for {first_of(natural)}, which by nature do more in training.")]
+        return [Finding(check, OK, None, f"Except for {first_of(natural)}, which by design do more in training.")]
     records = [Record(), Record()]
     for training, record in enumerate(records):
         trial.run.outputs(trial.x, bool(training), through(record))
     path, layer = first_difference(records[0], records[1])
     if path is None:
-        return [Finding(check, FAULT, None, "Training gives other outputs than inference.")]
-    about = f"{shown(layer)} gives other outputs in training"
+        return [Finding(check, FAULT, None, "Training gives different outputs than inference.")]
+    about = f"{shown(layer)} gives different outputs in training"
     if isinstance(layer, Layer) and has_modes(layer):
-        return [Finding(check, NOTE, path, f"{about}; it has random numbers or statistics of its own.")]
-    why = "though neither random numbers nor statistics of its own are in it."
+        return [Finding(check, NOTE, path, f"{about}; it uses random numbers or statistics.")]
+    why = "although it uses neither random numbers nor statistics."
     return [Finding(check, FAULT, path, f"{about}, {why}")]
 
 
 def _inference_of_natural_layers(trial: Trial) -> list:
-    """The outputs in inference of a model that has layers always run as in training."""
+    """The outputs in inference of a model with layers that always run in training mode."""
     return jax.tree.leaves(trial.run.outputs(trial.x, False, as_in_inference))
 
 
 def compiled_and_not(trial: Trial) -> list[Finding]:
-    """Compiled, and operation by operation twice: the same."""
+    """Compiled, and twice operation by operation: equal results."""
     check = "compiled like eager"
     eager = jax.tree.leaves(trial.eager)
     if not all(map(same, eager, jax.tree.leaves(trial.run.outputs(trial.x, False)))):
-        what = "The model gives other outputs when it is called again."
+        what = "The model gives different outputs when it is called again."
         return [trial.fault_at(check, trial.x, trial.x, everything, what)]
     if not trial.model.jit_compile:
         return [Finding(check, LEFT_OUT, None, "The model has jit_compile=False.")]
     if trial.are_same(trial.outputs, eager):
         return [Finding(check, OK)]
     return [
-        Finding(check, FAULT, None, "The compiled model gives other outputs than the same operations by themselves.")
+        Finding(check, FAULT, None, "The compiled model gives different outputs than the same operations run eagerly.")
     ]

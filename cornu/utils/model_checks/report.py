@@ -1,4 +1,4 @@
-"""What the checks of a model found."""
+"""The results of checking a model."""
 
 from dataclasses import dataclass, field
 
@@ -7,12 +7,12 @@ OK, FAULT, NOTE, LEFT_OUT = "ok", "fault", "note", "left out"
 
 @dataclass
 class Finding:
-    """What one check found.
+    """The result of one check.
 
     Attributes:
         check: what was checked.
-        outcome: `"ok"`, `"fault"`, `"note"` (no fault, but to be known) or `"left out"` (it does not apply).
-        layer: the path of the layer concerned; None where it is none.
+        outcome: `"ok"`, `"fault"`, `"note"` (not a fault, but worth knowing) or `"left out"` (not applicable).
+        layer: the path of the layer concerned; None if there is none.
         detail: a sentence.
     """
 
@@ -24,11 +24,11 @@ class Finding:
 
 @dataclass
 class ModelReport:
-    """What `check_model` found; as text a table.
+    """The results of `check_model`; prints as a table.
 
     Attributes:
         model: the model's class and name.
-        findings: what each check found.
+        findings: the results of each check.
     """
 
     model: str
@@ -36,7 +36,7 @@ class ModelReport:
 
     @property
     def ok(self) -> bool:
-        """Whether there is no fault."""
+        """Whether there are no faults."""
         return not self.faults
 
     @property
@@ -45,7 +45,7 @@ class ModelReport:
         return [finding for finding in self.findings if finding.outcome == FAULT]
 
     def raise_if_faulty(self) -> None:
-        """Raise a ValueError that holds the table, unless all is well."""
+        """Raise a ValueError containing the table, unless there are no faults."""
         if not self.ok:
             raise ValueError(f"check_model: {self}")
 

@@ -1,4 +1,4 @@
-"""Whether the rows of a batch stand by themselves."""
+"""Whether the rows of a batch are independent."""
 
 import functools
 
@@ -14,10 +14,10 @@ from cornu.utils.model_checks.trial import Trial
 
 
 def rows_in_inference(trial: Trial) -> list[Finding]:
-    """Other rows must not matter."""
+    """Other rows must have no influence."""
     check, other = "rows alone, inference", _other_rows(trial)
     if all(o.ndim == 0 or o.shape[0] != trial.rows for o in trial.outputs):
-        return [Finding(check, LEFT_OUT, None, "No output has the rows of the batch as its first axis.")]
+        return [Finding(check, LEFT_OUT, None, "No output has the batch as its first axis.")]
     kept = functools.partial(_kept, trial)
     if all(map(same, trial.outputs, trial.infer(other), [kept] * len(trial.outputs))):
         return [Finding(check, OK)]
@@ -26,7 +26,7 @@ def rows_in_inference(trial: Trial) -> list[Finding]:
 
 
 def rows_in_training(trial: Trial) -> list[Finding]:
-    """The same in training, but for layers whose nature it is."""
+    """The same in training, except for layers that mix rows by design."""
     check, other = "rows alone, training", _other_rows(trial)
     natural = [
         layer for layer in trial.model._flatten_layers()
@@ -41,11 +41,11 @@ def rows_in_training(trial: Trial) -> list[Finding]:
         return [trial.fault_at(check, trial.x, other, kept, what, training=True)]
     if not natural:
         return [Finding(check, OK)]
-    return [Finding(check, OK, None, f"But for {first_of(natural)}, which by nature take all rows.")]
+    return [Finding(check, OK, None, f"Except for {first_of(natural)}, which by design use all rows.")]
 
 
 def _other_rows(trial: Trial) -> Nested:
-    """The inputs with other rows behind the first half."""
+    """The inputs with the rows after the first half replaced."""
     kept = trial.rows // 2
 
     def changed(x: Tensor) -> Nested:

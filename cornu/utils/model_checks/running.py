@@ -1,4 +1,4 @@
-"""A model as a pure function, and what passes through its layers while it runs."""
+"""A model as a pure function, and the values in its layers while it runs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +19,7 @@ from cornu.training.watch import path_of
 
 
 class Run:
-    """A model as pure functions of the values of its variables and of inputs."""
+    """A model as pure functions of its variables' values and its inputs."""
 
     def __init__(self, model: Any):
         self.model = model
@@ -30,7 +30,7 @@ class Run:
         self, x: Tensor, training: bool, watch: Callable | None = None, values: list | None = None,
         losses: list | None = None,
     ) -> Nested:  # fmt: skip
-        """The outputs for inputs; nothing of the model changes."""
+        """The outputs for inputs; the model is not changed."""
 
         def run() -> Nested:
             with context.scope(losses=LossesOfCall(), watch=watch):
@@ -43,12 +43,12 @@ class Run:
         return pure(values_of(self.variables) if values is None else values)[0]
 
     def function(self, call: Callable) -> Callable:
-        """`call` compiled, if the model's calls are to be."""
+        """`call`, compiled if the model's calls should be."""
         return jax.jit(call) if self.model.jit_compile else call
 
 
 class Record:
-    """Takes note of the arrays that go into each call and come out; layers of cornu are looked at as a whole."""
+    """Records the inputs and outputs of each call; cornu's own layers are treated as a whole."""
 
     def __init__(self, change: Callable | None = None, keeps: bool = True):
         self._keeps = keeps
@@ -78,18 +78,18 @@ class Record:
 
 
 def arrays(structure: object) -> list[tuple[object, object]]:
-    """(array, its mask) for the arrays of numbers that are there now."""
+    """(array, its mask) for the numeric arrays with concrete values."""
     found = [leaf for leaf in jax.tree.leaves(structure) if isinstance(leaf, jax.Array)]
     return [(leaf, get_mask(leaf)) for leaf in found if not isinstance(leaf, jax.core.Tracer)]
 
 
 def shown(operation: Any) -> str:
-    """An operation in words: `Dense "hidden"`, or `Log "log"` for a function."""
+    """A description of an operation: `Dense "hidden"`, or `Log "log"` for a function."""
     return f'{getattr(operation, "class_name", type(operation).__name__)} "{operation.name}"'
 
 
 def is_cornus(operation: object) -> bool:
-    """Whether a layer, with all that is in it, runs cornu's own code."""
+    """Whether a layer, with everything in it, runs only cornu's own code."""
     if not isinstance(operation, Layer) or isinstance(operation, (Model, layers.Lambda)):
         return False
     return all(registry.is_builtin(type(part).call) for part in operation._flatten_layers())
@@ -100,7 +100,7 @@ def makes_masks(operation: object) -> bool:
 
 
 def as_in_inference(operation: object, function: Callable, *args: object, **kwargs: object) -> Nested:
-    """Calls layers that differ in training by their nature as if it were inference."""
+    """Call layers that differ in training by design in inference mode."""
     if not differs_by_nature(operation):
         return function(*args, **kwargs)
     with context.scope(training=False):
@@ -108,7 +108,7 @@ def as_in_inference(operation: object, function: Callable, *args: object, **kwar
 
 
 def through(record: Record) -> Callable:
-    """A watch that calls layers which differ by nature as in inference, and has `record` take note."""
+    """A watch that calls layers which differ by design in inference mode, and lets `record` record the calls."""
 
     def watch(operation: object, function: Callable, *args: object, **kwargs: object) -> Nested:
         return record(operation, lambda *a, **k: as_in_inference(operation, function, *a, **k), *args, **kwargs)
@@ -117,7 +117,7 @@ def through(record: Record) -> Callable:
 
 
 def has_modes(layer: Layer) -> bool:
-    """Whether there are random numbers or statistics in a layer."""
+    """Whether a layer uses random numbers or statistics."""
     return any(True for part in layer._flatten_layers() for _ in part._parts(SeedGenerator)) or any(
         not variable.trainable for variable in layer.non_trainable_weights
     )

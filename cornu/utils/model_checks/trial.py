@@ -1,4 +1,4 @@
-"""A model under trial: its runs on the inputs, which each check compares with runs of its own."""
+"""A model under test: its runs on the inputs, which each check compares with its own runs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,25 +12,25 @@ from cornu.utils.model_checks.comparing import first_difference, same
 from cornu.utils.model_checks.report import FAULT, Finding
 from cornu.utils.model_checks.running import Record, Run, as_in_inference, shown, through
 
-_COMPILED = {"float16": 2e-2, "bfloat16": 5e-2}  # where they run in another order; by the dtype of a layer
+_COMPILED = {"float16": 2e-2, "bfloat16": 5e-2}  # for a different order of operations; by a layer's dtype
 
 
 class Trial:
-    """One model on inputs.
+    """One model on some inputs.
 
     Args:
         model: the model.
         x: the inputs.
-        causal: what the user said of it being causal.
+        causal: the user's declaration of causality.
 
     Attributes:
         run: the model as pure functions.
-        rows: number of rows of the inputs.
-        look: what the model's first run had in it.
-        eager: what it gave, operation by operation.
-        outputs: what the compiled model gave, flat.
-        tolerance: how far outputs may be apart that were computed in another order.
-        findings: of the checks so far.
+        rows: number of rows in the inputs.
+        look: facts collected in the model's first run.
+        eager: its outputs, operation by operation.
+        outputs: the outputs of the compiled model, flat.
+        tolerance: tolerance for outputs computed in a different order.
+        findings: the results of the checks so far.
     """
 
     def __init__(self, model: Any, x: object, causal: object):
@@ -51,7 +51,7 @@ class Trial:
         return jax.tree.leaves(self._compiled(values_of(self.run.variables), x))
 
     def _train(self, values: list, x: object, cotangents: list) -> tuple:
-        """(outputs, gradients) in training, but for layers that differ in it by their nature."""
+        """(outputs, gradients) in training, with layers that differ by design in inference mode."""
         index = {id(v): i for i, v in enumerate(self.run.variables)}
         places = [index[id(v)] for v in self.run.trainable]
 
@@ -71,7 +71,7 @@ class Trial:
         return outputs, gradients
 
     def trained(self, x: object, values: list | None = None, fill: float | None = None) -> tuple:
-        """(flat outputs, gradients) in training; `fill` is what flows back into the outputs, None for random values."""
+        """(flat outputs, gradients) in training; `fill` is the gradient of the outputs, None for random values."""
         floats = [o for o in self.outputs if jnp.issubdtype(o.dtype, jnp.floating)]
         draw = np.random.default_rng(0)
         made = [np.full(o.shape, fill) if fill is not None else draw.uniform(0.5, 1.5, o.shape) for o in floats]
@@ -82,7 +82,7 @@ class Trial:
         self, check: str, x: object, other: object, part: Callable, what: str, training: bool = False,
         changes: tuple[Callable | None, Callable | None] = (None, None),
     ) -> Finding:  # fmt: skip
-        """The finding of a difference, with the layer that makes it."""
+        """The finding for a difference, with the layer that causes it."""
         records = []
         for inputs, change in zip((x, other), changes, strict=True):
             record = Record(change)
@@ -90,9 +90,9 @@ class Trial:
             self.run.outputs(inputs, training, watch)
             records.append(record)
         path, operation = first_difference(records[0], records[1], part)
-        layer = f" The first layer in which that shows: {shown(operation)}." if path else ""
+        layer = f" The first affected layer: {shown(operation)}." if path else ""
         return Finding(check, FAULT, path, what + layer)
 
     def are_same(self, some: list, others: list) -> bool:
-        """Whether outputs are the same that were computed in another order."""
+        """Whether outputs computed in a different order are equal."""
         return all(same(a, b, tolerance=self.tolerance) for a, b in zip(some, others, strict=True))

@@ -1,4 +1,4 @@
-"""`tensorflow.keras.preprocessing`: Keras 2's tools for text, sequences and pictures."""
+"""`tensorflow.keras.preprocessing`: Keras 2's tools for text, sequences and images."""
 
 import importlib
 from typing import Any

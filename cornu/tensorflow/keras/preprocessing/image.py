@@ -1,6 +1,6 @@
-"""`tensorflow.keras.preprocessing.image`: pictures, moved about at random and served in batches, as in Keras 2.
+"""`tensorflow.keras.preprocessing.image`: images, moved about at random and served in batches, as in Keras 2.
 
-Everything is drawn from NumPy's global generator in Keras's order: a seed gives the pictures that it gave there.
+Everything is drawn from NumPy's global generator in Keras's order: a seed gives the images that it gave there.
 """
 
 import os
@@ -51,15 +51,15 @@ def apply_affine_transform(
     cval: float = 0.0,
     order: int = 1,
 ) -> np.ndarray:
-    """A picture turned, moved, sheared and zoomed about its middle.
+    """An image turned, moved, sheared and zoomed about its middle.
 
     Args:
-        x: picture with three axes.
+        x: image with three axes.
         theta: angle in degrees.
         tx: shift in columns, where `row_axis` is before `col_axis`.
         ty: shift in rows, likewise.
         shear: angle in degrees.
-        zx: factor for columns, likewise; below 1 the picture grows.
+        zx: factor for columns, likewise; below 1 the image grows.
         zy: factor for rows.
         row_axis, col_axis, channel_axis: where the axes are.
         fill_mode: what is outside: "constant", "nearest", "reflect" or "wrap".
@@ -91,15 +91,15 @@ def apply_affine_transform(
 
 
 def apply_channel_shift(x: np.ndarray, intensity: float, channel_axis: int = 0) -> np.ndarray:
-    """`intensity` added to every value, within the range that the picture has."""
+    """`intensity` added to every value, within the range that the image has."""
     return np.clip(x + intensity, np.min(x), np.max(x))
 
 
 def apply_brightness_shift(x: np.ndarray, brightness: float, scale: bool = True) -> np.ndarray:
-    """A picture made brighter (above 1) or darker.
+    """An image made brighter (above 1) or darker.
 
     Args:
-        x: picture with three axes.
+        x: image with three axes.
         brightness: the factor.
         scale: whether values are stretched to 0 to 255 first.
     """
@@ -112,14 +112,14 @@ def apply_brightness_shift(x: np.ndarray, brightness: float, scale: bool = True)
 def random_rotation(
     x: np.ndarray, rg: float, row_axis: int = 1, col_axis: int = 2, channel_axis: int = 0, **options: Any
 ) -> np.ndarray:
-    """A picture turned by up to `rg` degrees; options as for `apply_affine_transform`."""
+    """An image turned by up to `rg` degrees; options as for `apply_affine_transform`."""
     return _affine(x, row_axis, col_axis, channel_axis, options, theta=np.random.uniform(-rg, rg))
 
 
 def random_shift(
     x: np.ndarray, wrg: float, hrg: float, row_axis: int = 1, col_axis: int = 2, channel_axis: int = 0, **options: Any
 ) -> np.ndarray:
-    """A picture moved by up to the shares `wrg` of its width and `hrg` of its height."""
+    """An image moved by up to the shares `wrg` of its width and `hrg` of its height."""
     tx = np.random.uniform(-hrg, hrg) * x.shape[row_axis]
     ty = np.random.uniform(-wrg, wrg) * x.shape[col_axis]
     return _affine(x, row_axis, col_axis, channel_axis, options, tx=tx, ty=ty)
@@ -128,7 +128,7 @@ def random_shift(
 def random_shear(
     x: np.ndarray, intensity: float, row_axis: int = 1, col_axis: int = 2, channel_axis: int = 0, **options: Any
 ) -> np.ndarray:
-    """A picture sheared by up to `intensity` degrees."""
+    """An image sheared by up to `intensity` degrees."""
     return _affine(x, row_axis, col_axis, channel_axis, options, shear=np.random.uniform(-intensity, intensity))
 
 
@@ -136,7 +136,7 @@ def random_zoom(
     x: np.ndarray, zoom_range: Sequence[float], row_axis: int = 1, col_axis: int = 2, channel_axis: int = 0,
     **options: Any,
 ) -> np.ndarray:  # fmt: skip
-    """A picture zoomed by factors between the two of `zoom_range`."""
+    """An image zoomed by factors between the two of `zoom_range`."""
     if len(zoom_range) != 2:
         raise ValueError(
             f"random_zoom: zoom_range must be two numbers. Received: zoom_range={validate.shown(zoom_range)}."
@@ -146,7 +146,7 @@ def random_zoom(
 
 
 def _zooms(between: Sequence[float]) -> tuple[float, float]:
-    """The factors of rows and columns; nothing is drawn for a picture that keeps its size."""
+    """The factors of rows and columns; nothing is drawn for an image that keeps its size."""
     least, most = between
     return (1.0, 1.0) if least == most == 1 else tuple(np.random.uniform(least, most, 2))
 
@@ -157,12 +157,12 @@ def _affine(x: np.ndarray, row: int, column: int, channel: int, options: dict[st
 
 
 def random_channel_shift(x: np.ndarray, intensity_range: float, channel_axis: int = 0) -> np.ndarray:
-    """A picture with up to `intensity_range` added to or taken from every value."""
+    """An image with up to `intensity_range` added to or taken from every value."""
     return apply_channel_shift(x, np.random.uniform(-intensity_range, intensity_range), channel_axis)
 
 
 def random_brightness(x: np.ndarray, brightness_range: Sequence[float], scale: bool = True) -> np.ndarray:
-    """A picture made brighter or darker by a factor between the two of `brightness_range`."""
+    """An image made brighter or darker by a factor between the two of `brightness_range`."""
     if len(brightness_range) != 2:
         raise ValueError(
             f"random_brightness: brightness_range must be two numbers. Received: {validate.shown(brightness_range)}."
@@ -175,13 +175,13 @@ def random_brightness(x: np.ndarray, brightness_range: Sequence[float], scale: b
 
 
 class Iterator(PyDataset):
-    """Batches of `n` pictures; a subclass writes `_get_batches_of_transformed_samples(index_array)`.
+    """Batches of `n` images; a subclass writes `_get_batches_of_transformed_samples(index_array)`.
 
     Args:
-        n: number of pictures.
-        batch_size: pictures in a batch.
+        n: number of images.
+        batch_size: images in a batch.
         shuffle: whether their order is drawn anew in each epoch.
-        seed: seed of the order and of what is done to the pictures.
+        seed: seed of the order and of what is done to the images.
     """
 
     def __init__(self, n: int, batch_size: int, shuffle: bool, seed: int | None, **kwargs: Any):
@@ -240,7 +240,7 @@ class Iterator(PyDataset):
 
 
 class Keeping(NamedTuple):
-    """Where pictures that were served are kept, to be looked at.
+    """Where images that were served are kept, to be considered.
 
     A folder, the start of their names, their format, and below which number one is drawn for each name.
     """
@@ -251,7 +251,7 @@ class Keeping(NamedTuple):
     below: int = 10_000_000
 
     def keep(self, pictures: np.ndarray, numbers: np.ndarray, data_format: str) -> None:
-        """Write the pictures, whose numbers in the data become part of their names."""
+        """Write the images, whose numbers in the data become part of their names."""
         if self.folder is None:
             return
         for number, picture in zip(numbers, pictures, strict=True):
@@ -307,7 +307,7 @@ class NumpyArrayIterator(Iterator):
 
 
 class _FileIterator(Iterator):
-    """Batches of pictures that are read from files as they are needed; a subclass finds the files and their targets."""
+    """Batches of images that are read from files as they are needed; a subclass finds the files and their targets."""
 
     class_mode: str | None
     labels: Any  # the targets of all files, as `class_mode` wants them
@@ -348,7 +348,7 @@ class _FileIterator(Iterator):
         return self.image_data_generator.drawn(img_to_array(picture, order, self.dtype))
 
     def _of_classes(self, index_array: np.ndarray, pictures: np.ndarray) -> np.ndarray | None:
-        """The targets that belong to classes by number, or to pictures alone."""
+        """The targets that belong to classes by number, or to images alone."""
         if self.class_mode == "input":
             return pictures.copy()
         if self.class_mode is None:
@@ -451,7 +451,7 @@ class DataFrameIterator(_FileIterator):
         self.directory, self.class_mode = directory or "", class_mode
         if weight_col in dataframe.columns and dataframe[weight_col].dtype.kind not in "biuf":
             raise TypeError(
-                f"flow_from_dataframe: the column {weight_col!r} of weights must hold numbers. Received: "
+                f"flow_from_dataframe: the column {weight_col!r} of weights must contain numbers. Received: "
                 f"{dataframe[weight_col].iloc[0]!r}."
             )
         columns = [y_col] if isinstance(y_col, str) else list(y_col)
@@ -480,7 +480,7 @@ class DataFrameIterator(_FileIterator):
             )
 
     def _rows_with_files(self, dataframe: Any, x_col: str) -> Any:
-        """The rows whose file is there and has the name of a picture; the others are told of."""
+        """The rows whose file is there and has the name of an image; the others are told of."""
         files = [Path(self.directory, str(name)) for name in dataframe[x_col]]
         good = np.array([file.suffix.lower() in _ENDINGS and file.is_file() for file in files], bool)
         if not good.all():
@@ -496,7 +496,7 @@ class DataFrameIterator(_FileIterator):
         cells = [_as_list(cell) for cell in rows[column]]
         if not all(isinstance(one, str) for cell in cells for one in cell):
             raise TypeError(
-                f"flow_from_dataframe: with class_mode={self.class_mode!r} the column {column!r} must hold text. Make "
+                f"flow_from_dataframe: with class_mode={self.class_mode!r} column {column!r} must contain text. Make "
                 f"it text: frame[{column!r}] = frame[{column!r}].astype(str), or take the numbers as they are with "
                 'class_mode="raw".'
             )
@@ -546,12 +546,12 @@ def _as_list(cell: object) -> list:
 
 
 class ImageDataGenerator:
-    """Serves pictures in batches, each moved about at random and then brought to a scale.
+    """Serves images in batches, each moved about at random and then brought to a scale.
 
     Args:
         featurewise_center: whether the mean over the data is taken away (after `fit`).
-        samplewise_center: whether each picture's own mean is.
-        featurewise_std_normalization: whether pictures are divided by the data's standard deviation (after `fit`).
+        samplewise_center: whether each image's own mean is.
+        featurewise_std_normalization: whether images are divided by the data's standard deviation (after `fit`).
         samplewise_std_normalization: whether each is divided by its own.
         zca_whitening: whether pixels are made independent of each other (after `fit`).
         zca_epsilon: what keeps the whitening from dividing by zero.
@@ -564,12 +564,12 @@ class ImageDataGenerator:
         channel_shift_range: up to so much is added to or taken from every value.
         fill_mode: what is outside: "constant", "nearest", "reflect" or "wrap".
         cval: the constant.
-        horizontal_flip: whether every second picture, at random, is turned left to right.
+        horizontal_flip: whether every second image, at random, is turned left to right.
         vertical_flip: likewise upside down.
         rescale: factor for every value.
-        preprocessing_function: function of a picture, called before it is scaled.
+        preprocessing_function: function of an image, called before it is scaled.
         data_format: order of the axes; None for the default.
-        validation_split: share of the pictures that `subset="validation"` serves.
+        validation_split: share of the images that `subset="validation"` serves.
         interpolation_order: degree of the splines between pixels.
         dtype: dtype of the batches; None is floatx.
 
@@ -636,7 +636,7 @@ class ImageDataGenerator:
         self.zca_whitening_matrix: np.ndarray | None = None
 
     def part(self, count: int, subset: str | None) -> slice:
-        """Which of `count` pictures belong to "validation" (the first ones) or "training"; all without `subset`."""
+        """Which of `count` images belong to "validation" (the first ones) or "training"; all without `subset`."""
         validate.one_of(subset, ("training", "validation", None), "subset", self)
         border = int(count * self._validation_split)
         return {None: slice(None), "validation": slice(border), "training": slice(border, None)}[subset]
@@ -658,13 +658,13 @@ class ImageDataGenerator:
         """Batches from arrays.
 
         Args:
-            x: pictures, four axes.
-            y: targets; None for pictures alone.
-            batch_size: pictures in a batch.
+            x: images, four axes.
+            y: targets; None for images alone.
+            batch_size: images in a batch.
             shuffle: whether their order is drawn.
-            sample_weight: a weight for each picture.
-            seed: seed of the order and of what is done to the pictures.
-            save_to_dir: folder in which the pictures are kept as they were served; None keeps none.
+            sample_weight: a weight for each image.
+            seed: seed of the order and of what is done to the images.
+            save_to_dir: folder in which the images are kept as they were served; None keeps none.
             save_prefix: how their names begin.
             save_format: format in which they are kept, such as "png" or "jpeg".
             ignore_class_split: as in Keras 2, where it left out a check of classes that is not made here.
@@ -696,21 +696,21 @@ class ImageDataGenerator:
                 "sparse", "raw" for numbers as they are, "multi_output" for a list of columns, "input", None),
                 `batch_size=32`, `shuffle=True`, `seed=None`, `save_to_dir=None`, `save_prefix=""`,
                 `save_format="png"`, `subset=None`, `interpolation="nearest"`, `validate_filenames=True` (leave out rows
-                without a picture), `keep_aspect_ratio=False`.
+                without an image), `keep_aspect_ratio=False`.
         """
         directory = args[0] if args else kwargs.pop("directory", None)
         return DataFrameIterator(dataframe, directory, self, *args[1:], **{"dtype": self.dtype, **kwargs})
 
     def drawn(self, picture: np.ndarray) -> np.ndarray:
-        """A picture moved about at random and brought to a scale."""
+        """An image moved about at random and brought to a scale."""
         return self.standardize(self.random_transform(picture))
 
     def random_transform(self, x: np.ndarray, seed: int | None = None) -> np.ndarray:
-        """A picture moved about at random."""
+        """An image moved about at random."""
         return self.apply_transform(x, self.get_random_transform(x.shape, seed))
 
     def get_random_transform(self, img_shape: Sequence[int], seed: int | None = None) -> dict[str, object]:
-        """What is done to a picture of this shape, drawn anew."""
+        """What is done to an image of this shape, drawn anew."""
         if seed is not None:
             np.random.seed(seed)
         row, column, _ = self._axes()
@@ -745,7 +745,7 @@ class ImageDataGenerator:
         return self.row_axis - 1, self.col_axis - 1, self.channel_axis - 1
 
     def apply_transform(self, x: np.ndarray, transform_parameters: dict[str, Any]) -> np.ndarray:
-        """Do to a picture what `get_random_transform` says."""
+        """Do to an image what `get_random_transform` says."""
         row, column, channel = self._axes()
         said = transform_parameters
         how: dict[str, Any] = {n: said[n] for n in ("theta", "tx", "ty", "shear", "zx", "zy") if n in said}
@@ -758,7 +758,7 @@ class ImageDataGenerator:
         return x if said.get("brightness") is None else apply_brightness_shift(x, said["brightness"], scale=False)
 
     def standardize(self, x: np.ndarray) -> np.ndarray:
-        """Bring a picture, or a batch, to the scale that was asked for."""
+        """Bring an image, or a batch, to the scale that was asked for."""
         x = x if self.preprocessing_function is None else self.preprocessing_function(x)
         x = x if self.rescale is None else x * self.rescale
         x = x - np.mean(x, keepdims=True) if self.samplewise_center else x
@@ -781,7 +781,7 @@ class ImageDataGenerator:
         """Compute the statistics that `featurewise_*` and `zca_whitening` need.
 
         Args:
-            x: pictures, four axes.
+            x: images, four axes.
             augment: whether they are moved about at random first.
             rounds: how often each is, then.
             seed: seed of that.
