@@ -152,7 +152,8 @@ def _with_call(error: Exception, function: Callable, args: tuple, kwargs: dict) 
     for raw, plain in _PLAINER:
         said = said.replace(raw, plain)
     owner, given = _call(function, args, kwargs)
-    message = f"{owner}: {said.rstrip('. ')}. Received: {given}."
+    place = "" if said.startswith(f"{owner}: ") else f"{owner}: "
+    message = f"{place}{said.rstrip('. ')}. Received: {given}."
     if type(error) in (ValueError, TypeError):
         error.args = (message,)
         return error

@@ -412,3 +412,9 @@ def test_a_layer_is_built_once_for_a_shape_and_for_no_other():
     assert layer.kernel is kernel
     with pytest.raises(ValueError, match="once the layer is built"):
         layer.build((None, 4))
+
+
+def test_a_layer_of_numbers_that_is_given_text_is_named_once():
+    with pytest.raises(TypeError, match=r'^Dense "number_one": text or objects .*StringLookup') as caught:
+        layers.Dense(2, name="number_one")(np.array([["oak"]]))
+    assert str(caught.value).count("Dense") == 1
