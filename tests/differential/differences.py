@@ -24,6 +24,16 @@ def _called(seen: str) -> str:
     return seen.replace(f"{_END}, ", "").replace(f", {_END}", "").replace(_END, "")
 
 
+def _names(text: str) -> list[str]:
+    return re.findall(r"'([^']*)'", text)
+
+
+def _without_numbered(found: Found) -> list[str]:
+    """The names of a list in cornu, less those that are a name of Keras's list with a number."""
+    theirs = _names(found.theirs)
+    return [name for name in _names(found.ours) if name in theirs or re.sub(r"_\d+$", "", name) not in theirs]
+
+
 def _counted(totals: str) -> tuple[int, list[str]]:
     """The total under a summary without the optimizer's part, and the other words."""
     counts = {kind: int(count.replace(",", "")) for kind, count in _COUNTED.findall(totals)}
@@ -121,7 +131,10 @@ TABLE = [
     Row(
         "Every output's loss and metric is shown:",
         "of two with the same name the second gets a number, where Keras shows only the last.",
-        lambda f: f.place.endswith("(keys)") and bool(_NUMBERED.match(f.ours)) and f.theirs == "has []",
+        lambda f: (
+            (f.place.endswith("(keys)") and bool(_NUMBERED.match(f.ours)) and f.theirs == "has []")
+            or (f.label == "history" and f.place == "[1] (length)" and _without_numbered(f) == _names(f.theirs))
+        ),
     ),
     Row(
         "A time-step mask blanks steps in `Softmax`;",
