@@ -461,7 +461,7 @@ MISTAKES = {
 def test_a_mistake_is_refused_at_once(name):
     arguments, message = MISTAKES[name]
     with pytest.raises(ValueError, match=f"(?s)fit: .*{message}"):
-        make_batches(**arguments)
+        make_batches(**arguments).example()  # which a model is built with, before any step
 
 
 SPLITS = [((X[:1], None, None), 0.5, "1 samples cannot be split"), ((pairs(2),), 0.5, "split requires arrays")]
