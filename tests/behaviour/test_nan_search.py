@@ -78,7 +78,7 @@ def test_data_that_are_not_finite_are_named_with_their_rows(kind):
     data[kind][26] = np.nan if kind != "sample_weight" else np.inf
     report = explained(sequential(layers.Dense(1, name="a")), **data)
     assert (report.stage, report.layer, report.batch, report.rows) == ("data", None, 3, [2])
-    assert f"The data: {kind} holds" in str(report) and report.data_rows == [26]
+    assert f"The data: {kind} contains" in str(report) and report.data_rows == [26]
 
 
 def test_too_large_steps_are_seen_in_what_the_layers_give():
@@ -122,7 +122,7 @@ def test_weights_that_are_not_finite_before_the_step():
     model = sequential(identity(), layers.Dense(1))
     model.layers[0].bias.assign([0.0, np.nan, 0.0, 0.0])
     report = explained(model, *rows())
-    assert report.stage == "weights" and "Not finite before this step already: net/same/bias" in str(report)
+    assert report.stage == "weights" and "Already not finite before this step: net/same/bias" in str(report)
 
 
 def test_an_optimizer_that_makes_nan_of_finite_gradients():
@@ -134,7 +134,7 @@ def test_an_optimizer_that_makes_nan_of_finite_gradients():
 
     report = explained(sequential(identity(), layers.Dense(1), optimizer=Broken()), *rows(), epochs=2)
     assert report.stage == "update"
-    assert "not what the optimizer Broken made of net/same/kernel" in str(report)
+    assert "not the update by Broken of net/same/kernel" in str(report)
 
 
 def test_a_penalty_on_weights():
