@@ -1090,12 +1090,12 @@ class _NoElementError(ValueError):
 
 
 def _require_alike(datasets: Sequence[Dataset], owner: str) -> None:
-    """Refuse data sets whose elements are known to be of other structures or other kinds of numbers."""
+    """Refuse datasets whose elements are known to be of other structures or other kinds of numbers."""
     known = [spec for source in datasets if (spec := source._known_spec()) is not None]
     kinds = [map_leaves(lambda one: getattr(one, "dtype", TEXT).kind, spec) for spec in known]
     if any(kind != kinds[0] for kind in kinds):
         raise TypeError(
-            f"{owner}: the elements of all data sets must have one structure and one kind of numbers. Received: "
+            f"{owner}: the elements of all datasets must have one structure and one kind of numbers. Received: "
             f"{', '.join(map(str, known))}. Bring them to one by map."
         )
 

@@ -156,7 +156,7 @@ TABLE = [
         "like one with more layers; Keras waits for its first call, and saves the rows that had as its batch size.",
     ),
     Row(
-        "A data set's `on_epoch_end` is called once per epoch,",
+        "A dataset's `on_epoch_end` is called once per epoch,",
         "and not when a first batch is inspected before training, as in Keras.",
         lambda f: (
             f.label == "order" and _called(f.theirs) == _called(f.ours) and f.theirs.count(_END) > f.ours.count(_END)
