@@ -239,7 +239,7 @@ class _GlobalMaxPooling(_GlobalPooling):
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """The maximum of each channel."""
-        return jnp.max(inputs, self._space, keepdims=self.keepdims)
+        return ops.max(inputs, self._space, self.keepdims)
 
 
 class _GlobalAveragePooling(_GlobalPooling):

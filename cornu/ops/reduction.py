@@ -17,6 +17,7 @@ from cornu.core.dtypes import dtype_of, storage_dtype
 from cornu.core.operation import Tensor, op
 from cornu.core.symbolic import KerasTensor
 from cornu.core.typing import Axes, DTypeLike
+from cornu.kernels import extremes
 from cornu.ops.elementwise import floating
 
 
@@ -53,25 +54,29 @@ def prod(x: Tensor, axis: Axes = None, keepdims: bool = False, dtype: DTypeLike 
 @op
 def max(x: Tensor, axis: Axes = None, keepdims: bool = False, initial: float | None = None) -> jax.Array:
     """Largest value over `axis`, and at least `initial`."""
+    if initial is None:
+        return extremes.largest(x, _axes(axis), keepdims)
     return jnp.max(x, axis=_axes(axis), keepdims=keepdims, initial=initial)
 
 
 @op
 def min(x: Tensor, axis: Axes = None, keepdims: bool = False, initial: float | None = None) -> jax.Array:
     """Smallest value over `axis`, and at most `initial`."""
+    if initial is None:
+        return extremes.smallest(x, _axes(axis), keepdims)
     return jnp.min(x, axis=_axes(axis), keepdims=keepdims, initial=initial)
 
 
 @op
 def amax(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
     """Largest value over `axis`."""
-    return jnp.max(x, axis=_axes(axis), keepdims=keepdims)
+    return extremes.largest(x, _axes(axis), keepdims)
 
 
 @op
 def amin(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
     """Smallest value over `axis`."""
-    return jnp.min(x, axis=_axes(axis), keepdims=keepdims)
+    return extremes.smallest(x, _axes(axis), keepdims)
 
 
 @op
