@@ -16,7 +16,8 @@ _NOTED = ("has ['mask']", "has ['training']", "has ['mask', 'training']")
 _CANNOT_LOAD = (
     "Unknown layer", "positional arguments", "passed to stage at position 0", "Could not deserialize 'keras.metrics.",
 )  # fmt: skip
-_BEGUN = re.compile(r"'hook on_(\w+)_batch_begin', (?='hook on_(?:\1_end|test_begin|epoch_end))")  # and none ended
+# A batch that is begun, and none that ends.
+_BEGUN = re.compile(r"'hook on_(\w+)_batch_begin', (?=(?:'lambda', )?'hook on_(?:\1_end|test_begin|epoch_end))")
 
 
 def _called(seen: str) -> str:
