@@ -182,7 +182,8 @@ def _losses() -> str:
 
 def _features(layer: int = -1) -> str:
     inner = f"K.Model(model.inputs, model.layers[{layer}].output)"
-    return f"inner = {inner}\nsee('features', inner.predict(inputs(3), verbose=0))"
+    given = "give_weights(inner)"  # it may lead through layers that the model has not
+    return f"inner = {inner}\n{given}\nsee('features', inner.predict(inputs(3), verbose=0))"
 
 
 def _shapes() -> str:

@@ -159,7 +159,7 @@ class Draw:
         if form != "sequential" and kind < 0.26:
             return self._again(tensors, layers, steps)
         if form != "sequential" and kind < 0.42:
-            return self._operate(last, tensors, steps)
+            return self._operate(form, last, tensors, steps)
         for _ in range(6):
             fitting = {
                 n: row for n, row in tables.LAYERS.items()
@@ -235,10 +235,12 @@ class Draw:
         steps.append(Step(result, step.layer, (self.one(fitting).name,), step.how))
         tensors.append(Tensor(result, after.declared, after.shape))
 
-    def _operate(self, last: Tensor, tensors: list, steps: list) -> None:
+    def _operate(self, form: str, last: Tensor, tensors: list, steps: list) -> None:
         partners = [t for t in self._floats(tensors) if t.declared == last.declared and t is not last]
         pair = bool(partners) and self.chance(0.6)
         how = self.one(tables.PAIRS if pair else tables.OPERATIONS)
+        if form == "subclassed" and "K.layers." in how:  # a new layer in each call, and a step is no call in cornu
+            return
         taken = [last, self.one(partners)] if pair else [last]
         shapes = _operation_shapes(how, taken)
         if shapes is not None:
