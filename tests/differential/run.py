@@ -33,6 +33,7 @@ _WRITTEN = {"config", "json"}  # what is compared as JSON
 # fusions compute may come out as two numbers: then none equals the maximum, whose gradient is NaN.
 _FLAGS = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1 --xla_cpu_max_isa=AVX"
 _FOR_GOOD = contextlib.ExitStack()
+_NEEDED = {"make", "save", "checkpoint"}  # what comes next needs what they make
 _SHAKES = 6  # how often numbers are moved in their last places, to see whether rounding alone makes a difference
 
 
@@ -140,7 +141,7 @@ def run(program: Program, note: list | None = None) -> Found | None:
                     else:
                         return found
                 refused = [side.error is not None for side in sides]
-                if any(refused) and (verb == "make" or not all(refused)):
+                if any(refused) and (verb in _NEEDED or not all(refused)):
                     note.append("refused")
                     return None
             note.append("done")
