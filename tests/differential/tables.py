@@ -156,7 +156,7 @@ OPERATIONS = [
     "K.ops.concatenate([{0}, {0}], axis=-1)", "K.ops.softmax({0}, axis=-1)", "-{0}", "{0} ** 2",
     "K.ops.flip({0}, axis=1)",
     "K.ops.cast({0}, 'float32')", "K.ops.clip({0}, -0.5, 0.5)", "K.ops.stack([{0}, {0}], axis=1)", "K.ops.sign({0})",
-    "K.ops.where({0} > 0, {0}, 0.1)", "K.ops.reshape({0}, K.ops.shape({0}))", "K.ops.cumsum({0}, axis=1)",
+    "K.ops.where({0} > 0, {0}, 0.1)", "K.ops.reshape({0}, (-1, *{0}.shape[1:]))", "K.ops.cumsum({0}, axis=1)",
     "K.ops.one_hot(K.ops.argmax({0}, axis=-1), 3)", "K.activations.relu({0})", "K.ops.roll({0}, 1, axis=-1)",
     "K.ops.squeeze({0}, axis=-1)", "K.ops.repeat({0}, 2, axis=1)", "{0} / (1.0 + K.ops.abs({0}))",
 ]  # fmt: skip
