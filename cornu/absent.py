@@ -44,7 +44,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "layers.experimental": (GONE, "Import from keras.layers directly: RandomFlip, Resizing, Normalization, ..."),
     "layers.preprocessing": (GONE, "Import from keras.layers directly: RandomFlip, Resizing, Normalization, ..."),
     "layers.wrappers": (GONE, "Import from keras.layers directly: Bidirectional, TimeDistributed."),
-    "losses.Reduction": (GONE, 'Use the name:  reduction="sum_over_batch_size", "sum" or "none".'),
+    "losses.Reduction": (GONE, 'Use the name: reduction="sum_over_batch_size", "sum" or "none".'),
     "losses.cosine_proximity": (GONE, "Use cosine_similarity."),
     "models.model_from_yaml": (GONE, "Use model.to_json() and models.model_from_json()."),
     "optimizers.experimental": (GONE, "Use the optimizers of keras.optimizers directly."),

@@ -260,7 +260,7 @@ class KerasFileEditor:
             return found[0]
         if found:
             raise ValueError(f"{self.filepath!r} has several objects called {name!r}; pass one of the paths {found}.")
-        raise ValueError(f"{self.filepath!r} has no object {name!r}. Did you mean:  {validate.closest(path, paths)}.")
+        raise ValueError(f"{self.filepath!r} has no object {name!r}. Did you mean: {validate.closest(path, paths)}.")
 
 
 @contextmanager
@@ -310,8 +310,7 @@ def _arrays(weights: object, owner: str) -> dict[str, np.ndarray]:
     for name, array in arrays.items():
         if not name or "/" in name or name in (".", "..") or array.dtype.kind not in "fiubcV":
             raise ValueError(
-                f"{owner}: weights must be numeric arrays with plain names. Received:  {name!r}: "
-                f"{weights[name]!r:.200}."
+                f"{owner}: weights must be numeric arrays with plain names. Received: {name!r}: {weights[name]!r:.200}."
             )
     return arrays
 

@@ -210,7 +210,7 @@ def is_old(version: str) -> bool:
     """Whether a release is one of Keras 1 or 2."""
     first = str(version).split(".", maxsplit=1)[0]
     if not first.isdecimal():
-        raise DamagedFileError(f"The file names a Keras release that does not exist:  {str(version)[:40]!r}.")
+        raise DamagedFileError(f"The file names a Keras release that does not exist: {str(version)[:40]!r}.")
     return int(first) < 3
 
 
@@ -253,7 +253,7 @@ class _Upgrader:
     def entry(self, entry: object) -> ConfigDict:
         """A model or layer."""
         if not isinstance(entry, Mapping) or not isinstance(entry.get("class_name"), str) or "config" not in entry:
-            raise DamagedFileError(f"The config is damaged: expected a layer, found  {str(entry)[:80]!r}.")
+            raise DamagedFileError(f"The config is damaged: expected a layer, found {str(entry)[:80]!r}.")
         config = entry["config"]
         if isinstance(config, list):
             return self._sequential(entry, {"layers": config, "name": entry.get("name")})

@@ -328,7 +328,7 @@ def _stored(group: h5py.Group, name: str) -> Stored:
     data = plain_h5.dataset(group, name)
     if data.dtype.kind not in "fiubV":
         raise DamagedFileError(
-            f"{group.file.filename!r} does not contain a plain numeric array at  {group.name}/{name}."
+            f"{group.file.filename!r} does not contain a plain numeric array at {group.name}/{name}."
         )
     return legacy_arrays.stored(name, tuple(data.shape), partial(plain_h5.array, data))
 

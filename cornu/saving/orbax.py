@@ -173,7 +173,7 @@ def _places(model: Model, stored: list[Place], step: Path, skip_mismatch: bool) 
         raise WeightsMismatchError(
             f"{_shown(step)} belongs to a different model than {validate.describe(model)}: {len(odd)} variables are in "
             "only one of "
-            f"them, such as  {validate.plain(odd[0])!r}."
+            f"them, such as {validate.plain(odd[0])!r}."
         )
     return {path: places[name] for name, path in names.items() if name in places}
 

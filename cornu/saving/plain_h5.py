@@ -185,18 +185,18 @@ def group(parent: h5py.Group, path: str) -> h5py.Group | None:
 
 
 def dataset(parent: h5py.Group, path: str) -> h5py.Dataset:
-    """The dataset at  `path`.
+    """The dataset at `path`.
 
     Raises:
         ValueError: if there is none, it is not a numeric array, or its data is stored elsewhere.
     """
     found = node(parent, path)
     if not isinstance(found, h5py.Dataset):
-        raise DamagedFileError(f"The weights file does not contain a plain array at  {parent.name}/{path}.")
+        raise DamagedFileError(f"The weights file does not contain a plain array at {parent.name}/{path}.")
     if found.external or found.is_virtual:
         raise DamagedFileError(f"The array {found.name} is stored outside the weights file, which is not allowed.")
     if found.shape is None or (_kind(found) not in _NUMBERS and not _is_bfloat16(found)):
-        raise DamagedFileError(f"The weights file does not contain a plain numeric array at  {found.name}.")
+        raise DamagedFileError(f"The weights file does not contain a plain numeric array at {found.name}.")
     return found
 
 

@@ -23,7 +23,7 @@ def parsed(text: bytes, name: str) -> ConfigDict:
     except (ValueError, RecursionError) as error:
         raise DamagedFileError(f"{name} is damaged: {error}") from error
     if not isinstance(value, dict):
-        raise DamagedFileError(f"{name} is damaged: expected a JSON object, found a  {type(value).__name__}.")
+        raise DamagedFileError(f"{name} is damaged: expected a JSON object, found a {type(value).__name__}.")
     return value
 
 

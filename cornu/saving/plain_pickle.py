@@ -175,7 +175,7 @@ def _filled(values: bytes, kind: _Kind, shape: tuple[int, ...], order: str) -> _
 def _encoded(text: str, encoding: str) -> bytes:
     """Bytes, which Python 3 writes as a string in protocol 2."""
     if encoding != "latin1":
-        raise ValueError(f"it has bytes as a string in  {encoding!r}")
+        raise ValueError(f"it has bytes as a string in {encoding!r}")
     return text.encode("latin1")
 
 

@@ -203,7 +203,7 @@ def _dry_run(found: Contents, options: LoadOptions, load: Callable, doubts: list
     if error is None:
         report.findings += [doubt._replace(kind="ignores", stops=False) for doubt in doubts]
     elif isinstance(error, jax.errors.JAXTypeError):
-        text = f"shapes cannot be computed without values:  {said(error)}"
+        text = f"shapes cannot be computed without values: {said(error)}"
         report.findings += [*doubts, Finding("note", "", text)]
     else:
         report.findings += doubts or [Finding("refuses", "", said(error), stops=True)]

@@ -101,7 +101,7 @@ def _overview_rows(report: FileReport) -> Iterable[tuple[str, str]]:
     for name, value in report.compiled.items():
         yield name.replace("_", " ").capitalize(), value
     if state is not None:
-        yield "Training", f"optimizer state,  {state['arrays']} arrays, {size(state['bytes'])}"
+        yield "Training", f"optimizer state, {state['arrays']} arrays, {size(state['bytes'])}"
     if report.weights:
         yield "Weights", f"{len(report.weights)} arrays, {size(sum(array.bytes for array in report.weights))}"
     if report.assets:

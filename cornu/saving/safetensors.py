@@ -125,9 +125,9 @@ def _problem(name: str, wanted: Mapping[str, Variable], stored: Mapping[str, np.
     """Why an array does not match a weight, or None."""
     variable, array = wanted[name], stored[name]
     if tuple(array.shape) != tuple(variable.shape):
-        return f"the weight {name!r} has shape {tuple(variable.shape)}, but in the file {tuple(array.shape)}."
+        return f"The weight {name!r} has shape {tuple(variable.shape)}, but in the file {tuple(array.shape)}."
     if _kind(array.dtype) != _kind(jnp.dtype(variable.dtype)):
-        return f"the weight {name!r} has dtype {variable.dtype}, but in the file {array.dtype.name}."
+        return f"The weight {name!r} has dtype {variable.dtype}, but in the file {array.dtype.name}."
     return None
 
 
@@ -140,8 +140,8 @@ def _differing(model: object, wanted: Iterable[str], stored: Iterable[str]) -> s
     """The names that only the file or only the model has."""
     alone = [name for name in stored if name not in wanted], [name for name in wanted if name not in stored]
     in_file, in_model = alone
-    texts = [f"Only the file has  {_listed(in_file, in_model)}."] if in_file else []
-    texts += [f"Only the model has  {_listed(in_model, ())}."] if in_model else []
+    texts = [f"Only the file has {_listed(in_file, in_model)}."] if in_file else []
+    texts += [f"Only the model has {_listed(in_model, ())}."] if in_model else []
     texts += [] if getattr(model, "built", True) else ["The model is not built yet: call it on data first."]
     return " ".join(texts)
 
@@ -303,7 +303,7 @@ def _place(name: str, entry: object, path: str) -> Place:
         raise DamagedFileError(f"{damaged} must have a dtype, a shape and data_offsets, and nothing else.")
     code, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(code, str) or code not in _DTYPES:
-        raise DamagedFileError(f"{damaged} has the unknown dtype {code!r}; known are  {', '.join(_DTYPES)}.")
+        raise DamagedFileError(f"{damaged} has the unknown dtype {code!r}; known are {', '.join(_DTYPES)}.")
     if not _are_counts(shape) or len(shape) > _MOST_DIMENSIONS or not _are_counts(offsets) or len(offsets) != 2:
         raise DamagedFileError(
             f"{damaged} does not have a valid shape of up to {_MOST_DIMENSIONS} dimensions, or valid data_offsets."

@@ -48,11 +48,11 @@ def table_path(path: str) -> str:
     """The name of the index, given a name that may be that of a single file with all weights."""
     if path.endswith(_SHARD):
         table = path.removesuffix(_SHARD) + _TABLE
-        warnings.warn(f"save_weights: with max_shard_size, {table!r} is written instead of  {path!r}.", stacklevel=3)
+        warnings.warn(f"save_weights: with max_shard_size, {table!r} is written instead of {path!r}.", stacklevel=3)
         return table
     if not path.endswith(_TABLE):
         raise ValueError(
-            f"save_weights: with max_shard_size, the file's name must end with  {_TABLE!r}. "
+            f"save_weights: with max_shard_size, the file's name must end with {_TABLE!r}. "
             f"Received: {validate.shown(path)}."
         )
     return path
@@ -269,5 +269,5 @@ def _check(named: Mapping[str, list[str]], files: Mapping[str, h5py.File], path:
     if twice or said != there:
         where = twice or sorted({group for group, _ in said ^ there})
         raise DamagedFileError(
-            f"{path!r} does not match its files: they are not from the same save. They differ in  {where[:10]}."
+            f"{path!r} does not match its files: they are not from the same save. They differ in {where[:10]}."
         )

@@ -173,7 +173,7 @@ def _build_optimizer(model: Any, files: Sequence[h5py.File]) -> None:
 
 def _leftover(model: object, paths: set[str]) -> str:
     hint = "" if getattr(model, "built", True) else " It is not built yet: call it on data first."
-    return f"The file has weights that {validate.describe(model)} does not have:  {sorted(paths)}.{hint}"
+    return f"The file has weights that {validate.describe(model)} does not have: {sorted(paths)}.{hint}"
 
 
 def numbered(file: h5py.File, path: str) -> list[h5py.Dataset]:
@@ -224,7 +224,7 @@ def _load_part(part: Any, store: Mapping[str, h5py.Dataset]) -> str | None:
                 part.load_own_variables({key: plain_h5.array(data) for key, data in store.items()})
     except ValueError as error:
         owner = validate.describe(part)
-        return str(error) if str(error).startswith(owner) else f"{owner}: the file's weights do not match.  {error}"
+        return str(error) if str(error).startswith(owner) else f"{owner}: the file's weights do not match. {error}"
     return None
 
 

@@ -108,7 +108,7 @@ class _Careful:
 
 def _write(path: Path, archive: object, folder: Path) -> None:
     room = path.stat().st_size * MOST_PACKED
-    for count, (name, size, is_folder, source) in enumerate(_members(archive)):
+    for count, (name, size, is_folder, source) in enumerate(_members(path, archive)):
         room -= size
         if room < 0 or count >= _MOST_MEMBERS:
             raise ValueError(f"{path} claims to contain more than an archive of its size can. It was not extracted.")
@@ -121,23 +121,19 @@ def _write(path: Path, archive: object, folder: Path) -> None:
             _copy(member, file, size, path)
 
 
-def _members(archive: Any) -> Iterator[tuple]:
+def _members(path: Path, archive: Any) -> Iterator[tuple]:
     """(name, size, whether it is a directory, function that opens it) of each member."""
     if isinstance(archive, zipfile.ZipFile):
         for info in archive.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise ValueError(
-                    f"{archive.filename}: the member {info.filename!r} is a link or a device, which is not allowed."
-                )
+                raise ValueError(f"{path}: the member {info.filename!r} is a link or a device, which is not allowed.")
             yield info.filename, info.file_size, info.is_dir(), functools.partial(_of_zip, archive, info)
     else:
         for info in archive:
             archive.members = []  # keeps no list of members
             if not (info.isreg() or info.isdir()):
-                raise ValueError(
-                    f"{archive.name}: the member {info.name!r} is a link or a device, which is not allowed."
-                )
+                raise ValueError(f"{path}: the member {info.name!r} is a link or a device, which is not allowed.")
             yield info.name, info.size, info.isdir(), lambda info=info: archive.extractfile(info)
 
 

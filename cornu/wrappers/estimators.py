@@ -113,7 +113,7 @@ class SKLBase(BaseEstimator):
             return self.model if self.warm_start else clone_model(self.model)
         if not callable(self.model):
             raise TypeError(
-                f"{self._kind()}: model must be a model or a function that returns one. Received:  {self.model!r}."
+                f"{self._kind()}: model must be a model or a function that returns one. Received: {self.model!r}."
             )
         made = self.model(X=X, y=targets, **(self.model_kwargs or {}))
         if not isinstance(made, Model):

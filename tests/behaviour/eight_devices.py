@@ -396,7 +396,7 @@ def a_batch_that_devices_cannot_share_is_told_of_once():
             for _ in range(2):
                 model.fit(X, Y[:, None], batch_size=12, verbose=0)
     (one,) = caught
-    assert "a batch of 12 rows does not fall into 8 equal parts" in str(one.message)
+    assert "a batch of 12 rows cannot be split into 8 equal parts" in str(one.message)
     assert "such as 16" in str(one.message)
 
 
@@ -489,7 +489,7 @@ def a_layout_that_does_not_fit_names_the_variable():
         refused(lambda: layers.Dense(4, name="deep")(X), '"deep/output"', "(44, 4)")
     tensor = distribution.TensorLayout(("model",), mesh)
     refused(lambda: distribution.distribute_tensor(np.zeros(6), tensor), "distribute_tensor", "(6,)")
-    refused(lambda: distribution.DeviceMesh((2,), ["batch"]), "has 2 places", "8 devices")
+    refused(lambda: distribution.DeviceMesh((2,), ["batch"]), "shape (2,)", "8 devices")
 
 
 def a_mesh_of_two_axes_for_data_alone_is_told_of():

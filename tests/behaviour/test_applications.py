@@ -310,7 +310,7 @@ def test_a_weights_file_can_only_bring_its_own_numbers(own, tmp_path, change):
     path.write_bytes(whole)
     with h5py.File(path, "a") as file:
         change(file)
-    with pytest.raises(ValueError, match=r"not allowed|refused|not contain a plain array|claims|its group|filter"):
+    with pytest.raises(ValueError, match=r"not allowed|refused|not contain a plain|claims|its group|filter"):
         model.load_weights(path)
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(new, old)
@@ -358,9 +358,9 @@ def test_normalization_says_what_is_missing():
         cornu.layers.Normalization(mean=1.0)
     with pytest.raises(ValueError, match="nothing to adapt"):
         cornu.layers.Normalization(mean=1.0, variance=1.0).adapt(np.zeros((2, 3)))
-    with pytest.raises(ValueError, match="needs data"):
+    with pytest.raises(ValueError, match="received no data"):
         cornu.layers.Normalization().adapt(iter(()))
-    with pytest.raises(ValueError, match="fixed image sizes"):
+    with pytest.raises(ValueError, match="must have known sizes"):
         cornu.layers.Normalization()(cornu.Input((None,)))
     with pytest.raises(ValueError, match="axis 0"):
         cornu.layers.Normalization(axis=0)

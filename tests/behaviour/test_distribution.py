@@ -62,7 +62,7 @@ def test_a_layout_map_refuses_keys_that_are_there_or_mean_nothing():
     for key, layout, words in (
         ("a", ("model",), "already exists"),
         ("d[", ("model",), "regular"),
-        ("b", 3, "'b' needs"),
+        ("b", 3, "'b' requires"),
     ):
         with pytest.raises(ValueError, match=words):
             layouts[key] = layout

@@ -277,7 +277,7 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_an_archive_writes_nothing_outside_its_folder(server, folder, name):
     server.files[f"/{name}"] = HOSTILE[name]
-    with pytest.raises(ValueError, match=r"refused|is not an archive"):
+    with pytest.raises(ValueError, match=r"not allowed|outside|is not an archive"):
         get(server, name, extract=True)
     assert {p.name for p in folder.iterdir()} == {name, f".{name}.lock"}
     assert not (folder.parent / "escaped").exists()

@@ -164,7 +164,7 @@ def test_the_file_runs_with_jax_alone(file, tmp_path):
     x = batch(model, [(7,)], 3)
     model.export(file, verbose=False)
     np.savez(tmp_path / "case.npz", x=x, wanted=model.predict(x, verbose=0))
-    text = archive_module.__doc__.split("are enough to run it:\n")[1].split("\n\nJAX promises")[0]
+    text = archive_module.__doc__.split("suffice to run it:\n")[1].split("\n\nJAX guarantees")[0]
     lines = "\n".join(line.removeprefix("    ") for line in text.strip("\n").splitlines() if line != "")
     assert len(lines.splitlines()) <= 10
     code = (
@@ -345,8 +345,8 @@ def test_variables_of_the_same_name_are_told_apart(file):
         ({"format": "tf_saved_model"}, 'format must be "stablehlo" or "onnx".*tf_saved_model.*TensorFlow'),
         ({"format": "litert"}, 'format must be "stablehlo" or "onnx"'),
         ({"format": "zip"}, "Received: format='zip'"),
-        ({"opset_version": 18}, "export to stablehlo has no argument 'opset_version'"),
-        ({"format": "onnx", "platforms": ["cpu"]}, "export to onnx has no argument 'platforms'"),
+        ({"opset_version": 18}, "export to stablehlo does not accept the argument 'opset_version'"),
+        ({"format": "onnx", "platforms": ["cpu"]}, "export to onnx does not accept the argument 'platforms'"),
         ({"input_signature": [(None, 6)]}, "input_signature must contain InputSpecs"),
         ({"input_signature": []}, "input_signature must describe at least one argument"),
         ({"input_signature": [InputSpec(shape=(None, 5))]}, "expected"),
@@ -424,7 +424,7 @@ def test_an_archive_says_what_is_wrong(action, message):
 def test_a_name_serves_once():
     archive = cornu.export.ExportArchive()
     archive.add_endpoint("serve", abs, [InputSpec(shape=(None,))])
-    with pytest.raises(ValueError, match="called 'serve' already"):
+    with pytest.raises(ValueError, match="named 'serve' already exists"):
         archive.add_endpoint("serve", abs, [InputSpec(shape=(None,))])
 
 
@@ -476,7 +476,7 @@ def array(value, **kwargs):
 
 KERNEL = "weights/m/d/kernel.npy"
 DAMAGE = {
-    "no metadata": (lambda g: {k: v for k, v in g.items() if k != "metadata.json"}, "it has no 'metadata.json'"),
+    "no metadata": (lambda g: {k: v for k, v in g.items() if k != "metadata.json"}, "'metadata.json' is missing"),
     "metadata of another kind": (lambda g: g | {"metadata.json": b"[1]"}, "not name the format"),
     "metadata cut short": (lambda g: g | {"metadata.json": g["metadata.json"][:-9]}, "is not JSON"),
     "deep metadata": (lambda g: g | {"metadata.json": b"[" * 100_000}, "is not JSON"),
@@ -493,17 +493,17 @@ DAMAGE = {
         lambda g: changed_metadata(g, lambda m: m["endpoints"]["serve"]["variables"].pop()), "not match the variables"),
     "an input too many": (
         lambda g: changed_metadata(g, lambda m: m["endpoints"]["serve"].update(inputs=[])), "not match the inputs"),
-    "no weights": (lambda g: {k: v for k, v in g.items() if k != KERNEL}, "it has no 'weights/m/d/kernel.npy'"),
+    "no weights": (lambda g: {k: v for k, v in g.items() if k != KERNEL}, "'weights/m/d/kernel.npy' is missing"),
     "weights of another shape": (lambda g: g | {KERNEL: array(np.ones((3, 1), "float32"))}, "not match the variables"),
     "weights of the other byte order": (
         lambda g: g | {KERNEL: array(np.ones((2, 1), np.dtype("float32").newbyteorder()))}, "is stored as >f4"),
     "weights cut short": (lambda g: g | {KERNEL: g[KERNEL][:-1]}, "not have the declared size"),
     "weights that are none": (lambda g: g | {KERNEL: b"abc"}, "is not an array"),
     "a huge shape": (lambda g: g | {KERNEL: g[KERNEL].replace(b"(2, 1), ", b"(99999,),")}, "declared size"),
-    "a negative shape": (lambda g: g | {KERNEL: g[KERNEL].replace(b"(2, 1)", b"(-2,1)")}, "is not an array"),
+    "a negative shape": (lambda g: g | {KERNEL: g[KERNEL].replace(b"(2, 1)", b"(-2,1)")}, "is not a numeric array"),
     "pickled weights": (
         lambda g: g | {KERNEL: array(np.array([print], dtype=object), allow_pickle=True)}, "declared size"),
-    "no program": (lambda g: {k: v for k, v in g.items() if k != "endpoints/serve"}, "it has no 'endpoints/serve'"),
+    "no program": (lambda g: {k: v for k, v in g.items() if k != "endpoints/serve"}, "'endpoints/serve' is missing"),
     "a program cut short": (lambda g: g | {"endpoints/serve": g["endpoints/serve"][:400]}, "not the program"),
     "a program cut short before it was sealed": (lambda g: sealed(g, g["endpoints/serve"][:400]), "JAX cannot read"),
     "an empty program": (lambda g: sealed(g, b""), "JAX cannot read"),

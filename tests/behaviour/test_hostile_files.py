@@ -960,7 +960,7 @@ def test_assets_stay_in_their_folder(name, tmp_path):
         try:
             cornu.models.load_model(path, custom_objects={"Keeper": Keeper})
         except ValueError as error:
-            assert "refused" in str(error)
+            assert "not allowed" in str(error)
     assert all(found == ["kept.txt"] for found in Keeper.given)
     assert sorted(tmp_path.parent.rglob("*")) == before
 
@@ -1271,7 +1271,7 @@ def test_a_zip_archive_stays_in_its_folder(tmp_path):
         path = tmp_path / "bad.zip"
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr(name, "/etc/passwd")
-        with harmless(tmp_path), pytest.raises(ValueError, match="refused"):
+        with harmless(tmp_path), pytest.raises(ValueError, match=r"not allowed|outside"):
             archives.unpack(path, tmp_path / "unpacked", "auto")
         assert list(tmp_path.iterdir()) == [path]
 

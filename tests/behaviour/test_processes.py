@@ -129,5 +129,5 @@ def test_four_processes_go_on_with_what_two_have_written(two, folder, alone):
     for seen in four:
         agree(part(seen, "resumed"), {name: alone[name] for name in ("history", "evaluated", "predicted")})
         assert "without devices of 2 of the 4 processes" in str(seen["some processes"])
-        assert "the processes differ in their data" in str(seen["different data"])
+        assert "the processes differ in their data" in str(seen["other data"])
         assert json.loads(str(seen["layouts"])) == [None, "batch"]

@@ -68,7 +68,8 @@ def command(*words, capsys):
 
 
 def test_a_record_says_with_what_a_training_was_made_and_how_it_went(tmp_path):
-    run = train(tmp_path, name="first", validation_data=(X, Y), batch_size=8, class_weight={0: 1.0})
+    with pytest.warns(UserWarning, match="class_weight is for class numbers"):
+        run = train(tmp_path, name="first", validation_data=(X, Y), batch_size=8, class_weight={0: 1.0})
     assert run.path.parent == tmp_path and run.name.endswith("_first") and run.problems == []
     facts = run.facts
     assert facts["compile"]["optimizer"]["class_name"] == "SGD" and facts["compile"]["loss"] == "mse"

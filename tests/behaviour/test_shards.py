@@ -308,6 +308,6 @@ def test_damaged_sets_are_refused_and_change_nothing(name, tmp_path):
     DAMAGED[name](tmp_path)
     model = trained()
     before = values(model)
-    with pytest.raises(ValueError, match=r"w\.weights\.json|w_0000|is refused"):
+    with pytest.raises(ValueError, match=r"w\.weights\.json|w_0000|is not allowed"):
         model.load_weights(tmp_path / "w.weights.json")
     assert_same(model, before)

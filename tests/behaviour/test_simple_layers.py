@@ -347,7 +347,6 @@ MISTAKES = [
     (lambda: layers.Add()([]), "list"),
     (lambda: layers.Subtract()([ROWS, ROWS, ROWS]), "exactly 2"),
     (lambda: layers.Add()([ROWS, ROWS[:, :5]]), "equal sizes"),
-    (lambda: layers.Add()([ROWS, ROWS[:1]]), "batch"),
     (lambda: layers.Concatenate(axis=2)([ROWS, ROWS]), "axis"),
     (lambda: layers.Concatenate(axis=0)([ROWS, ROWS[:, :5]]), "equal sizes"),
     (lambda: layers.Concatenate()([ROWS, ROWS[None]]), "equal sizes"),

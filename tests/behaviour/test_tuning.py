@@ -340,7 +340,7 @@ def test_a_loss_that_is_no_number_from_the_start_is_told_of():
     ({"maximum": float("inf")}, "maximum must be a learning rate above 0"),
     ({"minimum": "small"}, "minimum must be a learning rate above 0"),
     ({"minimum": 1.0, "maximum": 0.1}, r"minimum must be less than maximum\. Received: minimum=1\.0, maximum=0\.1"),
-    ({"steps": 9}, r"steps must be 10 or more\. Received: steps=9"),
+    ({"steps": 9}, r"steps must be at least 10\. Received: steps=9"),
     ({"steps": 20.0}, r"steps must be a positive integer.*Write 20"),
     ({"batch_size": 0}, "batch_size must be a positive integer"),
     ({"verbose": 3}, 'verbose must be "auto", 0, 1 or 2'),

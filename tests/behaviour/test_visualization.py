@@ -186,7 +186,7 @@ def test_a_model_and_data(image):
     ({"y_pred": [0, 1]}, "y_true must be given"),
     ({"y_true": [0, 1], "y_pred": [0]}, "must have the same length"),
     ({"y_true": [0.5, 1], "y_pred": [0, 1]}, "y_true must be classes"),
-    ({"y_true": [0, -1], "y_pred": [0, 1]}, "from 0. Received: -1"),
+    ({"y_true": [0, -1], "y_pred": [0, 1]}, "nonnegative integers. Received: -1"),
     ({"y_true": [0], "y_pred": [0], "normalize": "rows"}, "normalize must be"),
 ])  # fmt: skip
 def test_mistakes_in_matrices_are_explained(arguments, words):
@@ -287,7 +287,7 @@ def test_names_of_boxes_stay_within_the_image():
     (lambda x: visualization.plot_image_gallery(x[..., :2]), "1, 3 or 4 channels. Received: 2"),
     (lambda x: visualization.plot_image_gallery(x, value_range=(1, 0)), "value_range must be"),
     (lambda x: visualization.plot_image_gallery(x, value_range=255), "value_range must be"),
-    (lambda x: visualization.plot_bounding_box_gallery(x, "xyxy", legend=True, legend_handles=[]), "not both"),
+    (lambda x: visualization.plot_bounding_box_gallery(x, "xyxy", legend=True, legend_handles=[]), "either legend"),
     (lambda x: visualization.draw_bounding_boxes(x, {"boxes": [[1]]}, "xyxy"), 'with "boxes" and "labels"'),
     (lambda x: visualization.draw_bounding_boxes(x, {"boxes": [[[1] * 4]] * 3, "labels": [[1]]}, "xyxy"), "1 images"),
     (lambda x: visualization.draw_segmentation_masks(x, np.ones((1, 2, 2), int)), "the shape .* of the images"),

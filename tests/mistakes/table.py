@@ -367,7 +367,7 @@ MISTAKES: dict[str, Mistake] = {
         lambda K: line(K, "mean_square_error").fit(X, Y, verbose=0), ("'mean_squared_error'",), 3, 1),
     "a misspelt metric": Mistake(lambda K: line(K, metrics=["acuracy"]).fit(X, Y, verbose=0), ("'accuracy'",), 3, 1),
     "inputs and labels of different length": Mistake(
-        lambda K: line(K).fit(X, Y[:20], verbose=0), ("24", "20", "left out"), 3, 2),
+        lambda K: line(K).fit(X, Y[:20], verbose=0), ("24", "20", "missing"), 3, 2),
     "whole numbers for categorical_crossentropy": Mistake(
         lambda K: classes(K, "categorical_crossentropy").fit(X, KINDS, verbose=0), (SPARSE,), 3, 1),
     "one-hot labels for the sparse loss": Mistake(

@@ -170,7 +170,7 @@ def test_encoded_boxes_are_found_again():
     (lambda b: b.convert_format(BOXES[:, :3], "xyxy", "xywh"), r"boxes must have shape \(\.\.\., 4\)"),
     (lambda b: b.convert_format(BOXES, "xyxy", "rel_xywh", height=3), '"rel_xywh" needs the size .* width=None'),
     (lambda b: b.convert_format({"labels": LABELS}, "xyxy", "xywh"), "dictionary with \"boxes\""),
-    (lambda b: b.clip_to_image_size({"boxes": BOXES}, 1, 1), 'must be a dictionary with "boxes" and "labels"'),
+    (lambda b: b.clip_to_image_size({"boxes": BOXES}, 1, 1), 'must be a dictionary of "boxes" and "labels"'),
     (lambda b: b.clip_to_image_size({"boxes": BOXES, "labels": LABELS}), '"xyxy" needs the size of the image'),
     (lambda b: b.crop(BOXES, 1, 1, 5, 5, "rel_xyxy"), "cannot be relative"),
     (lambda b: b.compute_iou(BOXES[0], BOXES, "xyxy"), r"must have shape \(boxes, 4\)"),
