@@ -55,7 +55,8 @@ class Peer(NamedTuple):
             values |= {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
         else:
             values["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # the peers share one device
-        if self.kind == "cornu":
+        values.pop("PYTHONPATH", None)  # another cornu is the one that its environment has
+        if self.name == "cornu":
             values["PYTHONPATH"] = str(_ROOT)
         if home:
             caches = {"XDG_CACHE_HOME": f"{home}/cache", "TORCHINDUCTOR_CACHE_DIR": f"{home}/torch"}

@@ -118,7 +118,7 @@ class Layer(Operation):
     config_optional: tuple[str, ...] = ("activity_regularizer",)
     # Attributes that come and go while the layer runs: its structure does not depend on them.
     volatile_attributes = frozenset(
-        {"_build_depth", "_build_shapes", "_last_call", "_losses", "_nodes", "_output_shape", "_parts_when_built"}
+        {"_build_depth", "_build_shapes", "_losses", "_nodes", "_output_shape", "_parts_when_built"}
     )
     # Attributes that contain no parts.
     _hidden = frozenset(
@@ -147,8 +147,7 @@ class Layer(Operation):
     ):
         super().__init__(name=name)
         self._variables: dict[Variable, None] = {}  # in the order of creation
-        self._losses: list = []
-        self._last_call = 0  # the number of the call in which the losses were added
+        self._losses = _OwnLosses()
         self._build_shapes: dict[str, Any] = {}
         self._path: str | None = None
         self._output_shape: tuple | None = None  # (shapes of the first call's outputs,), for summaries
@@ -844,7 +843,7 @@ class Layer(Operation):
     def add_loss(self, loss: object) -> None:
         """Add a scalar, or a list of scalars, to the loss that training minimizes."""
         losses = context.current().losses
-        target = self._losses if losses is None else losses
+        target = self._losses.values if losses is None else losses
         for value in tree.flatten(loss):
             if isinstance(value, KerasTensor):
                 raise ValueError(
@@ -859,11 +858,12 @@ class Layer(Operation):
 
     def keep_losses(self, losses: Sequence, owners: Sequence["Layer"]) -> None:
         """Record in each layer the losses that it added in a call of this one, replacing older ones."""
-        self._last_call, self._losses = next(_calls), []
+        number = next(_calls)
+        self._losses.begin(number)
         for owner, loss in zip(owners, losses, strict=True):
-            if owner._last_call != self._last_call:
-                owner._last_call, owner._losses = self._last_call, []
-            owner._losses.append(loss)
+            if owner._losses.call != number:
+                owner._losses.begin(number)
+            owner._losses.values.append(loss)
 
     def add_metric(self, *args: Any, **kwargs: Any) -> None:
         """Removed in Keras 3: store a metric in an attribute and call its `update_state` instead."""
@@ -878,8 +878,8 @@ class Layer(Operation):
         losses."""
         collected = context.current().losses
         if collected is None:
-            layers = [layer for layer in self._flatten_layers() if layer._last_call >= self._last_call]
-            collected = [loss for layer in layers for loss in layer._losses]
+            own = [layer._losses for layer in self._flatten_layers()]
+            collected = [loss for each in own if each.call >= self._losses.call for loss in each.values]
         return [*collected, *self._regularization_losses()]
 
     def _regularization_losses(self) -> list:
@@ -1005,6 +1005,21 @@ class Layer(Operation):
 
 
 # ---------------------------------------------------------------- helpers
+
+
+class _OwnLosses:
+    """The losses that a layer added in a call, and the number of that call.
+
+    It is changed in place: a new object in an attribute would make every call look for what has changed in the model.
+    """
+
+    def __init__(self) -> None:
+        self.call = 0
+        self.values: list = []
+
+    def begin(self, call: int) -> None:
+        """Forget the losses of earlier calls."""
+        self.call, self.values = call, []
 
 
 def _recorded_build(build: Callable) -> Callable:

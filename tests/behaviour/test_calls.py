@@ -830,3 +830,12 @@ def test_a_scope_of_names_does_not_keep_a_call_from_being_compiled():
     model(data(3, 6))  # builds it
     model(data(3, 6))
     assert is_compiled(model) and model.weights[0].path.endswith("encoder/dense/kernel")
+
+
+def test_a_call_leaves_no_change_to_look_for():
+    model = cornu.Sequential([cornu.Input((3,)), layers.Dense(2, activity_regularizer="l2"), layers.Dropout(0.5)])
+    x = np.ones((1, 3), "float32")
+    model(x)
+    structure = model._structure()
+    model(x)
+    assert structure.holds()  # otherwise each call would go through the whole model again
