@@ -221,8 +221,9 @@ def variables_of(model: object, stage: str) -> Parts:
 
 def layers_and_variables(model: Any, stage: str) -> tuple[tuple, Parts]:
     """The model's layers, each with its `trainable`, and the variables in the state of a stage."""
-    layers = model._remembered(_layers)
-    trainable, rest, *metrics = _own_variables(model, stage)
+    structure = model._structure()  # compared once for both
+    layers = structure.remember(_layers)
+    trainable, rest, *metrics = structure.remember(_model_variables, stage != "predict")
     rest = (*rest, *carried_states())
     return layers, (trainable, rest, *((_optimizer_variables(model),) if stage == "train" else ()), *metrics)
 
