@@ -202,7 +202,12 @@ def _is_raise(step: types.TracebackType) -> bool:
     return step.tb_frame.f_code.co_code[step.tb_lasti] == dis.opmap["RAISE_VARARGS"]
 
 
-def is_users_own(error: Exception) -> bool:
+def lacks(error: Exception, place: str) -> bool:
+    """Whether the place of an error is missing from its message, and may be put there: it is not a user's own text."""
+    return error.args == (str(error),) and place not in str(error) and not _is_users_own(error)
+
+
+def _is_users_own(error: Exception) -> bool:
     """Whether the error was raised by a `raise` outside cornu, JAX and NumPy, so that its message must not change."""
     last = list(_steps(error.__traceback__))[-1]
     return _is_users(last) and _is_raise(last)

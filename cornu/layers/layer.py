@@ -27,7 +27,7 @@ from cornu.core.operation import Operation
 from cornu.core.policy import PolicyLike
 from cornu.core.read_text import ReadText
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, each_once, output_spec
-from cornu.core.tracebacks import explain, is_users_own, warn
+from cornu.core.tracebacks import explain, lacks, warn
 from cornu.core.typing import (
     Config,
     ConfigDict,
@@ -1161,7 +1161,7 @@ def _note(error: Exception, layer: Layer, path: Sequence[str]) -> None:
     error._cornu_noted = True  # type: ignore[attr-defined]
     explain(error, validate.describe(layer))
     place = f"Raised in {validate.describe(layer)}, at {'/'.join(path)}."
-    if error.args == (str(error),) and f'"{layer.name}"' not in str(error) and not is_users_own(error):
+    if lacks(error, f'"{layer.name}"'):
         error.args = (f"{str(error).rstrip('. ')}. {place}",)  # part of the message, for tools that show only that
     else:
         error.add_note(place)

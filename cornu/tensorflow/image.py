@@ -14,6 +14,7 @@ from cornu.core.typing import Tensor
 from cornu.tensorflow import boxes, random
 from cornu.tensorflow.served import functions, sizes, within
 from cornu.tensorflow.texts import Text, text
+from cornu.utils.pixels import of_eight_bits
 
 _pillow = lazy.module("PIL.Image")
 
@@ -32,12 +33,13 @@ class ResizeMethod:
 
 def _decode(contents: Tensor, channels: int = 0, dtype: object = "uint8") -> jax.Array:
     with _pillow.open(bytes_io.BytesIO(text(contents).item())) as picture:
-        deep = np.asarray(picture).astype("uint16") if picture.mode.startswith("I") else None  # one channel of 16 bits
-        picture = picture if deep is None else _pillow.fromarray((deep >> 8).astype("uint8"))
+        is_deep = dtype == "uint16" and picture.mode.startswith("I")  # one channel of 16 bits
+        deep = np.asarray(picture).astype("uint16") if is_deep else None
+        picture = of_eight_bits(_pillow, picture)
         mode = _MODES[channels] if channels else picture.mode if picture.mode in _MODES.values() else "RGB"
         values = np.asarray(picture.convert(mode))
     values = values if values.ndim == 3 else values[..., None]
-    if deep is not None and dtype == "uint16":
+    if deep is not None:
         return jnp.asarray(np.broadcast_to(deep[..., None], values.shape))
     return convert_image_dtype(jnp.asarray(values), dtype) if dtype != "uint8" else jnp.asarray(values)
 

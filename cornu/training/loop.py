@@ -29,7 +29,7 @@ from cornu.callbacks.messages import resolve_verbose, say
 from cornu.callbacks.several_processes import written_by_first
 from cornu.core import interrupts, placement
 from cornu.core.border import on_device, to_host
-from cornu.core.tracebacks import filtered, is_users_own
+from cornu.core.tracebacks import filtered, lacks
 from cornu.core.typing import Data, Logs, Nested
 from cornu.core.variable import Variable, give_values, values_of
 from cornu.random import global_seed
@@ -422,7 +422,7 @@ class Trainer(Compilable, Steps):
         try:
             self._look_at(batches, "test")
         except (ValueError, TypeError) as error:
-            if error.args == (str(error),) and batches.owner not in str(error) and not is_users_own(error):
+            if lacks(error, batches.owner):
                 error.args = (f"{batches.owner}: {error}",)
             raise
         return batches

@@ -228,9 +228,9 @@ def layers_and_variables(model: Any, stage: str) -> tuple[tuple, Parts]:
     return layers, (trainable, rest, *((_optimizer_variables(model),) if stage == "train" else ()), *metrics)
 
 
-def _own_variables(model: Any, stage: str = "test") -> Parts:
-    """The variables of the model itself: what its optimizer has, and what every step carries, is not among them."""
-    return model._remembered(_model_variables, stage != "predict")
+def _own_variables(model: Any) -> Parts:
+    """The model's own variables, without its optimizer's and without those that every step carries."""
+    return model._remembered(_model_variables, True)
 
 
 def _layers(model: "Model") -> tuple:

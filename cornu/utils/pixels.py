@@ -39,9 +39,12 @@ def pixels(pillow: object, content: bytes, mode: str) -> np.ndarray:
 
 def _of_any(pillow: Any, content: bytes, mode: str) -> np.ndarray:
     with pillow.open(io.BytesIO(content)) as image:
-        if image.mode.startswith("I"):
-            image = pillow.fromarray((np.asarray(image) >> 8).astype("uint8"))
-        return np.asarray(image.convert(mode))
+        return np.asarray(of_eight_bits(pillow, image).convert(mode))
+
+
+def of_eight_bits(pillow: Any, image: Any) -> Any:
+    """The picture, of whose 16 bits for grey the upper 8 are kept, as TensorFlow does; Pillow would clip them."""
+    return pillow.fromarray((np.asarray(image) >> 8).astype("uint8")) if image.mode.startswith("I") else image
 
 
 def _of_jpeg(pillow: Any, content: bytes, mode: str) -> np.ndarray | None:

@@ -180,12 +180,10 @@ def with_much(config):
 @pytest.mark.parametrize("name", MADE)
 def test_huge_numbers_in_a_config_take_no_memory(name):
     layer = MADE[name][0]()
-    Path("/proc/self/clear_refs").write_text("5")
-    before = memory("VmRSS")
-    for config in with_much(layer.get_config()):
-        with contextlib.suppress(ValueError, TypeError, AttributeError):
-            type(layer).from_config(config)
-    assert memory("VmHWM") - before < 2**26
+    with little_memory():
+        for config in with_much(layer.get_config()):
+            with contextlib.suppress(ValueError, TypeError, AttributeError):
+                type(layer).from_config(config)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -194,11 +192,8 @@ def test_symbolic_inputs_of_any_size_take_no_memory(name):
     make, shapes = MADE[name]
     layer = make()
     wide = tree.map_shape_structure(lambda shape: tuple(10**5 for _ in shape[:-1]) + tuple(shape[-1:]), shapes)
-    Path("/proc/self/clear_refs").write_text("5")
-    before = memory("VmRSS")
-    with contextlib.suppress(ValueError, TypeError, AttributeError):
+    with little_memory(), contextlib.suppress(ValueError, TypeError, AttributeError):
         call(layer, inputs(wide))
-    assert memory("VmHWM") - before < 2**26
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -211,6 +206,15 @@ def test_an_error_only_begins_to_repeat_a_long_value(name):
             type(layer).from_config({**config, key: value})
         except (ValueError, TypeError, AttributeError) as error:
             assert len(str(error)) < 2000, key
+
+
+@contextlib.contextmanager
+def little_memory():
+    """What is done within takes less than 64 MiB at any time."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts afresh
+    before = memory("VmRSS")
+    yield
+    assert memory("VmHWM") - before < 2**26
 
 
 def memory(what):

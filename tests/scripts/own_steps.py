@@ -9,8 +9,8 @@ from tensorflow.keras import layers
 rows = np.random.default_rng(0).random((8, 3)).astype("float32")
 
 
-class Drawing(keras.Model):
-    """Draws anew in each step, by TensorFlow's functions and Keras's, neither of which is given a seed."""
+class OneUnit(keras.Model):
+    """A model of one layer."""
 
     def __init__(self):
         super().__init__()
@@ -18,6 +18,10 @@ class Drawing(keras.Model):
 
     def call(self, x):
         return self.dense(x)
+
+
+class Drawing(OneUnit):
+    """Draws anew in each step, by TensorFlow's functions and Keras's, neither of which is given a seed."""
 
     def train_step(self, data):
         return {"tf": tf.random.uniform(()), "keras": keras.random.uniform(()), "own": tf.random.uniform((), seed=3)}
@@ -55,15 +59,8 @@ assert len({log["loss"] for log in seen.logs}) == 4, seen.logs
 assert (model.predict(rows, verbose=0) != model.predict(rows, verbose=0)).any()
 
 
-class Choosing(keras.Model):
+class Choosing(OneUnit):
     """Trains on the rows with a label alone, whose number no compiled step can know."""
-
-    def __init__(self):
-        super().__init__()
-        self.dense = layers.Dense(1)
-
-    def call(self, x):
-        return self.dense(x)
 
     def train_step(self, data):
         (x, extra), (y, _) = data

@@ -35,8 +35,8 @@ def tell_of_strangers(y: Data, class_weight: Mapping, owner: str) -> None:
             f"{owner}: class_weight is for class numbers, but y holds fractions, such as "
             f"{fractions[0][fractions[0] % 1 != 0][0]:g}, which count as the whole number below. Give sample_weight."
         )
-    classes = set(np.unique(labels).tolist())
-    strange, bare = sorted({int(c) for c in class_weight} - classes), sorted(classes - {int(c) for c in class_weight})
+    classes, weighted = set(np.unique(labels).tolist()), set(map(int, class_weight))
+    strange, bare = sorted(weighted - classes), sorted(classes - weighted)
     if strange and bare:
         warn(
             f"{owner}: class_weight has weights for the classes {validate.shown(strange)}, which no label is, but none "
