@@ -13,6 +13,9 @@ many, else a convolution with channels last. A transposed convolution with strid
 have none. XLA knows fast layouts for a gradient convolution only at the top level of a program; written with channels
 last, it stays fast inside loops too.
 
+Where cornu's kernels in C++ are compiled (`cornu.native`), they compute the kernels' gradients and what Winograd's
+algorithm does not: both at the rate of a large product, which XLA's convolution has with many channels alone.
+
 Where oneDNN is asked for, it computes what is written as a convolution, and bfloat16 numbers at twice the rate.
 So 1x1 kernels of bfloat16 are written as convolutions, and a gradient of the kernel that the library computes slowly is
 written as one that it does not take.
@@ -29,6 +32,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from cornu import native
 from cornu.kernels import forms, half_precision, platform, window, winograd, xla
 from cornu.kernels.forms import Form
 from cornu.kernels.window import Window
@@ -42,6 +46,10 @@ _IMAGES_AT_ONCE = 8  # that the gradient of a depthwise kernel adds up in one lo
 _LARGEST_LIBRARY_KERNEL = 2**24  # bytes of a gradient up to which oneDNN takes it well as a kernel, and
 _LEAST_LIBRARY_CHANNELS, _MOST_LIBRARY_CHANNELS = 16, 128  # with which it does; in 16 bits with more, too
 _MANY_PHASES = 16  # likewise for the phases of a transposed convolution
+_NATIVE_CHANNELS = 16  # the kernels in C++ compute so many channels of the output at a time
+_LEAST_NATIVE_PRODUCTS = 2**20  # below, calling them costs what they gain
+_MANY_NATIVE_WEIGHTS = 2**20  # from here on, adding up what each thread has summed costs too much
+_NATIVE_PLACES = 2**10  # over which a part of a kernel's gradient is summed while the processor's registers hold it
 
 
 # ---------------------------------------------------------------- the kernels
@@ -423,6 +431,49 @@ def _is_few_and_strided(x: jax.Array, win: Window) -> bool:
     return few and not half_precision.are_convolved(x.dtype)
 
 
+def _is_native(x: jax.Array, channels: int, win: Window) -> bool:
+    """Whether there are kernels in C++ that take this."""
+    if x.dtype != jnp.float32 or not isinstance(x.shape[0], int) or not platform.fast("native"):
+        return False
+    products = x.shape[0] * math.prod(win.places) * win.taps * x.shape[-1] * channels
+    fits = channels % _NATIVE_CHANNELS == 0 and len(win.size) <= 2 and max(win.dilation) == 1
+    return fits and products >= _LEAST_NATIVE_PRODUCTS and native.instructions() is not None
+
+
+def _are_few_weights(x: jax.Array, y: jax.Array, win: Window) -> bool:
+    return win.taps * x.shape[-1] * y.shape[-1] < _MANY_NATIVE_WEIGHTS
+
+
+def _native_sizes(x: native.Shape, channels: int, win: Window) -> list[int]:
+    """The window as `Window` in cornu/native: over images, of which a sequence is one row."""
+    around, before = [1] * (2 - len(win.size)), [lo for lo, _ in win.pads]
+    sizes, places, size, strides = ([*around, *axes] for axes in (win.sizes, win.places, win.size, win.strides))
+    rows = max(1, min(places[0], _NATIVE_PLACES // max(1, places[1])))
+    return [x[0], *sizes, x[-1], *places, channels, *size, *strides, *(0 for _ in around), *before, rows]
+
+
+def _without_native(table: Sequence[Form]) -> list[Form]:
+    return [form for form in table if form.name != "native"]
+
+
+@native.kernel(
+    "correlate",
+    lambda x, kernel, win: [(x[0], *win.places, kernel[-1])],
+    lambda x, kernel, win: _native_sizes(x, kernel[-1], win),
+)
+def _correlate_natively(x: jax.Array, kernel: jax.Array, *, win: Window) -> list[jax.Array]:
+    return [forms.compute(_without_native(CORRELATE), x, kernel, win)]
+
+
+@native.kernel(
+    "weigh",
+    lambda x, y, win: [(*win.size, x[-1], y[-1])],
+    lambda x, y, win: _native_sizes(x, y[-1], win),
+)
+def _weigh_natively(x: jax.Array, y: jax.Array, *, win: Window) -> list[jax.Array]:
+    return [forms.compute(_without_native(WEIGH), x, y, win).reshape(*win.size, x.shape[-1], y.shape[-1])]
+
+
 def _by_blocks(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
     """`correlate` for strides: the pixels of a block as large as the strides become channels, as there are few."""
     rank, channels = len(win.size), (math.prod(win.strides) * x.shape[-1],)
@@ -522,9 +573,14 @@ SLID = (
 )
 CORRELATE = (
     SLID[0],
-    Form("sum of taps", lambda x, kernel, win: _has_few_products(x, win), _sum_of_taps),
-    Form("blocks", lambda x, kernel, win: _is_few_and_strided(x, win), _by_blocks),
     Form("winograd", lambda x, kernel, win: winograd.axis_for(x, kernel.shape[-1], win) is not None, _by_winograd),
+    Form("sum of taps", lambda x, kernel, win: _has_few_products(x, win), _sum_of_taps),
+    Form(
+        "native",
+        lambda x, kernel, win: _is_native(x, kernel.shape[-1], win),
+        lambda x, kernel, win: _correlate_natively(x, kernel, win=win)[0],
+    ),
+    Form("blocks", lambda x, kernel, win: _is_few_and_strided(x, win), _by_blocks),
     SLID[1],
 )
 SCATTER = (
@@ -539,6 +595,11 @@ SCATTER = (
 )
 WEIGH = (
     Form("product", lambda x, y, win: _is_pointwise(win), _weigh_pointwise),
+    Form(
+        "native",
+        lambda x, y, win: _is_native(x, y.shape[-1], win) and _are_few_weights(x, y, win),
+        lambda x, y, win: _weigh_natively(x, y, win=win)[0],
+    ),
     Form("taps", lambda x, y, win: x.shape[-1] == 1 and _has_few_products(x, win), _weigh_by_taps),
     Form(
         "turned convolution",

@@ -15,6 +15,7 @@ import jax
 FAST_ON: dict[str, tuple[str, ...]] = {
     "conv": ("cpu",),
     "conv_transpose": ("cpu",),
+    "native": ("cpu",),
     "onednn": ("cpu",),
     "large_product": ("cpu",),
     "not_inlined": ("cpu",),

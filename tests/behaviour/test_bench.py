@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cornu import cli
+from cornu import cli, native
 from cornu.cli import bench
 
 
@@ -27,3 +27,17 @@ def test_what_is_timed_trains(work):
     case = bench.WORK[work]()
     case.run(1)
     assert case.steps >= 10
+
+
+def test_list_says_what_runs_here(capsys, monkeypatch):
+    def line(name):
+        assert cli.main(["bench", "--list"]) == 0
+        return next(line for line in capsys.readouterr().out.splitlines() if line.startswith(name)).split()[1:]
+
+    monkeypatch.delenv("CORNU_KERNELS", raising=False)
+    assert "LSTM(64)." in line("lstm") and line("conv") == ["fast"]
+    assert line("native") == [native.instructions() or "plain"]
+    monkeypatch.setenv("CORNU_NATIVE", "0")
+    assert line("native") == ["plain"]
+    monkeypatch.setenv("CORNU_KERNELS", "plain")
+    assert line("conv") == ["plain"]

@@ -34,7 +34,7 @@ LEVELS = [
         "__init__",
     ],
     ["core"],
-    ["distribution", "kernels", "random"],
+    ["distribution", "kernels", "native", "random"],
     ["ops"],
     ["activations", "constraints", "dtype_policies", "initializers", "losses", "metrics", "optimizers", "regularizers"],
     ["quantizers"],

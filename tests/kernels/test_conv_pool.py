@@ -362,6 +362,7 @@ FORMS = [
 
 @pytest.mark.parametrize(("table", "shapes", "win", "name"), FORMS)
 def test_each_form_is_taken_where_it_is_meant_to_be(table, shapes, win, name, monkeypatch):
+    monkeypatch.setenv("CORNU_NATIVE", "0")
     monkeypatch.setattr(xla, "has_onednn", lambda: False)
     arrays = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
     assert forms.chosen(table, *arrays, win).name == name
@@ -395,6 +396,7 @@ LIBRARY_FORMS = [
 
 @pytest.mark.parametrize(("table", "shapes", "win", "dtype", "name"), LIBRARY_FORMS)
 def test_each_form_beside_onednn(table, shapes, win, dtype, name, monkeypatch):
+    monkeypatch.setenv("CORNU_NATIVE", "0")
     monkeypatch.setattr(xla, "has_onednn", lambda: True)
     arrays = [jax.ShapeDtypeStruct(shape, dtype) for shape in shapes]
     assert forms.chosen(table, *arrays, win).name == name

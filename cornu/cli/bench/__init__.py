@@ -20,7 +20,9 @@ from rich.console import Console
 from rich.table import Table
 
 import cornu
+from cornu import native
 from cornu.cli.bench import networks
+from cornu.kernels import platform as kernels, xla
 
 _LEAST_ROUNDS = 3
 _SPARSE = "sparse_categorical_crossentropy"
@@ -83,12 +85,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `cornu bench`."""
     parser.epilog = "For a comparison with Keras and PyTorch: python -m benchmarks, in cornu's repository."
     parser.add_argument("--work", action="append", choices=sorted(WORK), help="what to benchmark (all)")
+    parser.add_argument("--list", action="store_true", help="list the workloads and what computes them here, and stop")
     parser.add_argument("--seconds", type=float, default=5.0, help="duration of the rounds of each workload (5)")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
 
 def run(options: argparse.Namespace) -> int:
     """Benchmark the selected workloads and print the figures."""
+    if options.list:
+        print("\n".join(listed()))
+        return 0
     figures = {name: timed(WORK[name], options.seconds) for name in options.work or WORK}
     if options.json:
         results = {name: figure.to_dict() for name, figure in figures.items()}
@@ -96,6 +102,17 @@ def run(options: argparse.Namespace) -> int:
     else:
         Console(highlight=False).print(table(figures.values()))
     return 0
+
+
+def listed() -> Iterator[str]:
+    """A line for each workload, then one for each kernel with a form of its own for some platforms."""
+    for name, make in WORK.items():
+        yield f"{name:20} {make.__doc__}"
+    compiled = {"native": native.instructions(), "onednn": xla.has_onednn() or None}
+    yield f"\nKernels on {kernels.name()}:"
+    for name in kernels.FAST_ON:
+        here = compiled.get(name, "fast") if kernels.fast(name) else None
+        yield f"{name:20} {here or 'plain'}"
 
 
 def timed(make: Callable[[], Case], seconds: float) -> Figures:
