@@ -5,7 +5,7 @@ created, and where losses are collected. Those values are the fields of one froz
 `with` block sets some of them and restores the old ones, independently in every thread and task.
 """
 
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -22,6 +22,7 @@ class Context:
     training: bool | None = None  # the mode of the innermost layer call that specified one
     callers: tuple = ()  # the layers whose calls are running, outermost first
     autocast: str | None = None  # the dtype that float variables are cast to when read
+    lent: Mapping[int, str] | None = None  # identity of a layer -> the dtype that the layer around it lends it
     path: tuple[str, ...] = ()  # names of the enclosing layers and scopes, outermost first
     states: tuple[MutableMapping, ...] = ()  # variable -> value, innermost first
     losses: list | None = None  # where add_loss collects losses

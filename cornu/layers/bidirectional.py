@@ -146,8 +146,10 @@ class Bidirectional(OuterLayer):
     ) -> Nested:
         """The merged output, or a tuple with the pair of outputs and the states, if requested."""
         forward_state, backward_state = self._halves(initial_state)
-        forward = self.forward_layer(sequences, initial_state=forward_state, mask=mask, training=training)
-        backward = self.backward_layer(sequences, initial_state=backward_state, mask=mask, training=training)
+        with self._lending(self.forward_layer):
+            forward = self.forward_layer(sequences, initial_state=forward_state, mask=mask, training=training)
+        with self._lending(self.backward_layer):
+            backward = self.backward_layer(sequences, initial_state=backward_state, mask=mask, training=training)
         states: tuple = ()
         if self.return_state:
             states = (*forward[1:], *backward[1:])

@@ -573,7 +573,11 @@ class StackedRNNCells(OuterLayer):
 
     def get_initial_state(self, batch_size: int | None = None) -> list:
         """The initial states of all cells: a bare state for a cell with a single state, else a list."""
-        return [_as_told(cell, first_states(cell, batch_size, self.compute_dtype)) for cell in self.cells]
+        states = []
+        for cell in self.cells:
+            with self._lending(cell):
+                states.append(_as_told(cell, first_states(cell, batch_size, self.compute_dtype)))
+        return states
 
     def build(self, input_shape: tuple) -> None:
         """Build each cell for the output of the previous one."""
@@ -585,7 +589,8 @@ class StackedRNNCells(OuterLayer):
         """One step of all cells."""
         new_states = []
         for cell, state in zip(self.cells, states, strict=True):
-            inputs, state = call_cell(cell, inputs, _listed(state), training)
+            with self._lending(cell):
+                inputs, state = call_cell(cell, inputs, _listed(state), training)
             new_states.append(_as_told(cell, _listed(state)))
         return inputs, new_states
 

@@ -950,8 +950,9 @@ class Layer(Operation):
 
     @property
     def compute_dtype(self) -> str:
-        """The dtype the layer computes in."""
-        return self.dtype_policy.compute_dtype
+        """The dtype the layer computes in: that of its policy, within a call by a wrapper the wrapper's."""
+        lent = context.current().lent
+        return (lent and lent.get(id(self))) or self.dtype_policy.compute_dtype
 
     @property
     def variable_dtype(self) -> str:

@@ -562,7 +562,8 @@ class SpectralNormalization(Wrapper):
             kernel, vector = self.normalized_weights()
             self.kernel.assign(kernel)
             self.vector_u.assign(vector)
-        return self.layer(inputs)
+        with self._lending(self.layer):
+            return self.layer(inputs)
 
     def normalized_weights(self) -> tuple[jax.Array, jax.Array]:
         """The kernel divided by its largest singular value, and the updated singular vector."""

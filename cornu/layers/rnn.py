@@ -189,8 +189,11 @@ class RNN(OuterLayer):
         self, sequences: jax.Array, initial_state: Nested = None, mask: Nested = None, training: bool = False
     ) -> Nested:
         """The last output, or all outputs; with `return_state` followed by the final states."""
+        with self._lending(self.cell):
+            return self._run_over(sequences, initial_state, _plain_mask(mask, sequences, self), training)
+
+    def _run_over(self, sequences: jax.Array, initial_state: Nested, mask: jax.Array | None, training: bool) -> Nested:
         states = self._first_state(sequences, initial_state)
-        mask = _plain_mask(mask, sequences, self)
         try:
             if training:
                 draw_dropout_masks(self.cell, sequences[:, 0], states)

@@ -85,7 +85,7 @@ class TimeDistributed(Wrapper):
         def step(x: jax.Array, mask: jax.Array | None) -> tuple:
             losses: list = []
             set_mask(x, mask)
-            with context.scope(losses=losses):
+            with context.scope(losses=losses), self._lending(self.layer):
                 outputs = self.layer(x, training=training)
             losses = [jnp.reshape(loss, (1,)) for loss in losses]  # adds an axis next to which time can be placed
             return outputs, [get_mask(y) for y in tree.flatten(outputs)], losses

@@ -1,10 +1,10 @@
 """`Wrapper`: a layer around another layer; `OuterLayer`: shared by all layers that contain others."""
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Unpack
 
 from cornu import registry, validate
-from cornu.core import context
+from cornu.core import context, dtypes
 from cornu.core.typing import Config, CustomObjects, Nested, NestedShapes
 from cornu.layers.layer import Layer
 from cornu.layers.options import LayerOptions
@@ -22,6 +22,13 @@ class OuterLayer(Layer):
         around = context.path(name) if isinstance(name, str) else nullcontext()  # inner layers may build themselves
         with registry.custom_objects(custom_objects), around:
             return super().from_config(config)
+
+    def _lending(self, layer: object) -> AbstractContextManager[None]:
+        """Scope in which a layer inside computes in this one's dtype, as in Keras, whatever its own policy says."""
+        mine, its = self.compute_dtype, getattr(layer, "compute_dtype", None)
+        if its in (None, mine) or not (dtypes.is_float(mine) and dtypes.is_float(its)):
+            return nullcontext()
+        return context.scope(lent={**(context.current().lent or {}), id(layer): mine})
 
 
 class Wrapper(OuterLayer):

@@ -82,9 +82,11 @@ def check_shapes(loss: object, y_true_shape: Shape, y_pred_shape: Shape, owner: 
     else:
         return
     if fix is not None:
+        rows = _fix_of_rows(labels, predictions)
+        shapes = (labels, predictions) if rows else (_shown(labels), _shown(predictions))
         raise ValueError(
-            f"{validate.describe(owner)}: labels of shape {_shown(labels)} do not match predictions of shape "
-            f"{_shown(predictions)} for the loss {function.__name__}. {fix}"
+            f"{validate.describe(owner)}: labels of shape {shapes[0]} do not match predictions of shape {shapes[1]} "
+            f"for the loss {function.__name__}. {rows or fix}"
         )
 
 
@@ -158,6 +160,15 @@ def _shown(shape: Shape) -> str:
 
 
 # ---------------------------------------------------------------- shapes: each returns a suggested fix, or None
+
+
+def _fix_of_rows(labels: Shape, predictions: Shape) -> str | None:
+    if not labels or not predictions or None in (labels[0], predictions[0]) or labels[0] == predictions[0]:
+        return None
+    return (
+        f"The model makes {predictions[0]} rows of {labels[0]} samples: an operation in it mixes the batch with other "
+        "axes. layers.Reshape keeps the batch axis; ops.reshape needs shape (-1, ...) with the size of a sample."
+    )
 
 
 def _fix_of_sparse(function: Callable, labels: Shape, predictions: Shape, axis: int) -> str | None:

@@ -250,6 +250,33 @@ def test_policies_say_where_to_compute_and_where_to_keep():
         cornu.DTypePolicy("mixed_bfloat61")
 
 
+def recurrent(kind, **options):
+    return kind(2, recurrent_initializer="glorot_uniform", **options)
+
+
+@pytest.mark.parametrize("around", ["float32", "mixed_bfloat16", "bfloat16"])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda dtype, own: layers.TimeDistributed(layers.Dense(2, **own), dtype=dtype),
+        lambda dtype, own: layers.Bidirectional(recurrent(layers.SimpleRNN, **own), dtype=dtype),
+        lambda dtype, own: layers.RNN(recurrent(layers.LSTMCell, **own), dtype=dtype),
+        lambda dtype, own: layers.RNN([recurrent(layers.GRUCell, **own) for _ in range(2)], dtype=dtype),
+        lambda dtype, own: layers.SpectralNormalization(layers.Dense(2, **own), dtype=dtype),
+    ],
+    ids=["TimeDistributed", "Bidirectional", "RNN", "a list of cells", "SpectralNormalization"],
+)
+def test_a_last_layer_that_wraps_another_gives_the_dtype_that_was_asked_of_it(wrap, around):
+    x = np.ones((2, 4, 3), "float32")
+    for own in ({}, {"dtype": "mixed_bfloat16"}):
+        layer = wrap(around, own)
+        y = layer(x)
+        assert y.dtype == layer(cornu.Input((4, 3))).dtype == ("float32" if around == "float32" else "bfloat16")
+        assert {w.dtype for w in layer.trainable_weights} == {"float32"}
+        exact = bool(np.any(np.asarray(y) != np.asarray(y.astype("bfloat16").astype("float32"))))
+        assert exact == (around == "float32")
+
+
 def test_errors_name_the_layer_they_happened_in():
     class Broken(layers.Layer):
         def call(self, x):

@@ -215,6 +215,7 @@ WRONG_SHAPES = [
     ("mae", (8, 28, 28), (None, 28, 28, 3), "3 outputs per sample"),
     ("binary_crossentropy", (8,), (None, 10), "from 0 to 9, use sparse_categorical_crossentropy"),
     ("poisson", (8, 2, 2), (None, 4, 2), "merely broadcast"),
+    ("mse", (8, 3), (40, 3), r"predictions of shape \(40, 3\).* makes 40 rows of 8 samples"),
 ]
 
 

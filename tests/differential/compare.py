@@ -19,6 +19,7 @@ class Found:
     ours: str
     theirs: str
     trace: str = field(default="", compare=False, repr=False)
+    text: str = field(default="", compare=False, repr=False)  # of the program up to there
 
     @property
     def kind(self) -> str:
@@ -34,6 +35,10 @@ class Found:
     def theirs_refuse(self, words: str) -> bool:
         """Whether Keras alone raises, with these words."""
         return self.label == "error" and self.ours == "" and words in self.theirs
+
+    def theirs_is_nan(self, word: str) -> bool:
+        """Whether Keras alone has NaN, in a program with this word."""
+        return word in self.text and "nan" in self.theirs and "nan" not in self.ours
 
 
 def plain(value: Any) -> Any:

@@ -49,11 +49,13 @@ class Row:
         name: what the page says in bold.
         reason: the rest of what it says.
         seen: whether a disagreement is this one; None where programs show nothing of it.
+        ends: whether nothing after it can be compared.
     """
 
     name: str
     reason: str
     seen: _Seen | None = None
+    ends: bool = False
 
 
 TABLE = [
@@ -164,6 +166,16 @@ TABLE = [
         ),
     ),
     Row(
+        "The gradient of `UnitNormalization` at a vector of zeros is finite;",
+        "in Keras it is NaN, and so are the weights after the step.",
+        lambda f: f.theirs_is_nan("UnitNormalization("),
+        ends=True,
+    ),
+    Row(
+        "Metrics keep their names through `.h5` files,",
+        'such as "mae", so that callbacks that watch `val_mae` still find it; Keras then shows `mean_absolute_error`.',
+    ),
+    Row(
         "Callbacks are called only for batches that exist;",
         "Keras announces one more at the end of a generator.",
         lambda f: (
@@ -214,9 +226,9 @@ TABLE = [
         "and are multiplied; Keras refuses the two at once.",
     ),
     Row(
-        "A layer inside `TimeDistributed` computes in its own dtype policy,",
-        "as it does on its own; Keras calls it with inputs that were cast to the wrapper's, and reports another dtype "
-        "of the output than it then has.",
+        "A `TimeDistributed` in bfloat16 computes in bfloat16,",
+        "as it says, also where the layer inside keeps float32 weights; Keras then gives float32, and reports "
+        "bfloat16. The same holds for the other wrappers.",
     ),
     Row(
         "`training=False` in a graph holds in `fit`,",

@@ -141,9 +141,9 @@ class Draw:
         arguments = {key: self.one(values) for key, values in row.must.items()}
         arguments |= {key: self.one(values) for key, values in row.may.items() if self.chance(0.15)}
         arguments |= {key: self.one(values) for key, values in tables.ANY.items() if self.chance(0.02)}
-        if name in (*tables.OF_INNER_POLICY, *tables.LOSING_POLICY):
+        if name in tables.LOSING_POLICY:
             arguments.pop("dtype", None)
-        if name in tables.RECURRENT_LAYERS and arguments.get("dtype") == "bfloat16":
+        if name in tables.NOT_WHOLLY_HALF and arguments.get("dtype") == "bfloat16":
             arguments["dtype"] = "mixed_bfloat16"
         if self.chance(0.08):
             arguments["name"] = self.name(self.one(["mine", "layer_"]))
@@ -518,7 +518,10 @@ class Actions:
 
     def _save(self) -> dict:
         d = self._draw
-        return {"format": d.one([".keras", ".keras", ".h5", ".weights.h5"]), "from_other": d.chance(0.5)}
+        format = d.one([".keras", ".keras", ".h5", ".weights.h5"])
+        if format == ".h5" and any(name in repr(self._kept) for name in tables.RENAMED_IN_H5):
+            format = ".keras"
+        return {"format": format, "from_other": d.chance(0.5)}
 
     def _weights(self) -> dict:
         return {"seed": self._draw.one([5, 6])}

@@ -143,9 +143,13 @@ LAYERS = {
 # Layers that Keras builds from orthogonal weights, which it cannot make in bfloat16.
 RECURRENT_LAYERS = ("SimpleRNN", "GRU", "LSTM", "RNN", "Bidirectional")
 
-OF_INNER_POLICY = ("TimeDistributed",)  # which heeds the dtype policy of the layer inside; Keras mixes the two
+# Layers whose dtype is mixed rather than bfloat16: then Keras mixes the weights of the layer inside with bfloat16.
+NOT_WHOLLY_HALF = (*RECURRENT_LAYERS, "TimeDistributed", "SpectralNormalization")
 
 LOSING_POLICY = ("SpatialDropout1D",)  # in Keras, whose config says float32 for a mixed one
+
+# Metrics that Keras gives other names when it reads them from an .h5 file.
+RENAMED_IN_H5 = ("'mae'", "'mse'", "'MeanAbsoluteError'", "'LogCoshError'")
 
 LOSING_MASKS = ("RMSNormalization",)  # in Keras; and where masks fall is not told from what is seen later
 
