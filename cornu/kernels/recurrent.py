@@ -229,11 +229,12 @@ def _loop_back(
             dx = _flat(gates.spread((d_hiddens,)) * own.inputs)
         by_product = product(dp[0], transposed)
         d_states = (by_product, *d_states) if passed.start else (d_states[0] + by_product, *d_states[1:])
-        outer = _outer_of_parts if way.shared else _outer
-        d_weights = outer(kept[1][0][:-1], dp), _over_rows(dp, bias), _over_rows(dx, input_bias)
+        rows = _as_they_are if way.shared else _in_one_axis
+        hidden, d_product, d_projected = map(rows, (kept[1][0][:-1], dp, dx))
+        d_weights = _outer(hidden, d_product), _over_rows(d_product, bias), _over_rows(d_projected, input_bias)
         if input_kernel is None:
             return d_states, (*d_weights, None), dx
-        return d_states, (*d_weights, outer(x[:, group.rows], dx)), product(dx, input_kernel.T)
+        return d_states, (*d_weights, _outer(rows(x[:, group.rows]), d_projected)), product(dx, input_kernel.T)
 
     done = _run(steps, way, groups, first, advance)
     d_states, d_weights, d_inputs = zip(*map(last, groups, factors, done, saved), strict=True)
@@ -414,15 +415,19 @@ def _projected(inputs: jax.Array, kernel: jax.Array | None) -> jax.Array:
     return inputs if kernel is None else product(inputs, kernel)
 
 
+def _in_one_axis(a: jax.Array) -> jax.Array:
+    """(T, B, U) -> (T B, U): a sum over one axis is up to a tenth of a GRU's step faster than one over two."""
+    return a.reshape(-1, a.shape[-1])
+
+
+def _as_they_are(a: jax.Array) -> jax.Array:
+    """(T, B, U), where devices share the batch: with its axis and that of time made one, each would want all rows."""
+    return a
+
+
 def _outer(a: jax.Array, b: jax.Array) -> jax.Array:
     """The sum over time and batch of the outer products of the rows of `a` and `b`."""
-    a, b = (x.reshape(-1, x.shape[-1]) for x in (a, b))
-    return _accumulate("nu,ng->ug", a, b)
-
-
-def _outer_of_parts(a: jax.Array, b: jax.Array) -> jax.Array:
-    """The same where devices share the batch: if its axis and that of time were made one, each would want all rows."""
-    return _accumulate("tbu,tbg->ug", a, b)
+    return _accumulate("nu,ng->ug" if a.ndim == 2 else "tbu,tbg->ug", a, b)
 
 
 def _over_rows(a: jax.Array, bias: jax.Array | None) -> jax.Array | None:
@@ -430,7 +435,7 @@ def _over_rows(a: jax.Array, bias: jax.Array | None) -> jax.Array | None:
     if bias is None:
         return None
     wide = jnp.promote_types(a.dtype, jnp.float32)
-    return jnp.sum(a, axis=(0, 1), dtype=wide).astype(bias.dtype)
+    return jnp.sum(a, axis=tuple(range(a.ndim - 1)), dtype=wide).astype(bias.dtype)
 
 
 def product(a: jax.Array, b: jax.Array) -> jax.Array:
