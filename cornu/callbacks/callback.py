@@ -3,6 +3,7 @@
 from typing import Any
 
 from cornu import registry
+from cornu.core import number_arguments
 from cornu.core.tracebacks import filter_methods
 from cornu.core.typing import HookLogs
 
@@ -51,6 +52,7 @@ class Callback:
     def __init_subclass__(cls, **kwargs: object):
         super().__init_subclass__(**kwargs)
         if registry.is_builtin(cls):
+            number_arguments.check_constructor(cls)
             filter_methods(cls, ["__init__"])
 
     def __init__(self) -> None:

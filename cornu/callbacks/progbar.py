@@ -9,6 +9,7 @@ import numpy as np
 
 from cornu import settings
 from cornu.callbacks.messages import is_terminal, show
+from cornu.core import number_arguments
 
 _BOLD, _GREEN, _WHITE, _PLAIN = "\x1b[1m", "\x1b[32m", "\x1b[37m", "\x1b[0m"
 
@@ -56,6 +57,7 @@ class Progbar:
             bar.add(1, values=[("loss", 1.0 / (step + 1))])
     """
 
+    @number_arguments.checked
     def __init__(
         self,
         target: int | None,

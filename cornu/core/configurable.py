@@ -20,7 +20,7 @@ import jax
 import numpy as np
 
 from cornu import registry, validate
-from cornu.core import allocation, context, dtypes, function_code
+from cornu.core import allocation, context, dtypes, function_code, number_arguments
 from cornu.core.tracebacks import filter_methods
 from cornu.core.typing import Config, ConfigDict, CustomObjects, cached
 from cornu.errors import UnknownClassError
@@ -60,6 +60,7 @@ class Configurable:
     def __init_subclass__(cls, **kwargs: object):
         super().__init_subclass__(**kwargs)
         if registry.is_builtin(cls):
+            number_arguments.check_constructor(cls)
             filter_methods(cls, _DOORS)
 
     def get_config(self) -> ConfigDict:

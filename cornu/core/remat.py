@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import jax
 
 from cornu import validate
-from cornu.core import context
+from cornu.core import context, number_arguments
 from cornu.core.symbolic import KerasTensor, output_spec
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class RematScope:
         model.fit(np.ones((8, 4)), np.ones((8, 2)), verbose=0)
     """
 
+    @number_arguments.checked
     def __init__(
         self, mode: str | None = "full", output_size_threshold: int = 1024, layer_names: Sequence[str] | None = None
     ):

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import registry, tree, validate
-from cornu.core import allocation, border, compilation_cache, context, dtypes, placement
+from cornu.core import allocation, border, compilation_cache, context, dtypes, number_arguments, placement
 from cornu.core.allocation import Absent, Pending
 from cornu.core.typing import ArrayLike, DTypeLike, InitializerLike, Tensor
 
@@ -59,6 +59,7 @@ class Variable:
         __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __lt__ = __le__ = __gt__ = __ge__ = __add__
         __pos__ = __abs__ = __invert__ = __neg__
 
+    @number_arguments.checked
     def __init__(
         self,
         initializer: InitializerLike | ArrayLike | None,
@@ -508,6 +509,7 @@ class StatelessScope:
         print(scope.get_current_value(v), v.numpy())  # 6.0 1.0
     """
 
+    @number_arguments.checked
     def __init__(self, state_mapping: Any = None, collect_losses: bool = False, initialize_variables: bool = True):
         self.collect_losses = collect_losses
         self.initialize_variables = initialize_variables

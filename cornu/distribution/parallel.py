@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 
 from cornu import validate
-from cornu.core import placement
+from cornu.core import number_arguments, placement
 from cornu.core.tracebacks import warn
 from cornu.core.variable import Variable
 from cornu.distribution.layouts import DeviceMesh, LayoutMap, StoredLayout, TensorLayout, check_fits, list_devices
@@ -189,6 +189,7 @@ class DataParallel(Distribution):
     optimizations toward training trillion parameter models", 2020, <https://arxiv.org/abs/1910.02054>
     """
 
+    @number_arguments.checked
     def __init__(
         self,
         device_mesh: DeviceMesh | None = None,
@@ -243,6 +244,7 @@ class ModelParallel(Distribution):
     Source: <https://keras.io/guides/distribution/>
     """
 
+    @number_arguments.checked
     def __init__(
         self,
         *,

@@ -428,6 +428,11 @@ MISTAKES = {
     "an empty list": ({"x": []}, "the dataset is empty: x have 0 samples"),
     "an empty dict": ({"x": {}}, "x is empty: it contains no array"),
     "an empty PyDataset": ({"x": Numbered(0)}, "the dataset is empty: Numbered has 0 batches"),
+    "half a batch": ({"x": Numbered(2.5)}, r"len\(Numbered\) must be an integer of zero or more. Received: .*2.5"),
+    "fewer than no batches": (
+        {"x": Numbered(-1)},
+        r"len\(Numbered\) must be an integer of zero or more. Received: .*-1",
+    ),
     "an empty iterable": ({"x": range(0)}, "the range given as x is empty"),
     "a used-up generator": ({"x": pairs(0)}, "the generator given as x is exhausted.*Create it again"),
     "ragged rows": ({"x": [[1, 2], [3]]}, "x is ragged"),

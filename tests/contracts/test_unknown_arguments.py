@@ -1,4 +1,5 @@
-"""Every public class and function refuses a keyword argument that it does not know, and names it."""
+"""Every public class and function refuses a keyword argument that it does not know, and names it; so do classes text
+for a number."""
 
 import importlib
 import inspect
@@ -62,6 +63,28 @@ def test_an_unknown_argument_is_named(tmp_path, monkeypatch):
         else:
             silent[name] = "accepted"
     assert not silent
+
+
+def numbers(callable_):
+    """The names of the arguments that must be numbers or truth values."""
+    kinds = (float, int, bool, float | None, int | None, bool | None)
+    return [p.name for p in inspect.signature(callable_).parameters.values() if p.annotation in kinds]
+
+
+def test_text_for_a_number_is_refused_when_an_object_is_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    accepted, named = [], 0
+    for name, made in EVERY.items():
+        checks_late = name.startswith("wrappers.")  # scikit-learn wants constructors that only store
+        for argument in numbers(made) if isinstance(made, type) and not checks_late else ():
+            try:
+                made(**dict.fromkeys(required(made), 2) | NEEDED.get(name, {}) | {argument: "many"})
+            except (TypeError, ValueError, OSError, ImportError) as error:
+                named += argument in str(error)
+            else:
+                accepted.append(f"{name}: {argument}")
+    assert not accepted
+    assert named > 700
 
 
 @pytest.mark.parametrize("name", sorted(TAKES_ANY))

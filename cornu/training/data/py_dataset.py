@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Any, cast
 
+from cornu import validate
+from cornu.core import number_arguments
 from cornu.core.typing import Data, Nested, State
 from cornu.training.data.arrays import permutation
 from cornu.training.data.places import restored, state_of
@@ -47,6 +49,7 @@ class PyDataset:
     _use_multiprocessing = False
     _max_queue_size = 10
 
+    @number_arguments.checked
     def __init__(self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10):
         self._workers = workers
         self._use_multiprocessing = use_multiprocessing
@@ -182,7 +185,8 @@ class PyDatasetSource:
     @property
     def num_batches(self) -> int | None:
         """Current number of batches; a dataset may change it between epochs."""
-        return self.dataset.num_batches
+        count, kind = self.dataset.num_batches, type(self.dataset).__name__
+        return None if count is None else validate.non_negative_int(count, f"len({kind})", self.owner)
 
     @property
     def has_no_end(self) -> bool:
