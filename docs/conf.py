@@ -26,7 +26,7 @@ nitpicky = True
 
 nb_execution_mode = "cache"
 nb_execution_raise_on_error = True
-nb_execution_timeout = 120
+nb_execution_timeout = 600  # a cell takes seconds, but other work may keep the machine busy
 nb_execution_excludepatterns = ["reference/*"]
 nb_merge_streams = True
 

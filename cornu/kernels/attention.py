@@ -1,10 +1,10 @@
-"""Attention: every query looks at all keys and takes the average of the values, weighted by how well they fit.
+"""Attention: every query is compared with all keys, and gets the average of the values weighted by how well they match.
 
-`dot_product_attention` gives the result alone, which a GPU computes in one fused kernel that never stores the scores.
-`weighted_values` also gives the weights, drops some of them in training, and works along any axes.
+`dot_product_attention` returns the result alone, which a GPU computes in one fused kernel that never stores the scores.
+`weighted_values` also returns the weights, applies dropout to them in training, and attends along any axes.
 
-Scores and their softmax are in 32 bits whatever the dtype of the inputs. Masks are True where a query may look. A
-query that may look nowhere gets the plain average of all values from the first, zeros from the second.
+Scores and their softmax are computed in at least 32 bits whatever the dtype of the inputs. Masks are True where a query
+may attend. A fully masked query gets the plain average of all values from the first function, zeros from the second.
 """
 
 import string
@@ -38,17 +38,17 @@ def dot_product_attention(
         query: shape (batch, targets, heads, depth).
         key, value: shape (batch, sources, key heads, depth); each serves `heads / key heads` heads of the query.
         bias: added to the scores; broadcasts to (batch, heads, targets, sources).
-        mask: boolean, True where a query may look; broadcasts to the same shape.
-        scale: factor of the scores; None is `1 / sqrt(depth)`.
-        is_causal: whether a query sees no source after its own position.
-        flash: whether to run cuDNN's fused kernel; None runs it where it can.
+        mask: boolean, True where a query may attend; broadcasts to the same shape.
+        scale: factor of the scores; None means `1 / sqrt(depth)`.
+        is_causal: whether a query is kept from attending to later positions.
+        flash: whether to run cuDNN's fused kernel; None runs it wherever it can be used.
         soft_cap: bound `c` that turns a score `s` into `c * tanh(s / c)`; never fused.
         owner: the caller, for error messages.
 
     Returns:
         Shape of `query`, with the depth of `value`.
     """
-    problem = _why_not_fused(query, value, soft_cap) if flash is not False else "not wanted"
+    problem = _why_not_fused(query, value, soft_cap) if flash is not False else "it is turned off"
     if flash and problem:
         raise RuntimeError(
             f"{owner}: flash_attention=True, but {problem}. Leave flash_attention=None: the fused kernel then runs "
@@ -62,7 +62,7 @@ def dot_product_attention(
 
 
 def _why_not_fused(query: jax.Array, value: jax.Array, soft_cap: float | None) -> str | None:
-    """What keeps cuDNN's kernel from computing this, or None."""
+    """Why cuDNN's kernel cannot compute this, or None if it can."""
     if platform.here() not in ("gpu", "cuda"):
         return f"it needs an NVIDIA GPU and this process computes on {platform.here()!r}"
     if query.dtype not in (jnp.bfloat16, jnp.float16):
@@ -83,7 +83,7 @@ def _plain_attention(
     is_causal: bool,
     soft_cap: float | None,
 ) -> jax.Array:
-    """Heads before time, which products on a CPU need, and divided by the softmax's sum after the last product."""
+    """Heads come before time, as fast products on a CPU need; the softmax is normalized after the last product."""
     repeats = query.shape[2] // key.shape[2]
     key, value = (jnp.repeat(x, repeats, axis=2) if repeats > 1 else x for x in (key, value))
     query, key, value = (jnp.swapaxes(x, 1, 2) for x in (query, key, value))  # (batch, heads, time, depth)
@@ -117,9 +117,9 @@ def weighted_values(
     Args:
         query: shape (batch, ..., heads, depth), scaled already.
         key, value: the same rank; sizes along `axes` may differ from the query's.
-        mask: boolean, True where a query may look; broadcasts to the weights.
-        axes: positive axes of the query along which to look; all others but the last two are like the batch.
-        drop: applied to the weights: dropout in training, or nothing.
+        mask: boolean, True where a query may attend; broadcasts to the weights.
+        axes: non-negative axes of the query along which to attend; all others but the last two are batch axes.
+        drop: applied to the weights: dropout in training, the identity otherwise.
 
     Returns:
         (result in the query's shape with the depth of `value`, weights).
@@ -135,7 +135,7 @@ def weighted_values(
 
 
 def _order(rank: int, axes: Sequence[int]) -> list[int]:
-    """The permutation that puts the batch and the other axes first, then heads, attended axes and depth."""
+    """The permutation that puts the batch axes first, then heads, attended axes and depth."""
     return [*(i for i in range(rank - 2) if i not in axes), rank - 2, *axes, rank - 1]
 
 
@@ -144,7 +144,7 @@ def _heads_first(x: jax.Array, axes: Sequence[int]) -> jax.Array:
 
 
 def _letters(rank: int, attended: int) -> tuple[str, str, str]:
-    """Letters for the batch, other axes and heads; for the attended axes of the query; for those of the key."""
+    """Einsum letters for the batch axes and heads; for the attended axes of the query; for those of the key."""
     upper, lower = string.ascii_uppercase, string.ascii_lowercase.replace("h", "")
     return upper[: rank - 1 - attended], lower[:attended], lower[attended : 2 * attended]
 
@@ -168,5 +168,5 @@ def window_mask(targets: int, sources: int, width: int) -> jax.Array:
 
 
 def _lowest(scores: jax.Array) -> jax.Array:
-    """A score that softmax turns into 0, small enough to be added to without overflow."""
+    """A score that softmax turns into 0, with enough headroom that adding to it does not overflow."""
     return jnp.asarray(0.7 * jnp.finfo(scores.dtype).min, scores.dtype)

@@ -1,26 +1,26 @@
 """Convolutions, channels last, for any number of spatial axes.
 
-A convolution is linear in the image and linear in the kernel, so its two gradients are again sums of products, and so
-are theirs. Three functions are closed under differentiation, and each is the gradient of the other two:
+A convolution is linear in the image and linear in the kernel, so its two gradients are sums of products as well, and so
+are theirs. Three functions are closed under differentiation; the gradients of each are the other two:
 
     correlate(x, w) -> y      the convolution of machine learning
     scatter(y, w)   -> x      its gradient with respect to the image; a transposed convolution
     weigh(x, y)     -> w      its gradient with respect to the kernel
 
-Each chooses its form by the shapes at hand, from the tables at the end: a matrix product for 1x1 kernels, a fused sum
-over the taps of the window where there are few input channels, fewer products by Winograd's algorithm where there are
-many, else a convolution with channels last. A transposed convolution with strides is taken apart into its phases, which
-have none. XLA knows fast layouts for a gradient convolution only at the top level of a program; written with channels
-last, it stays fast inside loops too.
+Each chooses its form by the shapes of its arguments, from the tables at the end: a matrix product for 1x1 kernels, a
+fused sum over the taps of the window where there are few input channels, Winograd's algorithm where there are many,
+otherwise a convolution with channels last. A strided transposed convolution is split into phases without strides. XLA
+chooses fast layouts for a gradient convolution only at the top level of a program; written with channels last, it is
+fast inside loops too.
 
-Where cornu's kernels in C++ are compiled (`cornu.native`), they compute the kernels' gradients and what Winograd's
-algorithm does not: both at the rate of a large product, which XLA's convolution has with many channels alone.
+Where cornu's C++ kernels are compiled (`cornu.native`), they compute the gradients of convolution kernels and whatever
+Winograd's algorithm does not: both at the speed of a large matrix product, which XLA's convolution reaches only with
+many channels.
 
-Where oneDNN is asked for, it computes what is written as a convolution, and bfloat16 numbers at twice the rate.
-So 1x1 kernels of bfloat16 are written as convolutions, and a gradient of the kernel that the library computes slowly is
-written as one that it does not take.
+Where oneDNN is enabled, it computes every convolution, those of bfloat16 at twice the rate. So 1x1 kernels in bfloat16
+are left as convolutions, and a kernel gradient that the library computes slowly is written so that it stays with XLA.
 
-Products of float16 and bfloat16 numbers are summed in float32.
+Products of float16 and bfloat16 numbers are accumulated in float32.
 """
 
 import functools
@@ -38,18 +38,18 @@ from cornu.kernels.forms import Form
 from cornu.kernels.window import Window
 from cornu.kernels.xla import not_inlined
 
-_FEW_CHANNELS = 3  # up to here, and
-_FEW_PRODUCTS = 27  # up to so many products for an output, a fused sum beats a convolution
-_MANY_GROUPS = 64  # beyond, one convolution a group takes too long to compile
+_FEW_CHANNELS = 3  # a fused sum beats a convolution up to so many input channels
+_FEW_PRODUCTS = 27  # and so many products per output
+_MANY_GROUPS = 64  # with more, one convolution per group takes too long to compile
 _MANY_TAPS = 128  # likewise for the sum over the taps of a depthwise kernel
-_IMAGES_AT_ONCE = 8  # that the gradient of a depthwise kernel adds up in one loop
-_LARGEST_LIBRARY_KERNEL = 2**24  # bytes of a gradient up to which oneDNN takes it well as a kernel, and
-_LEAST_LIBRARY_CHANNELS, _MOST_LIBRARY_CHANNELS = 16, 128  # with which it does; in 16 bits with more, too
 _MANY_PHASES = 16  # likewise for the phases of a transposed convolution
-_NATIVE_CHANNELS = 16  # the kernels in C++ compute so many channels of the output at a time
-_LEAST_NATIVE_PRODUCTS = 2**20  # below, calling them costs what they gain
-_MANY_NATIVE_WEIGHTS = 2**20  # from here on, adding up what each thread has summed costs too much
-_NATIVE_PLACES = 2**10  # over which a part of a kernel's gradient is summed while the processor's registers hold it
+_NATIVE_CHANNELS = 16  # output channels that the C++ kernels compute at a time
+_LEAST_NATIVE_PRODUCTS = 2**20  # with fewer, calling the C++ kernels costs more than they gain
+_MANY_NATIVE_WEIGHTS = 2**20  # from here on, adding up the sums of all threads costs too much
+_NATIVE_PLACES = 2**10  # over which the C++ kernels sum a part of a kernel's gradient in registers
+_IMAGES_AT_ONCE = 8  # summed in one loop by the gradient of a depthwise kernel
+_LARGEST_LIBRARY_KERNEL = 2**24  # bytes of an output gradient that oneDNN handles well in the place of a kernel
+_LEAST_LIBRARY_CHANNELS, _MOST_LIBRARY_CHANNELS = 16, 128  # with which it does; in 16 bits there is no upper limit
 
 
 # ---------------------------------------------------------------- the kernels
@@ -71,8 +71,8 @@ def conv(
         kernel: (*size, i, channels), of the dtype of `x`.
         strides: step of the window along each spatial axis.
         padding: `"valid"`, `"same"` or `"causal"`.
-        dilation: spacing of the kernel elements along each axis.
-        groups: number of groups of channels that do not see each other.
+        dilation: spacing of the kernel elements along each axis; None means 1.
+        groups: number of groups of channels, each convolved separately.
     """
     dilation = dilation or (1,) * len(strides)
     if groups > 1 and groups == x.shape[-1]:
@@ -94,7 +94,7 @@ def depthwise_conv(
 
     Args:
         x: (batch, *space, channels).
-        kernel: (*size, channels, m) for m outputs a channel, of the dtype of `x`.
+        kernel: (*size, channels, m) for m outputs per channel, of the dtype of `x`.
         strides, padding, dilation: as for `conv`.
     """
     dilation = dilation or (1,) * len(strides)
@@ -114,11 +114,11 @@ def conv_transpose(
     output_padding: tuple[int, ...] | None = None,
     dilation: tuple[int, ...] | None = None,
 ) -> jax.Array:
-    """The transposed convolution: each pixel of `x` stamps the kernel on the output, `strides` apart.
+    """The transposed convolution: each pixel of `x` adds a scaled copy of the kernel to the output, `strides` apart.
 
-    The stamps cover `full = (n - 1) * stride + (size - 1) * dilation + 1` pixels. Without `output_padding` the output
-    has `n * stride` pixels, or `full` if that is more and the padding is `"valid"`. With it, it has
-    `full + output_padding`, less `2 * (extent // 2)` for `"same"` padding.
+    The copies cover `full = (n - 1) * stride + extent` pixels, where `extent = (size - 1) * dilation + 1`. Without
+    `output_padding` the output has `n * stride` pixels, or `full` if that is more and the padding is `"valid"`. With
+    it, the output has `full + output_padding` pixels, less `2 * (extent // 2)` for `"same"` padding.
 
     Args:
         x: (batch, *space, i).
@@ -140,7 +140,7 @@ def conv_transpose(
 
 
 def _cut(padding: str, extent: int, stride: int, extra: int | None) -> tuple[int, int]:
-    """What is cut off the stamped pixels before and after; what is negative is zeros added."""
+    """How many of the covered pixels to crop before and after; negative numbers mean zeros added."""
     same = padding == "same"
     if extra is None:
         total = extent - stride if same else min(extent - stride, 0)
@@ -187,7 +187,7 @@ def _plain(
     groups: int = 1,
     sum_dtype: jnp.dtype | None = None,
 ) -> jax.Array:
-    """XLA's convolution with channels last; `spacing` spreads the image."""
+    """XLA's convolution with channels last; `spacing` is the dilation of the image."""
     return lax.conv_general_dilated(
         x,
         kernel,
@@ -202,13 +202,13 @@ def _plain(
 
 
 def _turned(kernel: jax.Array) -> jax.Array:
-    """The kernel seen from the output: turned round in space, its channels swapped."""
+    """The kernel of the transposed operation: flipped in space, with input and output channels swapped."""
     return jnp.swapaxes(jnp.flip(kernel, tuple(range(kernel.ndim - 2))), -1, -2)
 
 
 # ---------------------------------------------------------------- fast forms
 
-# Compiled as one function where it is called outside of a trace, and part of the trace inside one.
+# Compiled as one function when called outside a trace, inlined within one.
 _compiled = functools.partial(jax.jit, inline=True)
 
 
@@ -272,7 +272,7 @@ def _weigh_as_convolution(x: jax.Array, y: jax.Array, win: Window) -> jax.Array:
 
 @not_inlined
 def _weigh_turned(x: jax.Array, y: jax.Array, win: Window) -> jax.Array:
-    """The same sum from the last pixel to the first, which XLA computes itself."""
+    """The same sum taken from the last pixel to the first, which XLA does not hand to oneDNN."""
     space = tuple(range(1, x.ndim - 1))
     channels_as_batch = lax.rev(jnp.swapaxes(x, 0, -1), space)  # (i, *sizes, batch)
     batch_as_input = xla.turned(jnp.moveaxis(y, 0, -2), tuple(range(len(space))))  # (*places, batch, channels)
@@ -282,13 +282,13 @@ def _weigh_turned(x: jax.Array, y: jax.Array, win: Window) -> jax.Array:
 
 
 def _product_over_rows(a: jax.Array, b: jax.Array) -> jax.Array:
-    """(rows, i) and (rows, j) -> (i, j). A library sums over rows faster where the narrower matrix is the first."""
+    """(rows, i) and (rows, j) -> (i, j). Libraries contract over rows faster if the narrower matrix comes first."""
     return _summed_over_rows(a, b) if a.shape[1] <= b.shape[1] else _summed_over_rows(b, a).T
 
 
 @not_inlined
 def _summed_over_rows(a: jax.Array, b: jax.Array) -> jax.Array:
-    if half_precision.are_convolved(a.dtype):  # XLA's products of 16-bit floats are slow where rows are summed over
+    if half_precision.are_convolved(a.dtype):  # XLA's 16-bit products are slow when contracted over rows
         return _dot(lax.optimization_barrier(a.T), b, ((1,), (0,)))
     return _dot(a, b, ((0,), (0,)))
 
@@ -315,7 +315,7 @@ def each_channel(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
 
 
 def _each_channel_backward(win: Window, kept: tuple, g: jax.Array) -> tuple:
-    """The image's gradient is the turned kernel sliding over the gradient with the strides undone."""
+    """The image's gradient is the flipped kernel sliding over the output gradient with the strides undone."""
     x, kernel = kept
     if max(win.dilation) == 1 < max(win.strides):
         dx = _spread_each_channel(g, kernel, win)
@@ -327,13 +327,13 @@ def _each_channel_backward(win: Window, kept: tuple, g: jax.Array) -> tuple:
 
 
 def _spread_each_channel(y: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
-    """(batch, *places, channels) -> (batch, *sizes, channels) for strides, without the zeros between the places.
+    """(batch, *places, channels) -> (batch, *sizes, channels) for strides, with no zeros inserted between the places.
 
-    The image is cut into blocks as large as the strides. All pixels of a block meet the same few places, each pixel
-    with elements of the kernel of its own.
+    The image is divided into blocks of the size of the strides. All pixels of a block are covered by the same few
+    places, each pixel by different elements of the kernel.
     """
     rank, channels = len(win.size), y.shape[-1]
-    reach = [-(-k // s) for k, s in zip(win.size, win.strides, strict=True)]  # places that meet a block
+    reach = [-(-k // s) for k, s in zip(win.size, win.strides, strict=True)]  # places that cover a block
     first = [lo // s for (lo, _), s in zip(win.pads, win.strides, strict=True)]  # block of the first pixel
     last = [(lo + n - 1) // s for (lo, _), n, s in zip(win.pads, win.sizes, win.strides, strict=True)]
     around = [(r - 1 - a, b + 1 - o, 0) for r, a, b, o in zip(reach, first, last, win.places, strict=True)]
@@ -358,8 +358,8 @@ def _spread_each_channel(y: jax.Array, kernel: jax.Array, win: Window) -> jax.Ar
 def _sums_of_products(x: jax.Array, y: jax.Array, win: Window) -> jax.Array:
     """For each tap and channel the sum of tap times `y`, (taps, channels).
 
-    XLA's sum is fast where it is given an array, and slow where it is given a product of slices that it has to form.
-    So a few images are added up first, by a sum of products that becomes one loop.
+    XLA's reductions are fast over a stored array, and slow over a product of slices computed on the fly. So the
+    products of a few images are summed first, in a single fused loop.
     """
     batch, dtype = x.shape[0], _sum_dtype(x)
     images = max(1, min(_IMAGES_AT_ONCE, batch)) if isinstance(batch, int) else 1
@@ -393,9 +393,9 @@ def _scatter_by_xla(y: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
 
 
 def _scatter_by_phases(y: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
-    """`scatter` for strides: the pixels a stride apart see the same elements of the kernel, also a stride apart."""
+    """`scatter` for strides: pixels a stride apart use the same kernel elements, which are a stride apart too."""
     rank = len(win.size)
-    first = [lo // s for (lo, _), s in zip(win.pads, win.strides, strict=True)]  # place over the first pixel
+    first = [lo // s for (lo, _), s in zip(win.pads, win.strides, strict=True)]  # the place over the first pixel
     last = [(lo + n - 1) // s for (lo, _), n, s in zip(win.pads, win.sizes, win.strides, strict=True)]
     counts = [b - a + 1 for a, b in zip(first, last, strict=True)]
 
@@ -475,7 +475,7 @@ def _weigh_natively(x: jax.Array, y: jax.Array, *, win: Window) -> list[jax.Arra
 
 
 def _by_blocks(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
-    """`correlate` for strides: the pixels of a block as large as the strides become channels, as there are few."""
+    """`correlate` for strides and few channels: the pixels of a block of the size of the strides become channels."""
     rank, channels = len(win.size), (math.prod(win.strides) * x.shape[-1],)
     size = tuple(-(-k // s) for k, s in zip(win.size, win.strides, strict=True))  # of the kernel, in blocks
     sizes = tuple(o + k - 1 for o, k in zip(win.places, size, strict=True))  # of the image
@@ -484,7 +484,7 @@ def _by_blocks(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
     behind = [(0, b * s - k, 0) for b, s, k in zip(size, win.strides, win.size, strict=True)]
     x, kernel = lax.pad(x, x.dtype.type(0), around), lax.pad(kernel, x.dtype.type(0), (*behind, (0, 0, 0), (0, 0, 0)))
 
-    def blocks(array: jax.Array, counts: tuple[int, ...], first: int) -> jax.Array:  # pixels of a block put together
+    def blocks(array: jax.Array, counts: tuple[int, ...], first: int) -> jax.Array:  # space to depth
         split = itertools.chain(*zip(counts, win.strides, strict=True))
         array = array.reshape(*array.shape[:first], *split, *array.shape[first + rank :])
         inside = range(first + 1, first + 2 * rank, 2)
@@ -532,7 +532,7 @@ def _rows(x: jax.Array) -> jax.Array:
 
 @not_inlined
 def _sum_of_taps(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
-    """A sum over positions and input channels that XLA fuses into one loop over the output."""
+    """A sum over kernel positions and input channels that XLA fuses into one loop over the output."""
     padded, weights = window.pad(x, win).astype(_sum_dtype(x)), _broadcastable(kernel, x)
     taps = ((at, window.tap(padded, at, win)) for at in win.positions)  # (batch, *places, i)
     products = (seen[..., i : i + 1] * weights[*at, i] for at, seen in taps for i in range(x.shape[-1]))
@@ -540,7 +540,7 @@ def _sum_of_taps(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
 
 
 def _broadcastable(kernel: jax.Array, x: jax.Array) -> jax.Array:
-    """(.., channels) -> (.., 1, 1, 1, channels), so that one entry multiplies a whole image."""
+    """(.., channels) -> (.., 1, 1, 1, channels), so that each entry multiplies a whole image."""
     return kernel.reshape(*kernel.shape[:-1], *(1,) * (x.ndim - 1), kernel.shape[-1]).astype(_sum_dtype(x))
 
 

@@ -1,12 +1,12 @@
 """Products of activations with kernels.
 
-A product of more than two axes is written as one of two matrices: only then does XLA form the gradient of the kernel
-without copying its operands into another order first.
+A product over more than two axes is reshaped to a product of two matrices: only then does XLA compute the gradient of
+the kernel without transposing its operands in memory first.
 
-A CPU multiplies 16-bit floats at full rate only when the result is asked for in 32 bits, so it is, and cast after; and
-only where no operand is summed over its rows, so the gradients of a product of bfloat16 are written by hand. That of a
-float32 kernel is left in the 32 bits it was summed in. On other platforms the plain product adds up in 32 bits
-automatically, and keeps the products of the gradient in 16 bits too.
+A CPU multiplies 16-bit floats at full rate only when the result is requested in 32 bits, so it is, and cast afterwards;
+and only when neither operand is contracted over its rows, so the gradients of a bfloat16 product are written by hand.
+The gradient of a float32 kernel stays in the 32 bits in which it was accumulated. On other platforms the plain product
+accumulates in 32 bits anyway, and runs the products of the gradient in 16 bits too.
 """
 
 import functools
@@ -18,7 +18,7 @@ from jax import lax
 
 from cornu.kernels import platform, xla
 
-_LARGE_KERNEL = 2**20  # numbers in it
+_LARGE_KERNEL = 2**20  # elements
 
 
 def product(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -27,7 +27,7 @@ def product(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def einsum(equation: str, x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Two operands in Einstein's notation, as `jax.numpy.einsum`."""
+    """The contraction of two operands in Einstein notation, as in `jax.numpy.einsum`."""
     joined = _joined_axes(equation)
     if joined:
         return _matrix_product(x, kernel, joined)
@@ -35,13 +35,13 @@ def einsum(equation: str, x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def wide_einsum(equation: str, x: jax.Array, y: jax.Array) -> jax.Array:
-    """Two operands in Einstein's notation, the result in at least 32 bits."""
+    """The contraction of two operands in Einstein notation, with a result of at least 32 bits."""
     result = jnp.einsum(equation, x, y, preferred_element_type=_accumulator(x, y))
     return result.astype(jnp.promote_types(result.dtype, jnp.float32))
 
 
 def _matrix_product(x: jax.Array, kernel: jax.Array, joined: int) -> jax.Array:
-    """The product over the last `joined` axes of `x` and the first ones of `kernel`."""
+    """The product contracted over the last `joined` axes of `x` and as many leading axes of `kernel`."""
     kept, new = x.shape[: x.ndim - joined], kernel.shape[joined:]
     size = math.prod(kernel.shape[:joined])
     rows, columns = x.reshape(math.prod(kept), size), kernel.reshape(size, math.prod(new))
@@ -54,16 +54,16 @@ def _matrix_product(x: jax.Array, kernel: jax.Array, joined: int) -> jax.Array:
 
 
 def casts_kernel(x: jax.Array) -> bool:
-    """Whether `product` casts a kernel of another float type to that of `x`, and its gradient back, automatically.
+    """Whether `product` itself casts a kernel of another float dtype to the dtype of `x`, and its gradient back.
 
-    The gradient is then rounded nowhere, and an optimizer's update does not widen it again.
+    The gradient is then never rounded to 16 bits, and the optimizer need not widen it again.
     """
     return x.dtype == jnp.bfloat16 and platform.fast("bfloat16_product")
 
 
 @jax.custom_vjp
 def _bfloat16_product(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """`x @ kernel` for matrices, `x` of bfloat16, with gradients whose products are fast on a CPU as well."""
+    """`x @ kernel` for matrices, `x` in bfloat16, with gradients whose products are fast on a CPU as well."""
     return _rounded_product(x, kernel.astype(x.dtype))
 
 
@@ -81,10 +81,10 @@ def _bfloat16_forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple
 
 
 def _bfloat16_gradients(kept: tuple, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Those of `x` and the kernel; of two operands whose rows are summed over, the narrower is turned around first.
+    """The gradients of `x` and the kernel. Where both operands are contracted over rows, the narrower is transposed.
 
-    A result that is turned around stays a product of its own: of a constant gradient, XLA would otherwise form one that
-    sums over rows, which its CPU runtime does not have for 16-bit floats.
+    The barrier around a transposed result keeps it a separate product: if the gradient is constant, XLA would otherwise
+    merge the transposes into a product contracted over rows, which its CPU runtime lacks for 16-bit floats.
     """
     x, kernel, like = kept
     if x.shape[1] <= gradient.shape[1]:
@@ -98,7 +98,7 @@ _bfloat16_product.defvjp(_bfloat16_forward, _bfloat16_gradients)
 
 
 def biased(x: jax.Array, bias: jax.Array) -> jax.Array:
-    """`x + bias`, the bias along the last axes of `x`."""
+    """`x + bias`, the bias lying along the last axes of `x`."""
     whole = bias.shape == x.shape[x.ndim - bias.ndim :] and all(isinstance(n, int) for n in x.shape)
     if whole and x.dtype == bias.dtype == jnp.bfloat16 and platform.fast("bfloat16_product"):
         return _bfloat16_biased(x, bias)
@@ -107,7 +107,7 @@ def biased(x: jax.Array, bias: jax.Array) -> jax.Array:
 
 @jax.custom_vjp
 def _bfloat16_biased(x: jax.Array, bias: jax.Array) -> jax.Array:
-    """The sum, whose gradient adds up rows as a product with ones: XLA's sum of bfloat16 is slow on a CPU."""
+    """The sum; its gradient sums the rows by a product with ones, since XLA's bfloat16 sum is slow on a CPU."""
     return x + bias
 
 
@@ -122,7 +122,7 @@ _bfloat16_biased.defvjp(lambda x, bias: (x + bias, bias), _bfloat16_bias_gradien
 
 @functools.cache
 def _joined_axes(equation: str) -> int:
-    """How many axes are summed over, where they are the last of one operand and the first of the other; else 0."""
+    """How many axes are contracted, if they are the last of one operand and the first of the other; otherwise 0."""
     left, right = equation.replace(" ", "").split("->")
     x, kernel = left.split(",")
     for joined in range(1, len(kernel) + 1):
@@ -145,5 +145,5 @@ def _accumulator(x: jax.Array, kernel: jax.Array) -> str | None:
 
 
 def _narrowed(result: jax.Array, x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """The result in the dtype of its operands; that of small integers, which they do not hold, as it is."""
+    """The result in the dtype of its operands; products of small integers stay in int32, as they would overflow."""
     return result if result.dtype == jnp.int32 else result.astype(jnp.result_type(x, kernel))

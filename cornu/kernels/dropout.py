@@ -1,9 +1,9 @@
 """Dropout with random bits from a counter: each element hashes its own index together with the seed.
 
 A cryptographic generator such as threefry costs more than the layer that it serves. A mask needs much less: an exact
-keep rate, and no correlation between neighbors, steps or seeds. The hash is a Weyl sequence through the integer mixer
-`lowbias32` (C. Wellons, 2018); the second word of the seed enters between its two multiplications, so that two
-streams which meet at one index have nothing in common after it.
+keep rate, and no correlation between neighbors, steps or seeds. The hash is a Weyl sequence passed through the integer
+mixer `lowbias32` (C. Wellons, 2018); the second word of the seed enters between its two multiplications, so that two
+streams that coincide at one index are unrelated at the next.
 """
 
 import math
@@ -22,15 +22,15 @@ def random_bits(seed: jax.Array, shape: Sequence[int]) -> jax.Array:
     """One random uint32 for each element of `shape`, a function of its flat index and the two words of `seed`."""
     first, second = _mix(seed[0], jnp.uint32(_GOLDEN)), _mix(seed[1], jnp.uint32(_MULTIPLIERS[0]))
     index = lax.iota("uint32", math.prod(shape))
-    # A stream's place in the sequence and its salt both depend on both words. The start is added before the product:
-    # XLA takes a product of the index alone out of a loop of many steps, and reads it from memory in each.
+    # A stream's start in the sequence and its salt both depend on both words. The start is added before the product:
+    # XLA would hoist a product of the index alone out of a loop over steps, and read it back from memory in each.
     start = (first + second * jnp.uint32(_MULTIPLIERS[1])) * jnp.uint32(_GOLDEN_INVERSE)
     bits = _mix((index + start) * jnp.uint32(_GOLDEN), first ^ second)
     return bits.reshape(tuple(shape))
 
 
 def _mix(x: jax.Array, salt: jax.Array) -> jax.Array:
-    """lowbias32 with `salt` added half-way."""
+    """lowbias32 with `salt` added halfway through."""
     x = (x ^ (x >> 16)) * jnp.uint32(_MULTIPLIERS[0])
     x = ((x ^ (x >> 15)) + salt) * jnp.uint32(_MULTIPLIERS[1])
     return x ^ (x >> 16)
@@ -57,8 +57,8 @@ def dropout(x: jax.Array, rate: float, seed: jax.Array, noise_shape: Sequence[in
         x: array of floats.
         rate: probability of zero, from 0 to 1.
         seed: uint32 array of shape (2,).
-        noise_shape: shape of the mask, which is broadcast: 1 for axes that share one decision, None for the size
-            of `x`.
+        noise_shape: shape of the mask, which is broadcast to that of `x`: 1 for an axis whose elements are kept or
+            dropped together, None for the size of `x`.
     """
     if rate <= 0:
         return x

@@ -1,8 +1,8 @@
-"""The largest and the smallest values along axes, with a gradient that does not depend on rounding.
+"""The largest and smallest values along axes, with a gradient that does not depend on rounding.
 
-The gradient goes to the elements that equal the extreme, in equal shares. A compiler may compute the elements once for
-the extreme and once more for the comparison, and round differently: then none is equal, and JAX's own gradient divides
-by zero. Here both read the same elements, and a count is at least one.
+The gradient is shared equally among the elements that equal the extreme. A compiler may compute the elements once for
+the extreme and again for the comparison, with different rounding: then none is equal, and JAX's own gradient divides by
+zero. Here both read the same array, and the count is at least one.
 """
 
 import functools

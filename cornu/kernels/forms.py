@@ -1,4 +1,4 @@
-"""Kernels that can be computed in several ways: a table of forms, of which the first that fits is taken."""
+"""Kernels that can be computed in several ways: a table of forms, of which the first that applies is used."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -11,8 +11,8 @@ class Form(NamedTuple):
 
     Attributes:
         name: what it is called in tests and profiles.
-        fits: whether it is the one to take, as a function of the kernel's arguments; it may look at shapes and dtypes.
-        compute: the result, from the same arguments.
+        fits: whether to use it, given the kernel's arguments; may depend on shapes and dtypes alone.
+        compute: computes the result from the same arguments.
     """
 
     name: str
@@ -26,7 +26,7 @@ def chosen(forms: Sequence[Form], *args: object) -> Form:
 
 
 def compute(forms: Sequence[Form], *args: object) -> jax.Array:
-    """The kernel's result by the first form that fits."""
+    """The kernel's result, computed by the first form that fits."""
     return chosen(forms, *args).compute(*args)
 
 

@@ -1,11 +1,11 @@
 """16-bit floats on a CPU: computed in 32 bits, and rounded once at the end.
 
-A CPU has fast 16-bit arithmetic for plain products alone (see `dense`). In all else it widens each number before each
-operation and rounds it after, so a loop or a convolution of 16-bit numbers takes up to nine times as long as one of
-32-bit numbers. Kernels of that kind are marked `@in_float32`.
+A CPU has fast 16-bit arithmetic for matrix products alone (see `dense`). Everywhere else each number is widened before
+each operation and rounded after it, so a loop or a convolution of 16-bit numbers takes up to nine times as long as one
+of 32-bit numbers. Such kernels are decorated with `@in_float32`.
 
-Each rounding also ends a loop that XLA would have fused with the next, so functions that belong together are marked as
-one: a convolution and its bias, say.
+Each rounding also ends a loop that XLA would have fused with the next, so functions that belong together, such as a
+convolution and its bias, are decorated as one.
 """
 
 import functools
@@ -19,17 +19,17 @@ from cornu.kernels import platform, xla
 
 
 def in_float32(kernel: Callable) -> Callable:
-    """A kernel that, where it is faster, computes on 16-bit floats in 32 bits; its results have the first's dtype."""
+    """A kernel that widens 16-bit floats to 32 bits where that is faster, and casts its results back."""
     return _in_float32(kernel, lambda dtype: False)
 
 
 def of_convolutions(kernel: Callable) -> Callable:
-    """The same for a kernel that consists of convolutions: a library multiplies some kinds of 16-bit floats."""
+    """The same for a kernel made of convolutions, which stays in 16 bits where a library is faster in them."""
     return _in_float32(kernel, are_convolved)
 
 
 def are_convolved(dtype: jnp.dtype) -> bool:
-    """Whether convolutions of this kind of 16-bit floats are faster than those of 32-bit floats."""
+    """Whether convolutions in this 16-bit dtype are faster than in float32."""
     return dtype == jnp.bfloat16 and xla.uses_onednn()
 
 

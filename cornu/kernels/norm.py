@@ -1,12 +1,13 @@
 """Shifting and scaling to a common size: moments, and the normalizations built on them.
 
 Moments are taken in at least 32 bits whatever the dtype of `x`; results have the dtype of `x`. Vectors of weights and
-statistics lie along `axes` of `x` (one value a channel, say) and are broadcast along the others.
+statistics lie along `axes` of `x` (one value per channel, say) and are broadcast along the others.
 
-Batch normalization in training reads its input as seldom as it can: both moments come from one pass, and the gradient
-is written by hand. A one-pass variance `mean(c²) - mean(c)²` cancels where |mean(c)| is much larger than the standard
-deviation, so `c` is centred first on the mean of the first example. However odd that example is, it is a fraction f of
-the data, hence mean(c)² <= variance / f, and the relative error of the variance is at most some 1e-6 / f.
+Batch normalization in training reads its input as few times as possible: both moments come from one pass, and the
+gradient is written by hand. A one-pass variance `mean(c²) - mean(c)²` suffers from cancellation if |mean(c)| is much
+larger than the standard deviation, so `x` is first shifted by the mean of the first example to give `c`. However
+unusual that example is, it is a fraction f of the data, so mean(c)² <= variance / f, and the relative error of the
+variance is at most about 1e-6 / f.
 """
 
 import functools
@@ -21,7 +22,7 @@ Axes = Sequence[int]
 
 
 def along(vector: jax.Array, x: jax.Array, axes: Axes) -> jax.Array:
-    """`vector`, which has one value for each place along `axes` of `x`, shaped to broadcast against `x`."""
+    """`vector`, with one value per position along `axes` of `x`, reshaped to broadcast against `x`."""
     chosen = {axis % x.ndim for axis in axes}
     return jnp.reshape(vector, [size if axis in chosen else 1 for axis, size in enumerate(x.shape)])
 
@@ -40,7 +41,7 @@ def normalize(
     axes: Axes,
     epsilon: float,
 ) -> jax.Array:
-    """`gamma * (x - mean) / sqrt(variance + epsilon) + beta`, the vectors along `axes`; None leaves one out."""
+    """`gamma * (x - mean) / sqrt(variance + epsilon) + beta`, the vectors along `axes`; None omits one."""
     wide = widened(x)
     factor = lax.rsqrt(widened(variance) + epsilon)
     factor = factor if gamma is None else factor * gamma.astype(factor.dtype)
@@ -66,8 +67,8 @@ def batch_normalize(
     """`x` normalized by its own moments over all axes but `axis`.
 
     Args:
-        x: any rank of at least 2, examples along the first axis.
-        gamma, beta: factors and offsets along `axis`; None is 1 and 0.
+        x: rank at least 2, examples along the first axis.
+        gamma, beta: factors and offsets along `axis`; None means 1 and 0.
         axis: the axis of the channels.
         epsilon: added to the variance.
 
@@ -93,7 +94,7 @@ def _batch_normalize(
 def _batch_normalize_jvp(
     axis: int, epsilon: float, primals: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]
 ) -> tuple[tuple[jax.Array, jax.Array, jax.Array], tuple[jax.Array, jax.Array, jax.Array]]:
-    """The tangent, arranged so that its transpose, the gradient, sums `dy` and `dy * z` once each over `x`."""
+    """The tangent, arranged so that its transpose, the gradient, sums `dy` and `dy * z` only once each over `x`."""
     x, gamma, beta = primals
     dx, dgamma, dbeta = tangents
     mean, variance = batch_moments(x, axis)
@@ -121,7 +122,7 @@ def batch_moments(x: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
 
 
 def masked_moments(x: jax.Array, mask: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
-    """Mean and variance over the elements of `x` where `mask`, which broadcasts against it, is True; 0 without any."""
+    """Mean and variance over the elements of `x` where `mask`, which broadcasts to it, is True; 0 if it nowhere is."""
     wide, others = widened(x), _all_but(axis % x.ndim, x.ndim)
     weight = jnp.broadcast_to(mask, x.shape).astype(wide.dtype)
     count = jnp.maximum(jnp.sum(weight, axis=others, keepdims=True), 1)
@@ -140,7 +141,7 @@ def _all_but(axis: int, rank: int) -> tuple[int, ...]:
 def layer_normalize(
     x: jax.Array, gamma: jax.Array | None, beta: jax.Array | None, axes: Axes, epsilon: float
 ) -> jax.Array:
-    """`gamma * (x - mean) / sqrt(variance + epsilon) + beta` with the moments of each example over `axes`."""
+    """`gamma * (x - mean) / sqrt(variance + epsilon) + beta`, with moments over `axes` for each example."""
     wide = _standardized(widened(x), tuple(axes), epsilon)
     return _shifted(_scaled(wide, gamma, axes), beta, axes).astype(x.dtype)
 
@@ -151,7 +152,7 @@ def _standardized(wide: jax.Array, axes: tuple[int, ...], epsilon: float) -> jax
 
 
 def deviation_normalize(x: jax.Array, gamma: jax.Array | None, axes: Axes, epsilon: float) -> jax.Array:
-    """`gamma * x / sqrt(variance + epsilon)`: divided by the standard deviation, the mean left in."""
+    """`gamma * x / sqrt(variance + epsilon)`: divided by the standard deviation without subtracting the mean."""
     wide = widened(x)
     factor = lax.rsqrt(jnp.var(wide, axis=tuple(axes), keepdims=True) + epsilon)
     return _scaled(wide * factor, gamma, axes).astype(x.dtype)
@@ -174,14 +175,14 @@ def unit_normalize(x: jax.Array, axes: Axes, least: float = 1e-12) -> jax.Array:
 def group_normalize(
     x: jax.Array, gamma: jax.Array | None, beta: jax.Array | None, axis: int, groups: int, epsilon: float
 ) -> jax.Array:
-    """The moments of each example over one of `groups` runs of channels and all positions (Wu & He, 2018)."""
+    """Group normalization: moments of each example and run of channels, over all positions (Wu & He, 2018)."""
     axis %= x.ndim
     wide = widened(x)
     positions = tuple(i for i in range(1, x.ndim) if i != axis)
 
     def pooled(values: jax.Array) -> jax.Array:
-        """The mean over all positions and the channels of a group, instead of each of its channels."""
-        channels = jnp.mean(values, axis=positions, keepdims=True)  # small, and read along the memory
+        """The mean over all positions and all channels of a group, repeated for each of its channels."""
+        channels = jnp.mean(values, axis=positions, keepdims=True)  # small, from contiguous reads
         split = (*channels.shape[:axis], groups, x.shape[axis] // groups, *channels.shape[axis + 1 :])
         means = jnp.mean(channels.reshape(split), axis=axis + 1, keepdims=True)
         return jnp.broadcast_to(means, split).reshape(channels.shape)
@@ -198,9 +199,9 @@ def spectral_normalize(kernel: jax.Array, u: jax.Array, iterations: int) -> tupl
     """`kernel` divided by its largest singular value, found by power iteration from `u` (Miyato et al., 2018).
 
     Args:
-        kernel: any rank; all axes but the last are taken as one.
-        u: estimate of the right singular vector, shape (1, last size of the kernel).
-        iterations: how many times to improve the estimate.
+        kernel: any rank; all axes but the last are flattened into one.
+        u: estimate of the right singular vector, shape (1, size of the kernel's last axis).
+        iterations: steps of power iteration.
 
     Returns:
         (normalized kernel, new u).

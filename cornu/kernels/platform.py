@@ -1,7 +1,8 @@
 """Which form of a kernel runs on which platform: one table, and one switch that forces the plain forms.
 
-The choice is made while a function is traced, so a compiled function keeps the forms it was traced with.
-`CORNU_KERNELS=plain` in the environment, or the context manager `plain_forms()`, forces every kernel to its plain form.
+The choice is made when a function is traced, so a compiled function keeps the forms it was traced with.
+`CORNU_KERNELS=plain` in the environment, or the context manager `plain_forms()`, forces every kernel into its plain
+form.
 """
 
 import os
@@ -11,7 +12,7 @@ from contextvars import ContextVar
 
 import jax
 
-# The platforms on which the fast form of a kernel wins; everywhere else XLA's own form is the better one.
+# The platforms on which the fast form of a kernel wins; everywhere else XLA does better with the plain one.
 FAST_ON: dict[str, tuple[str, ...]] = {
     "conv": ("cpu",),
     "conv_transpose": ("cpu",),
@@ -32,24 +33,24 @@ _forced: ContextVar[bool] = ContextVar("cornu_plain_kernels", default=False)
 
 
 def fast(kernel: str) -> bool:
-    """Whether `kernel`, a row of the table, is to run in its fast form here."""
+    """Whether `kernel`, a row of the table, runs in its fast form here."""
     return not plain_forced() and name() in FAST_ON[kernel]
 
 
 def name() -> str:
-    """The platform that is traced for: `"cpu"`, `"gpu"` or `"tpu"`; that which computes by default if nobody says."""
+    """The platform that is traced for, `"cpu"`, `"gpu"` or `"tpu"`: that of `planned`, otherwise the default one."""
     return _planned.get() or here()
 
 
 def here() -> str:
-    """The platform that computes by default."""
+    """The platform of the default device."""
     device = jax.config.jax_default_device  # type: ignore[attr-defined]
     return getattr(device, "platform", device) or jax.default_backend()
 
 
 @contextmanager
 def planned(platform: str) -> Iterator[None]:
-    """Scope in which functions are traced as for a platform that need not be here; they cannot be compiled."""
+    """Scope in which functions are traced for a platform that need not be present; they cannot be compiled."""
     token = _planned.set(platform)
     try:
         yield

@@ -1,10 +1,10 @@
 """Pooling, channels last, for any number of spatial axes.
 
 The largest value under a window is the maximum over the window's taps. Its gradient goes to one pixel of each window,
-the first of the largest, so the forward pass keeps that pixel's number as a small integer and the backward pass hands
-each tap the gradient where it was the chosen one. An average is a sum over the taps, and its gradient follows.
+the first of the largest, so the forward pass saves that tap's number as a small integer, and the backward pass gives
+each tap the gradient wherever it was chosen. An average is a sum over the taps, and its gradient is the same for all.
 
-Windows that tile the image need no padding and no overlapping sums: there, going back is a broadcast.
+Windows that tile the image need no padding and no overlapping sums: there, the backward pass is a broadcast.
 """
 
 import functools
@@ -22,13 +22,13 @@ from cornu.kernels import forms, half_precision, platform, window
 from cornu.kernels.forms import Form
 from cornu.kernels.window import Window
 
-_MANY_TAPS = 64  # beyond, XLA's reduce_window is the better form
-_FOLDED = 2**16  # places along an axis up to which their numbers of pixels are a constant of the program
+_MANY_TAPS = 64  # with more, XLA's reduce_window is faster
+_FOLDED = 2**16  # places along an axis up to which their pixel counts are a constant in the program
 
 
 @half_precision.in_float32
 def max_pool(x: jax.Array, size: tuple[int, ...], strides: tuple[int, ...], padding: str = "valid") -> jax.Array:
-    """The largest value under each place of a window. Ties send the gradient to the first of the largest.
+    """The largest value under each place of a window. In a tie, the gradient goes to the first of the largest.
 
     Args:
         x: (batch, *space, channels).
@@ -103,7 +103,7 @@ def lowest(dtype: jnp.dtype) -> np.number | np.bool_:
 
 
 def _bins(pixels: int, bins: int) -> jax.Array:
-    """Which pixels belong to which bin: bool (bins, pixels). Also for sizes that are not known yet."""
+    """Which pixels belong to which bin: bool (bins, pixels). The number of pixels may be symbolic."""
     bin_number, pixel, count = jnp.arange(bins)[:, None], jnp.arange(pixels)[None], jnp.asarray(pixels)
     return (pixel >= bin_number * count // bins) & (pixel < -(-(bin_number + 1) * count // bins))
 
@@ -125,7 +125,7 @@ def _reduce_window(
     strides: Sequence[int],
     padding: str,
 ) -> jax.Array:
-    initial = x.dtype.type(initial)  # a constant, by which JAX knows the maximum and the sum and their gradients
+    initial = x.dtype.type(initial)  # a constant, by which JAX recognizes a maximum or a sum and differentiates it
     return lax.reduce_window(x, initial, function, (1, *size, 1), (1, *strides, 1), padding.upper())
 
 
@@ -200,7 +200,7 @@ def _mean_one_by_one(win: Window, share: jax.Array) -> jax.Array:
 mean.defvjp(lambda x, win: (mean(x, win), None), _mean_backward)
 
 
-# Compiled as one function where they are called outside of a trace, and part of the trace inside one.
+# Compiled as one function when called outside a trace, inlined within one.
 _max_pool = jax.jit(largest, static_argnums=1, inline=True)
 _average_pool = jax.jit(mean, static_argnums=1, inline=True)
 
@@ -211,9 +211,9 @@ def _taps(x: jax.Array, win: Window, value: float = 0.0) -> list[jax.Array]:
 
 
 def _counts(win: Window, dtype: jnp.dtype) -> jax.Array:
-    """How many real pixels are under each place: one number where nothing is padded, otherwise (1, *places, 1).
+    """How many real pixels are under each place: one number if nothing is padded, otherwise (1, *places, 1).
 
-    They are multiplied from those of each axis, and long axes are not written out: a file may declare any size.
+    The product of the counts along each axis. Long axes are not turned into constants: a file may declare any size.
     """
     if not win.is_padded:
         return jnp.asarray(win.taps, dtype)
@@ -232,7 +232,7 @@ def _tiles(win: Window) -> bool:
 
 
 def _overlaps_fully(win: Window) -> bool:
-    """Whether so many windows meet each pixel that reading them together beats adding them one by one."""
+    """Whether so many windows cover each pixel that reading them together beats adding them one by one."""
     return win.taps > 4 and max(win.strides) == 1
 
 
@@ -242,13 +242,13 @@ def _tiled(y: jax.Array) -> jax.Array:
 
 
 def _numbers(win: Window) -> np.ndarray:
-    """The number of each tap instead: (1, 1, kh, 1, kw, 1)."""
+    """The number of each tap, in the layout of `_tiled`: (1, 1, kh, 1, kw, 1)."""
     interleaved = itertools.chain.from_iterable((1, k) for k in win.size)
     return np.arange(win.taps, dtype=np.int8).reshape(1, *interleaved, 1)
 
 
 def _untile(tiles: jax.Array, win: Window) -> jax.Array:
-    """(batch, h, kh, w, kw, c) -> (batch, *sizes, c), with zeros where the last tile leaves a rest."""
+    """(batch, h, kh, w, kw, c) -> (batch, *sizes, c), with zeros in the remainder that no tile covers."""
     covered = [o * k for o, k in zip(win.places, win.size, strict=True)]
     whole = tiles.reshape(tiles.shape[0], *covered, tiles.shape[-1])
     rests = [(0, n - m, 0) for n, m in zip(win.sizes, covered, strict=True)]

@@ -2,27 +2,28 @@
 
 `recur` is the one loop that runs the arithmetic of any cell (see `gates`). What does not depend on the state stays
 outside: all inputs are projected in one product before the loop; the factors of the backward loop are computed for all
-steps before it; and the gradients of both kernels are products after it, where plain differentiation would add them up
-step by step. Memory costs as much as arithmetic here: the loop that is to be differentiated writes the values of the
-gates over the projected inputs, and the backward loop gradients over their factors. Biases are added inside the loop.
+steps before it; and the gradients of both kernels are products after it, where automatic differentiation would
+accumulate them step by step. Memory costs as much as arithmetic here: the forward loop of a gradient overwrites the
+projected inputs with the values of the gates, and the backward loop overwrites the factors with gradients. Biases are
+added inside the loop.
 
-A loop of small operations keeps one core of a CPU busy. So where the product of a step is large, the rows of a batch
-are halved, and one loop runs both groups of rows. XLA's CPU runtime (seen in jaxlib 0.10 and 0.11) executes the
-operations of a loop's body from a list of those that are ready, and hands the second half of the list to another thread
-when more than eight wait. What decides that both groups do not land in one half:
+A loop of small operations keeps only one CPU core busy. So where the product of a step is large, the rows of a batch
+are split in half, and one loop runs both groups of rows. XLA's CPU runtime (in jaxlib 0.10 and 0.11) executes the
+operations of a loop's body from a ready list, and hands the second half of that list to another thread when more than
+eight operations are waiting. Three things keep the two groups in different halves:
 
-- The ready list has `xla.READY` multiplications of single numbers besides, which do nothing.
-- The operand of one group's product is carried through the loop with one axis more. Taking the axis off puts the
-  product at the end of the list: it goes to the other thread.
-- The other group reads its operand from where the last step was stored, for which it needs the counter, which is the
-  first of the list. Its product comes up when the list has been halved, and stays.
+- The ready list also holds `xla.READY` scalar multiplications that have no effect.
+- The operand of one group's product is carried through the loop with one extra axis. Removing the axis puts the product
+  at the end of the list, so it goes to the other thread.
+- The other group reads its operand from the stored states of the previous step. For that it needs the loop counter,
+  which is first in the list, so its product becomes ready after the list has been split, and stays in this thread.
 
-Were any of this no longer so, both groups would run one after the other, as they did before.
+Should any of this change in a later jaxlib, both groups run one after the other: slower, but correct.
 
 A masked step holds the state: it passes both the state and its gradient on unchanged.
 
-Shapes: time T, batch B, units U, gates G (1, 4 or 3). Gradients are for reverse mode, of any order: those of the first
-order run the loops below, those of higher order differentiate the plain scan.
+Shapes: time T, batch B, units U, gates G (1, 4 or 3). Gradients are reverse-mode, of any order: first-order gradients
+run the loops below, higher-order ones differentiate the plain scan.
 """
 
 import functools
@@ -40,17 +41,17 @@ from cornu.core.typing import Nested, Tensor
 from cornu.kernels import half_precision, platform, xla
 from cornu.kernels.gates import Arrays, Factors, Gates
 
-Carry: TypeAlias = tuple[Any, ...]  # what a loop hands from step to step, as the cell has it
-Saved = list[Carry]  # of each group of rows: its gates, its states, and what their gradient needs besides
+Carry: TypeAlias = tuple[Any, ...]  # what a loop passes from step to step; its structure depends on the cell
+Saved = list[Carry]  # for each group of rows: its gates, its states, and what else their gradient needs
 
 
 class Way(NamedTuple):
     """How a loop is run.
 
     Attributes:
-        unrolled: whether it is written out.
-        halved: whether two halves of the rows are computed together.
-        shared: whether several devices have parts of the rows each.
+        unrolled: whether it is unrolled.
+        halved: whether one loop runs two halves of the rows side by side.
+        shared: whether the rows are split across devices.
     """
 
     unrolled: bool
@@ -58,7 +59,7 @@ class Way(NamedTuple):
     shared: bool
 
 
-_LARGE_STEP = 2**18  # multiplications of a state with the recurrent kernel, from which two groups pay
+_LARGE_STEP = 2**18  # multiplications in the product of a step, from which two groups pay off
 
 
 @half_precision.in_float32
@@ -78,18 +79,18 @@ def recur(
 
     Args:
         gates: `gates.simple_gates()`, `lstm_gates()` or `gru_gates()`.
-        inputs: the inputs, (T, B, D), or with `input_kernel=None` their products with it, (T, B, G U).
-        states: the first states, hidden state first, each (B, U).
+        inputs: the inputs, (T, B, D), or with `input_kernel=None` inputs that are projected already, (T, B, G U).
+        states: the initial states, hidden state first, each (B, U).
         kernel: the recurrent kernel, (U, G U).
         bias: added to the product of hidden state and kernel, (G U,).
         mask: False where a step must hold the state, (T, B).
-        unroll: whether to write the loop out.
-        sequences: whether the hidden states of all steps are wanted.
-        input_kernel: the kernel of the inputs, (D, G U).
+        unroll: whether to unroll the loop.
+        sequences: whether to return the hidden states of all steps.
+        input_kernel: projects the inputs, (D, G U).
         input_bias: added to the product of inputs and kernel, (G U,).
 
     Returns:
-        The hidden states (T, B, U), or None, and the last states.
+        The hidden states (T, B, U), or None, and the final states.
 
     Example:
 
@@ -100,7 +101,7 @@ def recur(
         print(hidden.shape, last.shape)  # (5, 2, 3) (2, 3)
     """
     steps = inputs.shape[0]
-    known = isinstance(steps, int) and steps > 0  # an exported function may leave the time open
+    known = isinstance(steps, int) and steps > 0  # an exported function may leave the number of steps symbolic
     run = _recur if known and platform.fast("recurrent") else _plain
     way = _way(inputs.shape[1], kernel, unroll)
     return run(gates, way, sequences, inputs, input_kernel, input_bias, states, kernel, bias, mask)
@@ -121,7 +122,7 @@ def _plain(
     bias: jax.Array | None,
     mask: jax.Array | None,
 ) -> tuple[jax.Array | None, Arrays]:
-    """(hidden states, last states) by a scan that JAX can differentiate."""
+    """(hidden states, final states) by a scan that JAX can differentiate."""
 
     def step(carry: Carry, inputs: tuple[Nested, Nested]) -> Carry:
         x, valid = inputs
@@ -133,7 +134,7 @@ def _plain(
     shown = tuple(jnp.zeros_like(x[0]) for x in gates.parted(projected)[: gates.shown])
     hidden: jax.Array | None
     (last, shown), hidden = lax.scan(step, (states, shown), (projected, mask), unroll=way.unrolled)
-    for gate in shown:  # at most 1, so this adds nothing; but only what has a use is carried
+    for gate in shown:  # at most 1, so this adds nothing, but without a use the gates would not be carried
         unused = gate[..., : last[0].shape[-1]]
         last = (last[0] + jnp.where(unused > 2, unused, jnp.zeros_like(unused)), *last[1:])
     return hidden, last
@@ -151,7 +152,7 @@ def _loop(
     bias: jax.Array | None,
     mask: jax.Array | None,
 ) -> tuple[Any, Saved]:
-    """(hidden states, last states), and what the gradient needs of each group."""
+    """(hidden states, final states), and what the gradient needs from each group."""
     steps = inputs.shape[0]
     groups = _row_groups(inputs.shape[1], way)
     hidden_once = gates.hidden_is_gate and len(groups) == 1
@@ -190,14 +191,14 @@ def _loop(
 def _loop_back(
     gates: Gates, way: Way, sequences: bool, inputs: Carry, saved: Saved, gradients: tuple[Any, Arrays]
 ) -> Carry:
-    """The gradients of what `_loop` takes."""
+    """The gradients of the arguments of `_loop`."""
     x, input_kernel, input_bias, _, kernel, bias, mask = inputs
     d_hidden, d_last = gradients
     steps, transposed = x.shape[0], kernel.T
     groups = _row_groups(x.shape[1], way)
     factors = [_factors(gates, group.of(mask), *kept) for group, kept in zip(groups, saved, strict=True)]
-    passed = slice(factors[0].states[0] is None, None)  # the states that reach older ones past the product
-    in_place = factors[0].inputs is None  # gradients take the place of their factors, where XLA makes no copy of it
+    passed = slice(factors[0].states[0] is None, None)  # states that reach the previous ones past the product
+    in_place = factors[0].inputs is None  # gradients overwrite their factors, where that makes XLA copy nothing
 
     def first(group: "_RowGroup") -> Carry:
         own, d_states = factors[group.number], tuple(d[group.rows] for d in d_last)
@@ -221,7 +222,7 @@ def _loop_back(
         return d_products, None if group.reads_stored else dp, d_states[passed], d_hiddens
 
     def last(group: "_RowGroup", own: Nested, carry: Carry, kept: Carry) -> Carry:
-        """The gradients of: first states; recurrent kernel, biases and kernel of the inputs; inputs."""
+        """The gradients of: initial states; recurrent kernel, biases and input kernel; inputs."""
         d_products, _, d_states, d_hiddens = carry
         d_states = tuple(d * a[0] for d, a in zip(d_states, own.states[passed], strict=True))
         dp = dx = _flat(d_products)
@@ -244,7 +245,7 @@ def _loop_back(
 
 
 def _factors(gates: Gates, valid: jax.Array | None, each: Arrays, history: Arrays, besides: Arrays) -> Factors:
-    """The factors of all steps of a group; those of states for one step more, behind the last, which passes all on."""
+    """The factors of all steps of a group; those of states have one more step at the end, which passes all on."""
     before, after = (tuple(a[cut] for a in history) for cut in (slice(None, -1), slice(1, None)))
     factors = gates.factors(each, besides, before, after)
     factors = factors if valid is None else factors.masked(valid)
@@ -254,7 +255,7 @@ def _factors(gates: Gates, valid: jax.Array | None, each: Arrays, history: Array
 
 
 def _run(steps: int, way: Way, groups: "list[_RowGroup]", first: Callable, advance: Callable) -> list[Any]:
-    """The loop over all steps: for each group of the batch what `advance` makes of `first`."""
+    """The loop over all steps: for each group of rows, starts from `first` and applies `advance`."""
 
     def step(carry: Carry) -> Carry:
         idle, done, n = carry
@@ -267,7 +268,7 @@ def _run(steps: int, way: Way, groups: "list[_RowGroup]", first: Callable, advan
             carry = step(carry)
         return carry[1]
     idle, done, _ = lax.while_loop(lambda carry: carry[2] < steps, step, carry)
-    if idle:  # none is negative, so this adds nothing; but only what has a use is carried
+    if idle:  # none is negative, so this adds nothing, but without a use they would not be carried
         (used, *others), tree = jax.tree.flatten(done)
         done = jax.tree.unflatten(tree, [_added_to_first(used, jnp.minimum(sum(idle), 0)), *others])
     return done
@@ -279,7 +280,7 @@ def _added_to_first(array: jax.Array, number: jax.Array) -> jax.Array:
 
 
 class _RowGroup(NamedTuple):
-    """Rows of a batch that a loop computes together, and where their product's operand comes from, if there are two."""
+    """Rows of a batch that a loop computes together; if there are two groups, also where the product's operand is."""
 
     number: int
     rows: slice
@@ -287,12 +288,12 @@ class _RowGroup(NamedTuple):
     carries_operand: bool = False
 
     def of(self, array: jax.Array | None) -> jax.Array | None:
-        """The rows of an array of all steps."""
+        """These rows of an array that holds all steps."""
         return None if array is None else array[:, self.rows]
 
 
 def _way(batch: int, kernel: jax.Array, unroll: bool) -> Way:
-    """Two halves of a batch where that pays; devices that share the rows would have to exchange these."""
+    """Splits the batch in half where that pays off; if devices share the rows, they would have to exchange them."""
     large = isinstance(batch, int) and batch > 1 and batch * kernel.size >= _LARGE_STEP
     shared, on_cores = placement.is_split(), platform.name() == "cpu" and (os.cpu_count() or 1) > 1
     return Way(unroll, large and on_cores and not unroll and not shared, shared)
@@ -356,7 +357,7 @@ def _gradient_forward(
 
 
 def _gradient_backward(gates: Gates, way: Way, sequences: bool, residuals: Carry, cotangents: Carry) -> Carry:
-    """The derivative of the gradient, by way of the plain scan; what was saved follows from the inputs."""
+    """The derivative of the gradient, via the plain scan; the saved values are functions of the inputs."""
     (*inputs, mask), saved, gradients = residuals
 
     def plain_gradient(inputs: Carry, gradients: tuple[Any, Arrays]) -> Carry:
@@ -401,7 +402,7 @@ def _added(a: object, b: object) -> jax.Array:
 
 
 def _keep(valid: jax.Array | None) -> Callable[..., jax.Array]:
-    """(new, old) -> new, but old in the rows of the batch that are not valid."""
+    """(new, old) -> new, but old in the rows of the batch that are masked."""
     if valid is None:
         return lambda new, old: new
     return lambda new, old: jnp.where(valid[:, None], new, old)
@@ -416,12 +417,12 @@ def _projected(inputs: jax.Array, kernel: jax.Array | None) -> jax.Array:
 
 
 def _in_one_axis(a: jax.Array) -> jax.Array:
-    """(T, B, U) -> (T B, U): a sum over one axis is up to a tenth of a GRU's step faster than one over two."""
+    """(T, B, U) -> (T B, U): summing over one axis instead of two saves up to a tenth of a GRU's step."""
     return a.reshape(-1, a.shape[-1])
 
 
 def _as_they_are(a: jax.Array) -> jax.Array:
-    """(T, B, U), where devices share the batch: with its axis and that of time made one, each would want all rows."""
+    """(T, B, U), for a batch split across devices: merging its axis with time would make each gather all rows."""
     return a
 
 
@@ -431,7 +432,7 @@ def _outer(a: jax.Array, b: jax.Array) -> jax.Array:
 
 
 def _over_rows(a: jax.Array, bias: jax.Array | None) -> jax.Array | None:
-    """The gradient of a bias that was added to all rows, where there is one."""
+    """The gradient of a bias that was added to all rows; None if there is none."""
     if bias is None:
         return None
     wide = jnp.promote_types(a.dtype, jnp.float32)
@@ -439,7 +440,7 @@ def _over_rows(a: jax.Array, bias: jax.Array | None) -> jax.Array | None:
 
 
 def product(a: jax.Array, b: jax.Array) -> jax.Array:
-    """a @ b, summed in float32 where they are half floats, in their own dtype."""
+    """a @ b in their own dtype; 16-bit floats are accumulated in float32."""
     return _accumulate("...i,ij->...j", a, b)
 
 

@@ -1,8 +1,9 @@
-"""Sliding windows: how far they reach, what they need around the image, and what each of their places sees.
+"""Sliding windows: their extent, the padding they need, and the pixels that each of their elements covers.
 
 Convolution and pooling in this folder are sums, or maxima, over the *taps* of a window: the tap at position (i, j) is
-the strided slice of the padded image that the window's element (i, j) meets while the window slides. Arrays are
-`(batch, *space, channels)`; tuples have one entry for each spatial axis.
+the strided slice of the padded image that the window's element (i, j) covers as the window slides. A *place* is one
+position of the whole window, hence of one output. Arrays are `(batch, *space, channels)`; tuples have one entry for
+each spatial axis.
 """
 
 import functools
@@ -27,17 +28,17 @@ class Window(NamedTuple):
 
     @property
     def positions(self) -> Iterator[tuple[int, ...]]:
-        """The places inside the window, in row-major order."""
+        """The positions of the window's elements, in row-major order."""
         return itertools.product(*map(range, self.size))
 
     @property
     def taps(self) -> int:
-        """The number of places inside the window."""
+        """The number of the window's elements."""
         return math.prod(self.size)
 
     @property
     def extents(self) -> tuple[int, ...]:
-        """How far the window reaches, holes of the dilation included."""
+        """How many pixels the window spans along each axis, including the gaps of a dilation."""
         return tuple(extent(k, d) for k, d in zip(self.size, self.dilation, strict=True))
 
     @property
@@ -48,29 +49,29 @@ class Window(NamedTuple):
 
     @property
     def is_padded(self) -> bool:
-        """Whether anything is added to the image or cut off it."""
+        """Whether the image is padded or cropped."""
         return any(itertools.chain(*self.pads))
 
     @property
     def undoing_pads(self) -> tuple[tuple[int, int], ...]:
-        """The zeros around the places (spread `strides` apart) over which the turned window gives back the image."""
+        """The padding of the places, spread `strides` apart, from which the flipped window restores the image."""
         axes = zip(self.sizes, self.places, self.extents, self.strides, self.pads, strict=True)
         return tuple((e - 1 - lo, n - (o - 1) * s - 1 + lo) for n, o, e, s, (lo, _) in axes)
 
     @property
     def exact_pads(self) -> tuple[tuple[int, int], ...]:
-        """`pads` without the pixels at the end that no place of the window reaches."""
+        """`pads` less the pixels at the end that no place of the window covers."""
         axes = zip(self.sizes, self.places, self.extents, self.strides, self.pads, strict=True)
         return tuple((lo, (o - 1) * s + e - n - lo) for n, o, e, s, (lo, _) in axes)
 
 
 def extent(size: int, dilation: int) -> int:
-    """How far a window of `size` elements reaches when they are `dilation` apart."""
+    """How many pixels a window of `size` elements spans if they are `dilation` apart."""
     return (size - 1) * dilation + 1
 
 
 def slide(padding: str, sizes: Sequence[int], size: tuple, strides: tuple, dilation: tuple | None = None) -> Window:
-    """The window of `size` on an image of `sizes` under the padding `"valid"`, `"same"` or `"causal"`."""
+    """The window of `size` on an image of `sizes` with the padding `"valid"`, `"same"` or `"causal"`."""
     dilation = dilation or (1,) * len(size)
     axes = zip(sizes, size, strides, dilation, strict=True)
     return Window(tuple(sizes), size, strides, dilation, tuple(_pads(padding, *axis) for axis in axes))
@@ -86,7 +87,7 @@ def _pads(padding: str, n: int, size: int, stride: int, dilation: int) -> tuple[
 
 
 def total(taps: Iterable[jax.Array]) -> jax.Array:
-    """The sum of the taps, of which there is one at least."""
+    """The sum of the taps, at least one."""
     return functools.reduce(jnp.add, taps)
 
 
@@ -96,19 +97,19 @@ def space_of(x: jax.Array) -> tuple[int, ...]:
 
 
 def is_static(x: jax.Array) -> bool:
-    """Whether the sizes of the spatial axes are numbers, so that code may compute with them."""
+    """Whether the sizes of the spatial axes are numbers rather than symbols."""
     return all(isinstance(n, int) for n in space_of(x))
 
 
 def pad(x: jax.Array, win: Window, value: float = 0.0) -> jax.Array:
-    """`x` with the window's padding around its space."""
+    """`x` with the window's padding along its spatial axes."""
     if not win.is_padded:
         return x
     return lax.pad(x, x.dtype.type(value), ((0, 0, 0), *((lo, hi, 0) for lo, hi in win.pads), (0, 0, 0)))
 
 
 def tap(padded: jax.Array, position: Sequence[int], win: Window) -> jax.Array:
-    """What the element of the window at `position` meets: (batch, *places, channels)."""
+    """What the element of the window at `position` covers: (batch, *places, channels)."""
     starts = [p * d for p, d in zip(position, win.dilation, strict=True)]
     limits = [b + (o - 1) * s + 1 for b, o, s in zip(starts, win.places, win.strides, strict=True)]
     batch, channels = padded.shape[0], padded.shape[-1]
@@ -116,10 +117,10 @@ def tap(padded: jax.Array, position: Sequence[int], win: Window) -> jax.Array:
 
 
 def inside(position: Sequence[int], win: Window) -> tuple[list[slice], list[slice], list[tuple[int, int]]]:
-    """What the element of the window at `position` meets of the image itself, without padding.
+    """What the element of the window at `position` covers of the image itself, padding excluded.
 
     Returns:
-        The pixels, the places of the window that meet them, and how many places before and after do not.
+        The pixels, the places at which the element covers them, and how many places before and after cover padding.
     """
     pixels, places, around = [], [], []
     for p, n, o, s, d, (lo, _) in zip(
@@ -136,7 +137,7 @@ def inside(position: Sequence[int], win: Window) -> tuple[list[slice], list[slic
 
 
 def put_back(y: jax.Array, position: Sequence[int], win: Window) -> jax.Array:
-    """The opposite of `tap`: `y` where the element at `position` met it, zeros elsewhere; (batch, *sizes, channels)."""
+    """The transpose of `tap`: `y` where the element at `position` read, zeros elsewhere; (batch, *sizes, channels)."""
     config: list[tuple[Any, Any, Any]] = [(0, 0, 0)]
     for p, n, o, s, d, (lo, _) in zip(
         position, win.sizes, win.places, win.strides, win.dilation, win.pads, strict=True
@@ -147,9 +148,9 @@ def put_back(y: jax.Array, position: Sequence[int], win: Window) -> jax.Array:
 
 
 def undo(y: jax.Array, win: Window, value: float = 0.0) -> tuple[jax.Array, Window]:
-    """`y` with its places spread `strides` apart, and a window of unit stride over it that ends on the image.
+    """`y` with its places spread `strides` apart, and a window of unit stride whose places are the image's pixels.
 
-    Every pixel of the image lies under the elements of the window that met it, in reverse order.
+    At each pixel that window covers, in reverse order, the places whose windows covered the pixel.
     """
     config = [(lo, hi, s - 1) for (lo, hi), s in zip(win.undoing_pads, win.strides, strict=True)]
     undone = lax.pad(y, y.dtype.type(value), ((0, 0, 0), *config, (0, 0, 0)))

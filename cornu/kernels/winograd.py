@@ -1,14 +1,14 @@
 """Convolution with fewer products than taps (Winograd, 1980; Lavin & Gray, 2016).
 
-The `m` neighbouring sums of a sliding kernel of `r` numbers are a polynomial product in disguise. Evaluated at
-`n = m + r - 1` points it takes n products where the sums take m * r: 6 for 12, with r = 3.
+The `m` neighboring sums of a sliding kernel of `r` numbers are a polynomial product in disguise. Evaluated at
+`n = m + r - 1` points it takes n multiplications where the sums take m * r: 6 instead of 12 for r = 3.
 
     y = A' ((G w) * (B' x))     x: n inputs, w: r weights, y: m outputs
 
-Here that is done along one spatial axis alone. Each of the n products is then a smaller convolution, of every m-th row
-of the image combined with its neighbors, by a kernel of one row. Nothing but whole rows is added up, the intermediate
-images are n / m of the size of the image, and the rounding error is some ten times that of the plain sum. (Along two
-axes it would be a quarter of the products, but n² / m² of the memory: slower wherever that leaves the cache.)
+Here this is done along a single spatial axis. Each of the n multiplications is then a smaller convolution: a one-row
+kernel over every m-th row of the image combined with its neighbors. Only whole rows are added, the intermediate images
+take n / m of the memory of the image, and the rounding error is about ten times that of the plain sum. (Along two axes
+it would take a quarter of the multiplications, but n² / m² of the memory: slower as soon as that exceeds the cache.)
 """
 
 import functools
@@ -22,13 +22,13 @@ from jax import lax
 
 from cornu.kernels.window import Window
 
-# Points of evaluation by the kernel's size along the axis; one more lies at infinity.
+# The evaluation points for each size of the kernel along the axis; one more is at infinity.
 _POINTS = {3: (0, 1, -1, 2, -2), 5: (0, 1, -1, 2, -2), 7: (0, 1, -1, 2, -2, 0.5, -0.5)}
-_LEAST_PIXELS = 1024  # of the output: below, transforming the kernel costs what the products save
-_LEAST_CHANNELS = 32  # on both sides: below, transforming the images does; twice as many
-_CACHE = 2**25  # where the images have more than so many bytes
-_LEAST_GAIN = 1.3  # products of the plain form for one of this
-_LEAST_PRODUCTS = 2**28  # of the plain form: below, what is saved is not worth compiling for
+_LEAST_PIXELS = 1024  # of the output; with fewer, transforming the kernel costs what the products save
+_LEAST_CHANNELS = 32  # of input and output; with fewer, transforming the images does. Twice as many are needed
+_CACHE = 2**25  # if the images take more bytes than this
+_LEAST_GAIN = 1.3  # multiplications of the plain form per multiplication of this one
+_LEAST_PRODUCTS = 2**28  # of the plain form; with fewer, the gain is not worth the compilation time
 
 
 def axis_for(x: jax.Array, channels: int, win: Window) -> int | None:
@@ -63,8 +63,8 @@ def correlate(x: jax.Array, kernel: jax.Array, win: Window, axis: int, convolve:
     """The convolution of `x`, (batch, *sizes, i), with `kernel`, (*size, i, channels).
 
     Args:
-        axis: along which the products are saved: unit stride and dilation, a size that `_POINTS` has.
-        convolve: `(x, kernel, window) -> y`, for the products.
+        axis: the axis to transform: its stride and dilation are 1, and its kernel size is in `_POINTS`.
+        convolve: `(x, kernel, window) -> y`, computes the smaller convolutions.
     """
     r, places, (before, _) = win.size[axis], win.places[axis], win.pads[axis]
     n, m = _lengths(r)
@@ -82,13 +82,13 @@ def correlate(x: jax.Array, kernel: jax.Array, win: Window, axis: int, convolve:
 
 
 def _lengths(r: int) -> tuple[int, int]:
-    """Products for a block, and outputs of a block."""
+    """Multiplications per block, and outputs per block."""
     n = len(_POINTS[r]) + 1
     return n, n - r + 1
 
 
 def _one_row(win: Window, axis: int, blocks: int) -> Window:
-    """The window of the products: along the axis it sees one row of each block."""
+    """The window of the smaller convolutions: along the axis it covers one row of each block."""
 
     def put(values: Sequence, value: object) -> tuple:
         return (*values[:axis], value, *values[axis + 1 :])
@@ -110,7 +110,7 @@ def _every(x: jax.Array, axis: int, start: int, count: int, step: int) -> jax.Ar
 
 
 def _combined(factors: np.ndarray, terms: Sequence[jax.Array]) -> jax.Array:
-    """The sum of the terms by their factors; XLA sees no multiplication by 0 or 1."""
+    """The weighted sum of the terms, without multiplications by 0 or 1."""
     scaled = [_times(term, factor) for factor, term in zip(factors, terms, strict=True) if factor]
     return functools.reduce(jnp.add, scaled)
 
@@ -123,7 +123,7 @@ def _times(term: jax.Array, factor: float) -> jax.Array:
 
 @functools.cache
 def _matrices(r: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A' (m, n), G (n, r) and B' (n, n), by Lagrange's interpolation at the points."""
+    """A' (m, n), G (n, r) and B' (n, n), by Lagrange interpolation at the points."""
     points = np.array(_POINTS[r], float)
     n, m = _lengths(r)
     others = [np.delete(points, i) for i in range(n - 1)]

@@ -14,9 +14,11 @@ def markdown(obj: object) -> str:
     """The docstring of a public object.
 
     Args:
-        obj: a class, function or module.
+        obj: a class, function or module. One without a docstring raises ValueError, which fails the build.
     """
     text = inspect.cleandoc(obj.__doc__ or "")
+    if not text:
+        raise ValueError(f"{getattr(obj, '__module__', '')}.{getattr(obj, '__qualname__', obj)} has no docstring.")
     return _SECTION.sub(lambda found: _section(found[1], textwrap.dedent(found[2]).strip("\n")), text + "\n").strip()
 
 
