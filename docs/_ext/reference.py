@@ -8,6 +8,7 @@ import importlib
 import inspect
 import re
 import sys
+from collections import ChainMap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -106,13 +107,26 @@ def differences(name: str) -> list[str]:
     ]
 
 
+def documented_with(cls: type) -> list[type]:
+    """A class, and those of its bases that have no place of their own in the reference."""
+    bases = [base for base in cls.__mro__[1:] if base.__module__.startswith("cornu")]
+    elsewhere = {above for base in bases if id(base) in homes() for above in base.__mro__}
+    return [cls, *(base for base in bases if base not in elsewhere)]
+
+
 def methods(cls: type) -> Iterator[tuple[str, object]]:
-    """What a class defines itself, or inherits from a base that is not public, and says something of."""
-    for name, member in vars(cls).items():
-        function = inspect.unwrap(member.__func__ if isinstance(member, (classmethod, staticmethod)) else member)
-        told = function.fget if isinstance(function, property) else function
-        if not name.startswith("_") and (inspect.isfunction(told)) and inspect.getdoc(told):
-            yield name, member
+    """What a class defines and documents itself, or inherits from a base that is not public."""
+    members = ChainMap(*map(vars, documented_with(cls)))
+    for name in dict.fromkeys(name for base in members.maps for name in base):
+        if is_documented(name, members[name]):
+            yield name, members[name]
+
+
+def is_documented(name: str, member: object) -> bool:
+    """Whether a member of a class is public, a method or property, and has a docstring."""
+    function = inspect.unwrap(member.__func__ if isinstance(member, (classmethod, staticmethod)) else member)
+    told = function.fget if isinstance(function, property) else function
+    return not name.startswith("_") and inspect.isfunction(told) and bool(told.__doc__)
 
 
 def directive(kind: str, head: str, body: str, marks: str = ":::") -> str:

@@ -1,10 +1,13 @@
 """The code of each page of the documents runs, cell after cell, as it does when the site is built."""
 
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 from matplotlib import pyplot
+
+import cornu
 
 DOCS = Path(__file__).parents[2] / "docs"
 CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -47,3 +50,18 @@ def test_every_page_stands_in_a_table_of_contents_and_every_link_leads_somewhere
         lost = [link for link in links if not ((path.parent / link).exists() or (path.parent / f"{link}.md").exists())]
         assert lost == [], page
     assert listed == set(ALL) | {"reference/index"}
+
+
+def test_the_reference_has_every_method_on_the_page_of_its_class_or_of_a_public_base(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS / "_ext")
+    import reference
+
+    classes = {obj for *_, obj in reference.public() if inspect.isclass(obj) and obj.__module__.startswith("cornu")}
+    listed = {cls: {name for name, _ in reference.methods(cls)} for cls in classes}
+    for cls in classes:
+        bases = [base for base in cls.__mro__ if base.__module__.startswith("cornu")]
+        documented = {
+            name for base in bases for name, member in vars(base).items() if reference.is_documented(name, member)
+        }
+        assert documented <= set().union(*(listed.get(base, ()) for base in bases)), cls
+    assert {"compile", "fit", "evaluate", "predict"} <= listed[cornu.Model]
