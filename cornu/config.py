@@ -139,6 +139,7 @@ def set_compilation_cache(folder: str | os.PathLike | bool = True, max_bytes: in
         folder: path of a directory; True for the default one, False for none. Entries are code: whoever can write to
             the directory can run code in this process.
         max_bytes: maximum size in bytes, enforced at the end of each process that added to the cache.
+            1 GiB by default.
 
     Example:
 

@@ -182,7 +182,7 @@ class CustomObjectScope:
     """Context manager that makes custom classes and functions available by name while a model is loaded.
 
     Args:
-        custom_objects: dictionary from names to classes or functions.
+        custom_objects: dictionary from names to classes or functions. None by default.
 
     Example:
 

@@ -119,7 +119,7 @@ def _convnext(kind: str, name: str, depths: Sequence[int], widths: Sequence[int]
         )  # fmt: skip
         return application(plan, body, _top, _bottom)
 
-    more = "    include_preprocessing: whether the model rescales images from 0 to 255 itself.\n"
+    more = "    include_preprocessing: whether the model rescales images from 0 to 255 itself. Defaults to True.\n"
     return named(build, kind, "Liu et al., 2022", _body, more)
 
 

@@ -155,7 +155,7 @@ def _efficientnet(
         top = partial(classifier, dropout=0.2, kernel_initializer=DENSE_START, bias_initializer=Constant(0.0))
         return application(plan, partial(body, include_preprocessing=include_preprocessing), top, pooled)
 
-    more = "    include_preprocessing: whether the model rescales images from 0 to 255 itself.\n"
+    more = "    include_preprocessing: whether the model rescales images from 0 to 255 itself. Defaults to True.\n"
     return named(build, kind, "Tan & Le, 2021", body, more)
 
 

@@ -76,8 +76,8 @@ def MobileNet(  # noqa: N802 - Keras's public name
         input_shape: shape of one image; None uses (224, 224, 3) with a classifier, and any size without.
         alpha: width multiplier; the published weights have 0.25, 0.5, 0.75 and 1.0.
         depth_multiplier: filters per channel in the depthwise convolutions; 1 for the published weights.
-        dropout: fraction of the features dropped before the classifier during training.
-        include_top: whether to include the classifier.
+        dropout: fraction of the features dropped before the classifier during training. Defaults to 0.001.
+        include_top: whether to include the classifier. Defaults to True.
         weights: "imagenet" for the published weights, the path of a weights file, or None for random initialization.
         input_tensor: symbolic tensor to start from, instead of a new input.
         pooling: pooling of the last features without a classifier: "avg", "max", or None for the feature map.

@@ -91,7 +91,7 @@ def MobileNetV2(  # noqa: N802 - Keras's public name
     Args:
         input_shape: shape of one image; None uses (224, 224, 3) with a classifier, and any size without.
         alpha: width multiplier; the published weights have 0.35, 0.5, 0.75, 1.0, 1.3 and 1.4.
-        include_top: whether to include the classifier.
+        include_top: whether to include the classifier. Defaults to True.
         weights: "imagenet" for the published weights, the path of a weights file, or None for random initialization.
         input_tensor: symbolic tensor to start from, instead of a new input.
         pooling: pooling of the last features without a classifier: "avg", "max", or None for the feature map.

@@ -131,9 +131,9 @@ def _top(x: KerasTensor, plan: Plan, width: int, activation: str, dropout: float
 
 
 _MORE = """    alpha: width multiplier; the published weights have 0.75 and 1.0.
-    minimalistic: whether to omit 5 × 5 kernels, excitation and hard swish.
-    dropout_rate: fraction of the features dropped before the classifier during training.
-    include_preprocessing: whether the model rescales images from 0 to 255 itself.
+    minimalistic: whether to omit 5 × 5 kernels, excitation and hard swish. Defaults to False.
+    dropout_rate: fraction of the features dropped before the classifier during training. Defaults to 0.2.
+    include_preprocessing: whether the model rescales images from 0 to 255 itself. Defaults to True.
 """
 
 

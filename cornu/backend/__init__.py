@@ -17,7 +17,7 @@ def clear_session(free_memory: bool = True) -> None:
     """Reset automatic names, random seeds and the dtype policy, and free unreferenced objects.
 
     Args:
-        free_memory: whether to run Python's garbage collector, too.
+        free_memory: whether to run Python's garbage collector, too. Defaults to True.
     """
     reset_uids()
     reset_global_seed()

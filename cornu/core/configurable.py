@@ -336,12 +336,12 @@ def deserialize_keras_object(
 
     Args:
         config: plain data.
-        custom_objects: dictionary from names to classes or functions.
+        custom_objects: dictionary from names to classes or functions. None by default.
         safe_mode: code of functions in the config is run only if this is False. Within a load, the setting of that load
             applies instead.
         module_objects: more `custom_objects`, as older code passes them; if `config` is a name in it, the result is
             that object, or an instance if it is a class.
-        printable_module_name: the kind of object expected, for error messages.
+        printable_module_name: the kind of object expected, for error messages. Defaults to `"object"`.
 
     Raises:
         ValueError: if a name is unknown, or the config contains code or is malformed.

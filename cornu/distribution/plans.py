@@ -145,12 +145,12 @@ def plan(
             those of its outputs.
         layout_map: layouts for `ModelParallel`; its keys and axes are used, and the mesh must have these axes. None by
         default.
-        platform: "cpu", "gpu" or "tpu": the platform whose kernels are used for tracing. Defaults to "gpu".
-        memory: memory of a device in bytes.
+        platform: "cpu", "gpu" or "tpu": the platform whose kernels are used for tracing. Defaults to `"gpu"`.
+        memory: memory of a device in bytes. 80 GB by default.
         flops: multiplications and additions per second of a device. The defaults are those of an NVIDIA H100 SXM: 80
             GB, 989 TFLOP/s in bfloat16, 3.35 TB/s, and 450 GB/s in each direction through NVLink. Links between
             machines are slower, such as 50 GB/s with 400 Gbit/s per device.
-        memory_bandwidth: bytes per second that a device can read and write.
+        memory_bandwidth: bytes per second that a device can read and write. 3.35 TB/s by default.
         link_bandwidth: bytes per second that a device can send to its neighbor; a mapping if it depends on the mesh
             axis, such as `{"batch": 50e9, "model": 450e9}` for machines with a model replica each.
 

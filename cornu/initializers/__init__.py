@@ -82,7 +82,7 @@ def deserialize(config: object, custom_objects: CustomObjects | None = None) -> 
 
     Args:
         config: what `serialize` returned.
-        custom_objects: dictionary from names to classes, for names that are not built in.
+        custom_objects: dictionary from names to classes, for names that are not built in. None by default.
 
     Example:
 

@@ -166,7 +166,7 @@ def deserialize(config: ConfigDict, custom_objects: dict | None = None) -> Layer
 
     Args:
         config: plain data.
-        custom_objects: dictionary from names to classes or functions.
+        custom_objects: dictionary from names to classes or functions. None by default.
     """
     return deserialize_keras_object(config, custom_objects)
 

@@ -119,7 +119,7 @@ def Input(  # noqa: N802 - Keras's public name
         sparse, ragged: must be False or None.
         batch_shape: shape with the batch dimension, instead of `shape`.
         name: name of the input.
-        tensor: an existing symbolic tensor to wrap.
+        tensor: an existing symbolic tensor to wrap. None by default.
         optional: whether the model may be called with None here.
 
     Returns:

@@ -113,7 +113,7 @@ def deserialize(name: object, custom_objects: CustomObjects | None = None) -> Ca
 
     Args:
         name: the result of `serialize`, or a name.
-        custom_objects: dictionary from names to classes or functions.
+        custom_objects: dictionary from names to classes or functions. None by default.
     """
     return catalogue.deserialize(name, custom_objects)
 

@@ -31,9 +31,9 @@ def circle(
         y_true: integer labels `(batch,)`.
         y_pred: embeddings `(batch, depth)` of unit length; the result has shape `(batch,)`.
         ref_labels, ref_embeddings: labels and embeddings to compare with; by default those of the batch.
-        remove_diagonal: whether to exclude each sample from its own pairs.
-        gamma: scale.
-        margin: relaxation `m`, from 0 to 1.
+        remove_diagonal: whether to exclude each sample from its own pairs. Defaults to True.
+        gamma: scale. Defaults to 80.
+        margin: relaxation `m`, from 0 to 1. Defaults to 0.4.
 
     Example:
 

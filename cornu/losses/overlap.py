@@ -40,8 +40,8 @@ def tversky(
     Args:
         y_true: labels from 0 to 1.
         y_pred: probabilities of the same shape.
-        alpha: weight of the false negatives, `sum(y_true * (1 - y_pred))`.
-        beta: weight of the false positives, `sum((1 - y_true) * y_pred)`.
+        alpha: weight of the false negatives, `sum(y_true * (1 - y_pred))`. Defaults to 0.5.
+        beta: weight of the false positives, `sum((1 - y_true) * y_pred)`. Defaults to 0.5.
         axis: the axes to sum over; None is all of them, for one number for the whole batch.
 
     Example:

@@ -26,9 +26,9 @@ def binary_crossentropy(
     Args:
         y_true: labels from 0 to 1.
         y_pred: probabilities, or logits, of the same shape.
-        from_logits: whether `y_pred` are logits.
-        label_smoothing: from 0 to 1; moves the labels towards 0.5.
-        axis: the axis to average over.
+        from_logits: whether `y_pred` are logits. Defaults to False.
+        label_smoothing: from 0 to 1; moves the labels towards 0.5. Defaults to 0.0.
+        axis: the axis to average over. Defaults to -1.
 
     Example:
 
@@ -57,12 +57,12 @@ def binary_focal_crossentropy(
     Args:
         y_true: labels from 0 to 1.
         y_pred: probabilities, or logits, of the same shape.
-        apply_class_balancing: whether to weight label 1 by `alpha` and label 0 by `1 - alpha`.
+        apply_class_balancing: whether to weight label 1 by `alpha` and label 0 by `1 - alpha`. Defaults to False.
         alpha: weight of label 1 if `apply_class_balancing`.
-        gamma: focusing parameter that down-weights easy samples; 0 is the plain cross-entropy.
-        from_logits: whether `y_pred` are logits.
-        label_smoothing: from 0 to 1; moves the labels towards 0.5.
-        axis: the axis to average over.
+        gamma: focusing parameter that down-weights easy samples; 0 is the plain cross-entropy. Defaults to 2.0.
+        from_logits: whether `y_pred` are logits. Defaults to False.
+        label_smoothing: from 0 to 1; moves the labels towards 0.5. Defaults to 0.0.
+        axis: the axis to average over. Defaults to -1.
 
     Example:
 
@@ -91,9 +91,9 @@ def categorical_crossentropy(
     Args:
         y_true: one-hot labels, or probabilities.
         y_pred: probabilities, or logits, of the same shape. Probabilities are normalized to sum to 1.
-        from_logits: whether `y_pred` are logits.
-        label_smoothing: from 0 to 1; moves the labels towards `1 / classes`.
-        axis: the axis of the classes, which is reduced.
+        from_logits: whether `y_pred` are logits. Defaults to False.
+        label_smoothing: from 0 to 1; moves the labels towards `1 / classes`. Defaults to 0.0.
+        axis: the axis of the classes, which is reduced. Defaults to -1.
 
     Example:
 
@@ -124,11 +124,11 @@ def categorical_focal_crossentropy(
     Args:
         y_true: one-hot labels.
         y_pred: probabilities, or logits, of the same shape. Probabilities are normalized to sum to 1.
-        alpha: weight, one number or one per class.
-        gamma: focusing parameter that down-weights easy samples.
-        from_logits: whether `y_pred` are logits.
-        label_smoothing: from 0 to 1; moves the labels towards `1 / classes`.
-        axis: the axis of the classes, which is reduced.
+        alpha: weight, one number or one per class. Defaults to 0.25.
+        gamma: focusing parameter that down-weights easy samples. Defaults to 2.0.
+        from_logits: whether `y_pred` are logits. Defaults to False.
+        label_smoothing: from 0 to 1; moves the labels towards `1 / classes`. Defaults to 0.0.
+        axis: the axis of the classes, which is reduced. Defaults to -1.
 
     Example:
 
@@ -156,9 +156,9 @@ def sparse_categorical_crossentropy(
     Args:
         y_true: integer labels from 0 to `classes - 1`, of the shape of `y_pred` without `axis`, or with size 1 there.
         y_pred: probabilities, or logits. Probabilities are normalized to sum to 1.
-        from_logits: whether `y_pred` are logits.
+        from_logits: whether `y_pred` are logits. Defaults to False.
         ignore_class: a label whose samples are ignored: their values are 0 and masked. None ignores none.
-        axis: the axis of the classes, which is reduced.
+        axis: the axis of the classes, which is reduced. Defaults to -1.
 
     Example:
 

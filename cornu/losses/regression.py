@@ -100,7 +100,7 @@ def huber(y_true: Tensor, y_pred: Tensor, delta: float = 1.0) -> jax.Array:
 
     Args:
         y_true, y_pred: arrays of the same shape `(..., d)`; the result has shape `(...)`.
-        delta: the error at which the loss changes from quadratic to linear.
+        delta: the error at which the loss changes from quadratic to linear. Defaults to 1.0.
 
     Example:
 
@@ -123,7 +123,7 @@ def cosine_similarity(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> jax.Arr
 
     Args:
         y_true, y_pred: arrays of the same shape; the result has one axis fewer.
-        axis: the axis of the vectors. A vector of zeros gives 0.
+        axis: the axis of the vectors. A vector of zeros gives 0. Defaults to -1.
 
     Example:
 

@@ -132,7 +132,7 @@ def deserialize(config: object, custom_objects: CustomObjects | None = None) -> 
 
     Args:
         config: the result of `serialize`, or a name.
-        custom_objects: dictionary from names to classes or functions.
+        custom_objects: dictionary from names to classes or functions. None by default.
     """
     return catalogue.deserialize(config, custom_objects)
 

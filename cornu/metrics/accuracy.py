@@ -30,7 +30,7 @@ def binary_accuracy(y_true: Tensor, y_pred: Tensor, threshold: float = 0.5) -> j
     Args:
         y_true: labels 0 and 1.
         y_pred: probabilities of the same shape.
-        threshold: predictions above it are 1.
+        threshold: predictions above it are 1. Defaults to 0.5.
 
     Example:
 
@@ -88,7 +88,7 @@ def top_k_categorical_accuracy(y_true: Tensor, y_pred: Tensor, k: int = 5) -> ja
     Args:
         y_true: one-hot labels `(..., classes)`.
         y_pred: scores of the same shape; the result has shape `(...)`.
-        k: number of top classes to consider.
+        k: number of top classes to consider. Defaults to 5.
 
     Example:
 
@@ -108,7 +108,7 @@ def sparse_top_k_categorical_accuracy(
     Args:
         y_true: integer labels `(...)` or `(..., 1)`.
         y_pred: scores `(..., classes)`, or with `from_sorted_ids` the class indices, most likely first.
-        k: number of top classes to consider.
+        k: number of top classes to consider. Defaults to 5.
         from_sorted_ids: whether `y_pred` contains sorted class indices instead of scores.
 
     Example:

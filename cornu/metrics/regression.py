@@ -215,7 +215,7 @@ def pearson_correlation(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> jax.A
 
     Args:
         y_true, y_pred: arrays of the same shape; the result has one axis fewer.
-        axis: the axis of the samples to correlate.
+        axis: the axis of the samples to correlate. Defaults to -1.
 
     Example:
 
@@ -233,7 +233,7 @@ def concordance_correlation(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> j
 
     Args:
         y_true, y_pred: arrays of the same shape; the result has one axis fewer.
-        axis: the axis of the samples to compare.
+        axis: the axis of the samples to compare. Defaults to -1.
 
     Example:
 

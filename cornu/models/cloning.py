@@ -34,7 +34,7 @@ def clone_model(
         input_tensors: symbolic tensors to use as inputs; new ones by default.
         clone_function: function from a layer to its replacement; by default a new copy. Operations of `cornu.ops`
             between layers are copied unchanged.
-        call_function: function `(layer, *args, **kwargs)` that calls each new layer.
+        call_function: function `(layer, *args, **kwargs)` that calls each new layer. None by default.
         recursive: whether to copy nested models layer by layer with the same functions. Defaults to False.
 
     Example:

@@ -520,7 +520,7 @@ def model_from_json(json_string: str, custom_objects: dict | None = None) -> Mod
 
     Args:
         json_string: the JSON text.
-        custom_objects: dictionary from names to classes or functions.
+        custom_objects: dictionary from names to classes or functions. None by default.
 
     Raises:
         ValueError: if the text is not a config of a model, names unknown classes, contains code, or needs more than a

@@ -27,7 +27,7 @@ def dot_product_attention(
         value: shape of `key`.
         bias: added to the scores; broadcasts to `(batch, heads, targets, sources)`. Shapes
             `(batch, targets, sources)` and `(batch, sources)` are accepted as well, as in Keras.
-        mask: boolean, True where a query may attend; of the same shapes.
+        mask: boolean, True where a query may attend; of the same shapes. None by default.
         scale: factor applied to the scores; None uses `1 / sqrt(depth)`.
         is_causal: whether to prevent queries from attending to later positions. Defaults to False.
         flash_attention: whether to use cuDNN's fused kernel, which requires an NVIDIA GPU and 16-bit floats; None uses

@@ -158,7 +158,7 @@ def conv_transpose(
         padding: `"valid"` keeps the full result; `"same"` crops it to `strides` times the size of the input.
         output_padding: pixels added at the end of each axis, which then determines the size of the output: `(n - 1) *
             stride + extent + output_padding`, minus `2 * (extent // 2)` for `"same"`, where `extent = (size - 1) *
-            dilation + 1`.
+            dilation + 1`. None by default.
 
     Example:
 

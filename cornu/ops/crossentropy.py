@@ -41,7 +41,7 @@ def categorical_crossentropy(target: Tensor, output: Tensor, from_logits: bool =
         target: probabilities of the classes, usually one-hot; shape of `output`.
         output: predicted probabilities (normalized to sum to 1), or logits with `from_logits`.
         from_logits: whether a softmax has yet to be applied to `output`. Defaults to False.
-        axis: the axis of the classes.
+        axis: the axis of the classes. Defaults to -1.
 
     Example:
 
@@ -62,7 +62,7 @@ def sparse_categorical_crossentropy(
         target: integers, in the shape of `output` without `axis`; a last axis of size 1 is allowed.
         output: predicted probabilities (normalized to sum to 1), or logits with `from_logits`.
         from_logits: whether a softmax has yet to be applied to `output`. Defaults to False.
-        axis: the axis of the classes.
+        axis: the axis of the classes. Defaults to -1.
 
     Example:
 

@@ -29,7 +29,7 @@ def ctc_loss(
         output: logits, shape `(batch, time, classes)`.
         target_length: number of labels in each row, shape `(batch,)`.
         output_length: number of time steps in each row, shape `(batch,)`.
-        mask_index: the class that means "no label here".
+        mask_index: the class that means "no label here". Defaults to 0.
 
     Returns:
         The loss of each row, shape `(batch,)`.
@@ -80,10 +80,10 @@ def ctc_decode(
         sequence_lengths: number of time steps in each row, shape `(batch,)`.
         strategy: `"greedy"` takes the best class at each step; `"beam_search"` keeps the `beam_width` most likely
             labelings at each step and sums the probabilities of paths with the same labels. Defaults to `"greedy"`.
-        beam_width: number of labelings kept by the beam search.
-        top_paths: number of labelings returned by the beam search, best first.
-        merge_repeated: whether greedy decoding merges equal neighbors.
-        mask_index: the class that means "no label here".
+        beam_width: number of labelings kept by the beam search. Defaults to 100.
+        top_paths: number of labelings returned by the beam search, best first. Defaults to 1.
+        merge_repeated: whether greedy decoding merges equal neighbors. Defaults to True.
+        mask_index: the class that means "no label here". Defaults to 0.
 
     Returns:
         Labels of shape `(top_paths, batch, time)`, padded with -1, and scores of shape `(batch, top_paths)`: the

@@ -43,7 +43,7 @@ def multi_hot(
     Args:
         inputs: integers of shape `(classes,)` for one sample, `(batch, classes)` for several, or a single index;
             with more axes, axis 1 lists the classes.
-        num_classes: the size of the new axis.
+        num_classes: the size of the new axis. Required unless given as `num_tokens`.
         axis: position of the new axis. Defaults to -1.
         dtype: dtype of the result, by default floatx.
         sparse: must be False; JAX arrays are dense.

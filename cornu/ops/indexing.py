@@ -262,7 +262,7 @@ def unique(
         return_counts: whether to return also the number of occurrences of each one. Defaults to False.
         axis: the axis whose slices are compared, or None for single elements.
         size: a fixed length of the result, required in compiled code: longer results are truncated, shorter ones
-        padded.
+            padded. None by default.
         fill_value: value for padding; None is the smallest element.
 
     Example:

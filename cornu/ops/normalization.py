@@ -20,7 +20,7 @@ def moments(x: Tensor, axes: Axes, keepdims: bool = False, synchronized: bool = 
     Args:
         x: any tensor; 16-bit floats are accumulated in 32 bits, and results beyond their range are clipped.
         axes: one axis or several.
-        keepdims: whether to keep the reduced axes with size 1.
+        keepdims: whether to keep the reduced axes with size 1. Defaults to False.
         synchronized: whether statistics are computed over all devices. JAX arrays always are: a sharded array is a
             single array, so both values are equivalent. Defaults to False.
 
@@ -76,9 +76,9 @@ def layer_normalization(
 
     Args:
         x: any tensor.
-        gamma: scales, in the shape of the normalized axes.
-        beta: offsets, in the same shape.
-        axis: one axis or several.
+        gamma: scales, in the shape of the normalized axes. None by default.
+        beta: offsets, in the same shape. None by default.
+        axis: one axis or several. Defaults to -1.
         epsilon: added to the variance; None is `cornu.config.epsilon()`.
         rms_scaling: whether to divide by the standard deviation without subtracting the mean. Defaults to False.
     """

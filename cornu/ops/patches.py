@@ -32,7 +32,10 @@ def unfold(x: Tensor, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 
 
     Args:
         x: shape `(batch, channels, height, width)`.
-        kernel_size, dilation, padding, stride: of the blocks; an int or a pair each.
+        kernel_size: size of the blocks; an int or a pair.
+        dilation: spacing of a block's pixels; an int or a pair. Defaults to 1.
+        padding: pixels of zeros around the image; an int or a pair. Defaults to 0.
+        stride: distance between the blocks; an int or a pair. Defaults to 1.
 
     Returns:
         Shape `(batch, channels * kernel_height * kernel_width, blocks)`.
@@ -62,7 +65,10 @@ def fold(
     Args:
         x: shape `(batch, channels * kernel_height * kernel_width, blocks)`.
         output_size: height and width of the image.
-        kernel_size, dilation, padding, stride: of the blocks; an int or a pair each.
+        kernel_size: size of the blocks; an int or a pair.
+        dilation: spacing of a block's pixels; an int or a pair. Defaults to 1.
+        padding: pixels of zeros around the image; an int or a pair. Defaults to 0.
+        stride: distance between the blocks; an int or a pair. Defaults to 1.
 
     Returns:
         Shape `(batch, channels, height, width)`.

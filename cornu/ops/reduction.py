@@ -149,7 +149,7 @@ def quantile(x: Tensor, q: Tensor, axis: Axes = None, method: str = "linear", ke
         axis: the axis or axes to reduce, or None for all.
         method: `"linear"`, `"lower"`, `"higher"`, `"midpoint"` or `"nearest"`, for a quantile between two values.
             Defaults to `"linear"`.
-        keepdims: whether to keep the reduced axes with size 1.
+        keepdims: whether to keep the reduced axes with size 1. Defaults to False.
 
     Example:
 

@@ -103,6 +103,7 @@ def stft(
         window: `"hann"`, `"hamming"`, a tensor of `sequence_length` factors, or None for no weighting of the whole
             frame of `fft_length` points. Defaults to `"hann"`.
         center: whether to pad the signal by reflection, so that frame `t` is centered at `t * sequence_stride`.
+            Defaults to True.
         Defaults to True.
 
     Returns:

@@ -52,7 +52,7 @@ def deserialize(config: object, custom_objects: CustomObjects | None = None) -> 
 
     Args:
         config: what `serialize` returned.
-        custom_objects: dictionary from names to custom classes.
+        custom_objects: dictionary from names to custom classes. None by default.
     """
     return catalogue.deserialize(config, custom_objects)
 

@@ -24,7 +24,7 @@ def compute_float8_scale(amax: ArrayLike, scale: ArrayLike, dtype_max: float, ma
         amax: the largest magnitude.
         scale: the current scale, kept where `amax` is 0 or not finite.
         dtype_max: the largest number of the dtype, 448 for `float8_e4m3fn`.
-        margin: number of bits of headroom.
+        margin: number of bits of headroom. Defaults to 0.
 
     Example:
 

@@ -46,7 +46,7 @@ def abs_max_quantize(
         axis: axis or axes over which numbers share a scale; None means all of them.
         value_range: minimum and maximum integer. Defaults to `(-127, 127)`.
         dtype: dtype of the result. Defaults to `"int8"`.
-        epsilon: added to the largest magnitude, to avoid division by zero.
+        epsilon: added to the largest magnitude, to avoid division by zero. Defaults to 1e-7.
         to_numpy: whether to compute on the host with NumPy. Defaults to False.
 
     Returns:
@@ -82,10 +82,10 @@ def abs_max_quantize_grouped_with_zero_point(
     Args:
         inputs: matrix, (rows, columns).
         block_size: number of rows per block, a positive int; the last block may have fewer.
-        value_range: minimum and maximum integer.
+        value_range: minimum and maximum integer. Defaults to `(-8, 7)`.
         dtype: dtype of the integers and the zero points.
-        epsilon: added to the difference of the maximum and the minimum.
-        to_numpy: whether to compute on the host with NumPy.
+        epsilon: added to the difference of the maximum and the minimum. Defaults to 1e-7.
+        to_numpy: whether to compute on the host with NumPy. Defaults to False.
 
     Returns:
         (integers, scale, zero point), the last two of shape (blocks, columns).

@@ -59,8 +59,8 @@ def save_model(
             `zipped=False`, the name of a directory.
         overwrite: whether an existing file may be replaced; the old one stays until the new one is complete. Defaults
             to True.
-        zipped: False writes the members of the `.keras` file into a directory.
-        include_optimizer: whether to include the compile arguments and the optimizer state.
+        zipped: False writes the members of the `.keras` file into a directory. None by default: one file.
+        include_optimizer: whether to include the compile arguments and the optimizer state. Defaults to True.
         kwargs: must be empty.
 
     Example:
@@ -105,10 +105,11 @@ def load_model(
     Args:
         filepath: a `.keras` file, a directory written by `save_model(zipped=False)` or `callbacks.OrbaxCheckpoint`,
             whose latest checkpoint is used, or a whole-model `.h5` file of any Keras release.
-        custom_objects: dictionary from names to the custom classes and functions that the file refers to.
-        compile: whether to compile the model as it was, with its optimizer state.
+        custom_objects: dictionary from names to the custom classes and functions that the file refers to. None by
+            default.
+        compile: whether to compile the model as it was, with its optimizer state. Defaults to True.
         safe_mode: only an explicit False lets the code of a `Lambda` layer be read from the file and run. Use it only
-            for files that you trust as you trust a program.
+            for files that you trust as you trust a program. Defaults to True.
         report: whether to return a report of what the file contains and what loading it would do, instead of a model.
             Works for all of these files and for weights files. Nothing from the file is run, and no weight is read.
 
@@ -155,7 +156,7 @@ def save_weights(
     Args:
         model: the model.
         filepath: name ending in `.weights.h5`, `.weights.json` or `.safetensors`, or in `.h5` for the older format.
-        overwrite: whether an existing file may be replaced.
+        overwrite: whether an existing file may be replaced. Defaults to True.
         max_shard_size: maximum size of a file in gigabytes of 2^30 bytes. The weights are split over as many files as
             needed, and `filepath`, ending in `.weights.json`, becomes their index. None writes a single file.
         kwargs: for `.weights.h5`, `objects_to_skip`, a list of parts that are skipped, including everything in them.
@@ -223,7 +224,7 @@ def load_weights(model: object, filepath: str | os.PathLike, skip_mismatch: bool
         model: a built model.
         filepath: a `.weights.h5`, `.weights.json`, `.safetensors`, `.keras` or older `.h5` file, or a directory of
             `callbacks.OrbaxCheckpoint`, which also includes the optimizer state.
-        skip_mismatch: whether to skip parts whose weights do not match, with a warning.
+        skip_mismatch: whether to skip parts whose weights do not match, with a warning. Defaults to False.
         kwargs: for older `.h5` files, `by_name=True` matches layers by name instead of by order. For `.weights.h5`,
             `objects_to_skip` is a list of parts that were skipped when saving. For `.safetensors`, `name_map` maps the
             file's names to the model's, such as `dense/kernel`: a dictionary, whose missing names stay unchanged, or a

@@ -54,9 +54,10 @@ def audio_dataset_from_directory(
         seed: seed of the shuffling; None draws one from NumPy's global generator.
         validation_split: fraction of the files, the last ones after shuffling, reserved for validation. None by
         default.
-        subset: `"training"`, `"validation"`, or `"both"` for a list of both datasets; only with `validation_split`.
-        follow_links: whether to follow symbolic links to subdirectories.
-        verbose: whether to print the number of files.
+        subset: `"training"`, `"validation"`, or `"both"` for a list of both datasets. Needs
+            `validation_split`; None by default.
+        follow_links: whether to follow symbolic links to subdirectories. Defaults to False.
+        verbose: whether to print the number of files. Defaults to True.
 
     Returns:
         A dataset of float32 waveforms from -1 to 1 of shape `(batch, samples, channels)`, or of pairs with labels. Its

@@ -160,11 +160,12 @@ def find_batch_size(
         model: a compiled model.
         x, y, sample_weight, class_weight: data, as for `fit`. The rows of a first batch are repeated if a generator or
             dataset makes the batches.
-        minimum: the first size, rounded up to a power of two.
-        maximum: upper bound of the sizes.
+        minimum: the first size, rounded up to a power of two. Defaults to 8.
+        maximum: upper bound of the sizes. Defaults to 4096.
         memory_limit: bytes that a step may use; None for 80 % of the free memory of the host or the GPU.
-        seconds: approximate duration of each measurement.
+        seconds: approximate duration of each measurement. Defaults to 0.5.
         verbose: 0 for silence, 1 to print each measurement, "auto" for 1 in a terminal or notebook.
+            Defaults to `"auto"`.
 
     Returns:
         An object with `suggestion` (an int), `table` (rows of `size`, `rows_per_second`, `step` in seconds and `memory`

@@ -230,7 +230,8 @@ def compute_iou(
         bounding_box_format: format of both.
         use_masking: whether to mask boxes whose four numbers are all negative, as in padding. Defaults to False.
         mask_val: result for pairs with a masked box. Defaults to -1.
-        image_shape: `(height, width)` of the image, possibly followed by the channels, for relative formats.
+        image_shape: `(height, width)` of the image, possibly followed by the channels; needed for relative
+            formats. None by default.
 
     Returns:
         An array of shape `(m, n)` or `(batch, m, n)`, from 0 to 1.
@@ -274,7 +275,8 @@ def compute_ciou(
     Args:
         boxes1, boxes2: arrays of shapes `(..., 4)` that broadcast.
         bounding_box_format: format of both.
-        image_shape: `(height, width)` of the image, possibly followed by the channels, for relative formats.
+        image_shape: `(height, width)` of the image, possibly followed by the channels; needed for relative
+            formats. None by default.
 
     Returns:
         An array of shape `(...)`: 1 for equal boxes, negative for distant ones.
@@ -321,7 +323,8 @@ def encode_box_to_deltas(
         encoding_format: `"center_yxhw"` or `"center_xywh"`, the order of the four numbers. Defaults to
             `"center_yxhw"`.
         variance: four numbers by which the result is divided; None does not divide.
-        image_shape: `(height, width)` of the image, possibly followed by the channels, for relative formats.
+        image_shape: `(height, width)` of the image, possibly followed by the channels; needed for relative
+            formats. None by default.
 
     Returns:
         An array of the shape of `boxes`, which `decode_deltas_to_boxes` converts back to boxes.
@@ -364,7 +367,8 @@ def decode_deltas_to_boxes(
         encoded_format: `"center_yxhw"` or `"center_xywh"`, the order of the four numbers. Defaults to
             `"center_yxhw"`.
         variance: four numbers by which the deltas are multiplied; None leaves them unchanged.
-        image_shape: `(height, width)` of the image, possibly followed by the channels, for relative formats.
+        image_shape: `(height, width)` of the image, possibly followed by the channels; needed for relative
+            formats. None by default.
 
     Returns:
         An array of the shape of `boxes_delta`, or a dictionary of arrays.

@@ -47,10 +47,11 @@ def get_file(
 
     Args:
         fname: file name; None uses the last part of `origin`. An absolute path is used as it is.
-        origin: URL of the file.
+        origin: URL of the file. Required, although the signature has a default.
         untar: the older form of `extract`, for a tar archive. Defaults to False.
         md5_hash: the older form of `file_hash`. None by default.
-        file_hash: MD5 or SHA-256 digest of the file in hexadecimal, verified after the download and before each use.
+        file_hash: MD5 or SHA-256 digest of the file in hexadecimal, verified after the download and before each
+            use. None by default: not verified.
         cache_subdir: directory below `cache_dir`. Defaults to `"datasets"`.
         hash_algorithm: `"md5"`, `"sha256"`, or `"auto"`, which infers it from the length of `file_hash`.
         extract: whether to extract the file as an archive; the returned path is then that of its directory: `NAME` for

@@ -60,15 +60,16 @@ def image_dataset_from_directory(
         seed: seed of the shuffling; None draws one from NumPy's global generator.
         validation_split: fraction of the images, the last ones after shuffling, reserved for validation. None by
         default.
-        subset: `"training"`, `"validation"`, or `"both"` for a list of both datasets; only with `validation_split`.
+        subset: `"training"`, `"validation"`, or `"both"` for a list of both datasets. Needs
+            `validation_split`; None by default.
         interpolation: `"bilinear"`, `"nearest"`, `"bicubic"`, `"area"`, `"lanczos3"`, `"lanczos5"`, `"gaussian"` or
             `"mitchellcubic"`.
-        follow_links: whether to follow symbolic links to subdirectories.
+        follow_links: whether to follow symbolic links to subdirectories. Defaults to False.
         crop_to_aspect_ratio: whether to center-crop images to the aspect ratio of `image_size`. Defaults to False.
         pad_to_aspect_ratio: whether to keep the aspect ratio, padding with zeros to `image_size`. Defaults to False.
         data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
         format: must be `"tf"`, Keras's default: the result is a `cornu.data.Dataset`.
-        verbose: whether to print the number of files.
+        verbose: whether to print the number of files. Defaults to True.
 
     Returns:
         A dataset of float32 images from 0 to 255 of shape `(batch, height, width, channels)`, or of pairs with labels.

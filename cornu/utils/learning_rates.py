@@ -185,7 +185,7 @@ def find_learning_rate(
         minimum: first learning rate, above 0. Defaults to 1e-7.
         maximum: last learning rate, above `minimum`. Defaults to 10.0.
         steps: number of rates, 10 or more. Defaults to 100.
-        verbose: 1 for a progress bar, 0 for none, "auto" for one in a terminal or notebook.
+        verbose: 1 for a progress bar, 0 for none, "auto" for one in a terminal or notebook. Defaults to `"auto"`.
 
     Returns:
         An object with `suggestion` (a float, or None if the loss never falls), `rates`, `losses`, `smoothed`, `lowest`,

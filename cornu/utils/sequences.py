@@ -24,8 +24,8 @@ def pad_sequences(
         sequences: list of sequences, whose items are numbers, or arrays of the same shape.
         maxlen: length of all rows; None uses that of the longest sequence.
         dtype: dtype of the array; `object` for strings. Defaults to `"int32"`.
-        padding: "pre" or "post": where padding is added. Defaults to "pre".
-        truncating: "pre" or "post": where a sequence that is too long is truncated. Defaults to "pre".
+        padding: `"pre"` or `"post"`: where padding is added. Defaults to `"pre"`.
+        truncating: `"pre"` or `"post"`: where a sequence that is too long is truncated. Defaults to `"pre"`.
         value: padding value. Defaults to 0.0.
 
     Returns:

@@ -45,10 +45,11 @@ def text_dataset_from_directory(
         seed: seed of the shuffling; None draws one from NumPy's global generator.
         validation_split: fraction of the texts, the last ones after shuffling, reserved for validation. None by
         default.
-        subset: `"training"`, `"validation"`, or `"both"` for a list of both datasets; only with `validation_split`.
-        follow_links: whether to follow symbolic links to subdirectories.
+        subset: `"training"`, `"validation"`, or `"both"` for a list of both datasets. Needs
+            `validation_split`; None by default.
+        follow_links: whether to follow symbolic links to subdirectories. Defaults to False.
         format: must be `"tf"`, Keras's default: the result is a `cornu.data.Dataset`.
-        verbose: whether to print the number of files.
+        verbose: whether to print the number of files. Defaults to True.
 
     Returns:
         A dataset of texts of shape `(batch,)`, or of pairs with labels. Its `class_names` and `file_paths` attributes

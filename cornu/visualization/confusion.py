@@ -32,7 +32,8 @@ def plot_confusion_matrix(
     """Plot how often each true class, in rows, was predicted as each class, in columns.
 
     Args:
-        y_true: the true classes, as integers of shape `(rows,)` or one-hot rows.
+        y_true: the true classes, as integers of shape `(rows,)` or one-hot rows. None if `data` contains
+            them.
         y_pred: the predicted classes, in the same formats, or as probabilities or logits of shape `(rows, classes)`, or
             `(rows, 1)` for two classes. None, the default, if a model predicts them.
         model: a classifier that predicts them from data instead, or None.

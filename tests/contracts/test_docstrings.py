@@ -45,17 +45,20 @@ def test_the_example_runs(name, tmp_path, monkeypatch):
     exec(compile(example(PUBLIC[name]), name, "exec"), {"cornu": cornu, "np": np})
 
 
-# ---------------------------------------------------------------- what a constructor takes
+# ---------------------------------------------------------------- what constructors and functions take
 
 FAMILIES = ("callbacks", "constraints", "initializers", "layers", "losses", "metrics", "optimizers", "regularizers")
 MADE = {name: obj for name, obj in PUBLIC.items() if isinstance(obj, type) and name.split(".")[0] in FAMILIES}
+CALLED = {
+    n: obj for n, obj in PUBLIC.items() if inspect.isfunction(obj) and "\nArgs:\n" in inspect.cleandoc(obj.__doc__)
+}
 TOLD = re.compile(r"None|[Dd]efault|unless|\bif\b|without|optional|instead|\bas (for|in|of)\b|\b[Ss]ee `")
 
 
-def told_arguments(cls) -> dict[str, str]:
-    """What the docstrings of a class and of those above it say of each argument."""
+def told_arguments(obj) -> dict[str, str]:
+    """What the docstring of a function, or those of a class and of those above it, say of each argument."""
     found: dict[str, str] = {}
-    for base in reversed(cls.__mro__):
+    for base in reversed(obj.__mro__ if isinstance(obj, type) else [obj]):
         block = re.search(r"^Args:\n((?: {4}.*\n|\n)*)", inspect.cleandoc(base.__doc__ or "") + "\n", re.MULTILINE)
         for entry in re.split(r"\n(?=    [\w*])", block[1]) if block else ():
             names, _, text = entry.partition(":")
@@ -77,10 +80,10 @@ def is_plain(value) -> bool:
     return value is None or isinstance(value, (str, int, float, tuple, list))
 
 
-@pytest.mark.parametrize("name", MADE)
+@pytest.mark.parametrize("name", [*MADE, *CALLED])
 def test_it_tells_each_argument_and_its_default(name):
-    told = told_arguments(MADE[name])
-    parameters = inspect.signature(MADE[name]).parameters.values()
+    told = told_arguments(PUBLIC[name])
+    parameters = inspect.signature(PUBLIC[name]).parameters.values()
     named = [p for p in parameters if p.kind is not p.VAR_KEYWORD and p.kind is not p.VAR_POSITIONAL]
     assert [p.name for p in named if p.name not in told] == []
     for p in named:

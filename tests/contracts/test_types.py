@@ -1,6 +1,7 @@
 """Names have types: what editors complete and checkers find, though namespaces load when they are first used."""
 
 import ast
+import importlib
 import importlib.util
 import subprocess
 import sys
@@ -72,6 +73,24 @@ def test_checkers_are_told_of_every_name_of_the_top_level():
         **dict.fromkeys(namespaces, "cornu"),
         **{name: f"cornu.{module}" for name, module in cornu._NAMES.items()},
     }
+
+
+@pytest.mark.parametrize("namespace", cornu._NAMESPACES)
+def test_editors_and_checkers_see_every_public_name(namespace):
+    """They read the source: a name that only running it makes is one that they neither complete nor know."""
+    module = importlib.import_module(f"cornu.{namespace}")
+    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+    blocks = [node.body for node in tree.body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+    seen = set()
+    for node in (*tree.body, *(node for block in blocks for node in block)):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            seen |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            seen.add(node.name)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            seen |= {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+    assert set(module.__all__) <= seen
 
 
 @needs("mypy")
