@@ -14,9 +14,10 @@ import cornu  # noqa: E402 - found only now
 
 project = "cornu"
 author = "the cornu authors"
+html_show_copyright = False
 version = release = cornu.__version__
 
-extensions = ["myst_nb", "sphinx_copybutton", "mathml", "notebooks", "reference"]
+extensions = ["myst_nb", "sphinx.ext.viewcode", "sphinx_copybutton", "mathml", "notebooks", "reference"]
 source_suffix = {".md": "myst-nb"}
 exclude_patterns = ["_build", "_ext", "requirements.txt"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "fieldlist", "attrs_inline"]

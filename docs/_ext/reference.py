@@ -129,15 +129,16 @@ def is_documented(name: str, member: object) -> bool:
     return not name.startswith("_") and inspect.isfunction(told) and bool(told.__doc__)
 
 
-def directive(kind: str, head: str, body: str, marks: str = ":::") -> str:
-    """An entry of the index with Markdown in it."""
-    return f"{marks}{{py:{kind}}} {head}\n\n{body}\n{marks}\n"
+def directive(kind: str, head: str, body: str, marks: str = ":::", module: str = "") -> str:
+    """An entry of the index with Markdown in it; that of a module links to its source."""
+    option = f":module: {module}\n" if module else ""
+    return f"{marks}{{py:{kind}}} {head}\n{option}\n{body}\n{marks}\n"
 
 
 def entry(path: str) -> str:
     """What the reference says of one object."""
     obj, name = look_up(path), path.rpartition(".")[2]
-    first = homes()[id(obj)]
+    first, module = homes()[id(obj)], f"cornu.{path.rpartition('.')[0]}"
     if callable(obj) and path != first:
         return directive(
             "class" if isinstance(obj, type) else "function",
@@ -149,7 +150,7 @@ def entry(path: str) -> str:
         text += f"\n\n**Difference from Keras:** {told}"
     if not isinstance(obj, type):
         kind = "function" if callable(obj) else "data"
-        return directive(kind, f"cornu.{path}{signature(obj) if callable(obj) else ''}", text)
+        return directive(kind, name + (signature(obj) if callable(obj) else ""), text, module=module)
     parts = [text]
     for member, value in methods(obj):
         if isinstance(value, property):
@@ -158,7 +159,7 @@ def entry(path: str) -> str:
             fixed = isinstance(value, staticmethod)
             function = value.__func__ if isinstance(value, (classmethod, staticmethod)) else value
             parts.append(directive("method", member + signature(function, bound=not fixed), markdown(function)))
-    return directive("class", f"cornu.{path}{signature(obj)}", "\n".join(parts), "::::")
+    return directive("class", name + signature(obj), "\n".join(parts), "::::", module)
 
 
 def page(title: str, module: str, names: list[str]) -> str:
