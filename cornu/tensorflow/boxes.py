@@ -70,7 +70,7 @@ def _overlaps(boxes: np.ndarray, one: int, others: list[int]) -> np.ndarray:
 
 
 def _upright(boxes: Tensor) -> np.ndarray:
-    """Boxes normalized such that the first corner is the upper left one."""
+    """Boxes with their corners swapped where needed, so that the first is the upper left one."""
     boxes = np.asarray(boxes, "float32")
     return np.concatenate([np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], 1)
 
@@ -214,7 +214,7 @@ class SampleDistortedBoundingBox(NamedTuple):
 
 
 def _drawn(numbers: np.ndarray, size: Tensor, boxes: Tensor, covered: float, ratios: Tensor, areas: Tensor) -> Tensor:
-    """A random crop, the first drawn that covers enough of a box; otherwise the whole image."""
+    """The first random crop that covers enough of a box; the whole image if none does."""
     height, width, *_ = sizes(size)
     boxes = np.asarray(boxes, "float32").reshape(-1, 4)
     part = (0, 0, height, width)

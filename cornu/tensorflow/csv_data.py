@@ -1,4 +1,4 @@
-"""`CsvDataset` and `make_csv_dataset`: lines of CSV files as datasets."""
+"""`CsvDataset` and `make_csv_dataset`: datasets of the lines of CSV files."""
 
 import csv
 import glob
@@ -181,12 +181,12 @@ def make_csv_dataset(
 
 
 def _given_defaults(given: list, columns: list[int]) -> list[np.ndarray]:
-    """Those of the columns that are wanted, out of one for each of these, or for each of a line."""
+    """The defaults of the selected columns, from a list with one for each of these or for every column."""
     return [_default(given[at]) for at in (columns if len(given) > len(columns) else range(len(columns)))]
 
 
 def _guessed_defaults(rows: list[Sequence[str]], count: int, na_value: str) -> list[np.ndarray]:
-    """What the fields of each of `count` columns look like."""
+    """The default of each of `count` columns, inferred from its fields."""
     return [_guessed([row[at] for row in rows], na_value) for at in range(count)]
 
 

@@ -1,4 +1,4 @@
-"""`tf.nn.ctc_loss` its decoders, and the edit distance, on top of `keras.ops`.
+"""`tf.nn.ctc_loss`, its decoders, and the edit distance, on top of `keras.ops`.
 
 Paper: Graves et al., "Connectionist Temporal Classification", 2006.
 """

@@ -92,7 +92,7 @@ def FixedLengthRecordDataset(  # noqa: N802 - TensorFlow's name
 
 
 def _rows_of_any_length(*rows: Any) -> Any:
-    """Rows as a ragged tensor; scalars as an array."""
+    """Arrays of different lengths as a ragged tensor; scalars as an array."""
     return RaggedTensor.of_rows([as_tensor(row) for row in rows]) if rows[0].ndim else np.stack(rows)
 
 

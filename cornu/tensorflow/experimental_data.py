@@ -56,7 +56,7 @@ def from_list(tensors: Sequence, name: str | None = None) -> Dataset:
 
 
 def at(dataset: Dataset, index: int) -> Nested:
-    """The element of a number."""
+    """The element at an index."""
     for element in dataset.skip(int(index)).take(1):
         return element
     raise IndexError(f"tf.data.experimental.at: {dataset!r} has no element {int(index)}.")

@@ -28,7 +28,7 @@ __all__ = ["function"]
 
 _log = logging.getLogger(__name__)
 
-MOST_KINDS = 32  # of arguments per function; further ones run uncompiled
+MOST_KINDS = 32  # kinds of arguments per function; further ones run uncompiled
 
 MOST_TRACES = 4  # of one function until it creates no more variables
 
@@ -94,7 +94,7 @@ class _Compiled:
         self._flowing = [_flows(leaf) for leaf in leaves]
         arrays = [leaf for leaf in leaves if _flows(leaf)]
         traces = 1
-        while self._trace(arrays):  # again, with the variables that it has created
+        while self._trace(arrays):  # again, with the variables that it has just created
             traces += 1
             if traces > MOST_TRACES:
                 raise NotImplementedError("it creates variables in every call.")
@@ -197,7 +197,7 @@ class Function:
         if key not in self._compiled:
             try:
                 self._compiled[key] = self._compile(leaves, treedef)
-            except MakesVariableError:  # this call makes it, and the next one is compiled
+            except MakesVariableError:  # this call creates it, and the next one is compiled
                 return self.python_function(*args, **kwargs)
         compiled = self._compiled[key]
         if compiled is None:

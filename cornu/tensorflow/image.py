@@ -33,7 +33,7 @@ class ResizeMethod:
 
 def _decode(contents: Tensor, channels: int = 0, dtype: object = "uint8") -> jax.Array:
     with _pillow.open(bytes_io.BytesIO(text(contents).item())) as picture:
-        is_deep = dtype == "uint16" and picture.mode.startswith("I")  # one channel of 16 bits
+        is_deep = dtype == "uint16" and picture.mode.startswith("I")  # one channel with 16 bits
         deep = np.asarray(picture).astype("uint16") if is_deep else None
         picture = of_eight_bits(_pillow, picture)
         mode = _MODES[channels] if channels else picture.mode if picture.mode in _MODES.values() else "RGB"
@@ -59,7 +59,7 @@ def _encoded(image: Tensor, **how: object) -> Text:
     if values.dtype != "uint16":
         values = values.astype("uint8")
     elif values.shape[-1] != 1:
-        raise ValueError(f"Pictures of 16 bits can only have one channel here. Received: shape {values.shape}.")
+        raise ValueError(f"Images of 16 bits per channel can only have one channel. Received: shape {values.shape}.")
     target = bytes_io.BytesIO()
     _pillow.fromarray(values[..., 0] if values.shape[-1] == 1 else values).save(target, **how)
     return text(target.getvalue())
@@ -144,7 +144,7 @@ def _resize_with_pad(
 ) -> jax.Array:
     image, size = jnp.asarray(image), np.array((int(target_height), int(target_width)))
     sides = np.array(image.shape[-3:-1])
-    exact = sides / (sides / size).max()  # no whole numbers: the padding before is what half of the rest rounds down to
+    exact = sides / (sides / size).max()  # for an odd remainder, the padding before is rounded down
     small = _resize(image, np.floor(exact).astype(int), method, False, antialias)
     return _pad_to_box(small, *np.floor((size - exact) / 2).astype(int).tolist(), *size.tolist())
 
@@ -244,7 +244,7 @@ def _transpose(image: Tensor) -> jax.Array:
 
 
 def _at_random(image: Tensor, seed: Tensor, change: Tensor, draw: Tensor) -> jax.Array:
-    """Each image of a batch changed with probability 0.5."""
+    """Applies a change to each image of a batch with probability 0.5."""
     image = jnp.asarray(image)
     chance = draw((*image.shape[:-3], 1, 1, 1), seed=seed)
     return jnp.where(chance < 0.5, change(image), image)

@@ -1,4 +1,4 @@
-"""`tensorflow.io`: files and what is in them."""
+"""`tensorflow.io`: reading, writing and decoding files."""
 
 import base64
 import csv
@@ -168,7 +168,7 @@ def serialize_tensor(tensor: object, name: str | None = None) -> Text:
 
 
 def _letter(kind: str) -> str:
-    """NumPy's letter for a kind of numbers, of whatever size."""
+    """NumPy's character for the kind of a dtype, regardless of its size."""
     return "O" if kind == "string" else jnp.dtype(kind).kind
 
 
@@ -205,7 +205,7 @@ def _remove(path: object) -> None:
 
 gfile = Namespace(
     "io.gfile",
-    get_registered_schemes=lambda: [""],  # files of this machine alone
+    get_registered_schemes=lambda: [""],  # only local files
     GFile=_File,
     Open=_File,
     copy=lambda src, dst, overwrite=False: shutil.copyfile(_path(src), _path(dst)),

@@ -162,13 +162,13 @@ def _logm(input: Tensor) -> jax.Array:
 
 
 def _tridiagonal(diagonals: Tensor, diagonals_format: str) -> tuple[jax.Array, ...]:
-    """The diagonals above, on and below, each with as many entries as rows, and as each row needs them."""
+    """The upper, main and lower diagonals, padded to one entry per row, in the row where each is used."""
     if diagonals_format == "matrix":
         matrix = jnp.asarray(diagonals)
         upper, main, lower = (jnp.diagonal(matrix, k, -2, -1) for k in (1, 0, -1))
     elif diagonals_format == "sequence":
         upper, main, lower = map(jnp.asarray, diagonals)
-        between = main.shape[-1] - 1  # as many as there are pairs of rows; one more may stand outside of the matrix
+        between = main.shape[-1] - 1  # one per pair of adjacent rows; an extra entry would lie outside the matrix
         upper, lower = upper[..., :between], lower[..., lower.shape[-1] - between :]
     else:
         compact = jnp.asarray(diagonals)

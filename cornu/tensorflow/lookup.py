@@ -22,7 +22,7 @@ __all__ = [
 
 
 def _plain(values: Tensor, dtype: Any = None) -> np.ndarray:
-    """Keys or values: bytes, or numbers of a dtype."""
+    """Keys or values as bytes or as numbers of a dtype."""
     return np.asarray(text(values)) if is_text(values) else np.asarray(values, dtype)
 
 

@@ -1,4 +1,4 @@
-"""`tensorflow.math`: functions of numbers, most of which are at the top of TensorFlow too."""
+"""`tensorflow.math`: mathematical functions, most of which also have a top-level name."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ def _mean(input_tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> ja
 
 
 def _same_type(function: Callable) -> Callable:
-    """A reduction whose result has the type of the numbers."""
+    """A reduction whose result has the dtype of its input."""
 
     def reduce(input_tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
         dtype = ops.dtype(input_tensor)
@@ -111,7 +111,7 @@ def _segment_mean(data: Tensor, segment_ids: object, num_segments: int | None = 
 
 
 def _segments(function: Callable, empty: Callable[[Any], Any] | None = None) -> Callable:
-    """A reduction of segments, with the value that `empty` gives for a type where there is no element: 0 by default."""
+    """A reduction of segments; an empty one gets the value that `empty` returns for the dtype, 0 by default."""
 
     def reduce(data: Tensor, segment_ids: Tensor, num_segments: int | None = None) -> jax.Array:
         data, ids = jnp.asarray(data), jnp.asarray(segment_ids)
@@ -140,7 +140,7 @@ def _unsorted_root(data: Tensor, segment_ids: Tensor, num_segments: int) -> jax.
 
 
 def _special(name: str) -> Callable:
-    """A function of `jax.scipy.special` that takes lists too."""
+    """A function of `jax.scipy.special` that also accepts lists."""
     function = getattr(jax_special, name)
     return lambda *args, **named: function(*map(jnp.asarray, (*args, *named.values())))
 

@@ -112,7 +112,7 @@ def _of_kind(kind: type, value: object) -> Any:
 
 
 class _Values(NamedTuple):
-    """Several values: how one is checked, all are written, and those of one field are read."""
+    """A repeated field: how one value is checked, all are written, and they are read back."""
 
     check: Callable[[Any], Any]
     pack: Callable[[int, list], bytes]
@@ -248,7 +248,7 @@ class Message:
     FIELDS: dict[str, tuple[int, Any]] = {}
 
     def __init__(self, **given: object):
-        self._given = set(given)  # also of those that are empty
+        self._given = set(given)  # including empty ones
         self._values: dict[str, Any] = {}
         for name, value in given.items():
             if name not in self.FIELDS:
@@ -261,7 +261,7 @@ class Message:
         return self._values.setdefault(name, self.FIELDS[name][1].made())
 
     def _filled(self) -> dict[str, Any]:
-        """The fields that were given, or that something was put into."""
+        """The fields that were given, or that something was added to."""
         return {
             name: self._values[name]
             for name in self.FIELDS
@@ -324,7 +324,7 @@ class Message:
 
 
 def _shown(name: str, value: Any) -> list[str]:
-    """The lines of a field, as protocol buffers are printed."""
+    """The lines of a field in the text format of protocol buffers."""
     if isinstance(value, Message):
         return [f"{name} {{", *(f"  {line}" for line in repr(value).splitlines()), "}"]
     if isinstance(value, dict):
@@ -336,7 +336,7 @@ def _shown(name: str, value: Any) -> list[str]:
 
 
 def _shortest(value: float) -> str:
-    """A number with as many digits as tell it from others of 32 bits; whole ones with all."""
+    """A number with the fewest digits that identify it among 32-bit floats; an integer with all its digits."""
     if isinstance(value, int):
         return str(value)
     return next(shown for digits in range(6, 10) if np.float32(shown := f"{value:.{digits}g}") == value or digits == 9)

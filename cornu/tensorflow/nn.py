@@ -17,7 +17,7 @@ from cornu.tensorflow.sparse import SparseTensor
 
 
 def _space(values: Tensor, rank: int, data_format: str | None) -> Tensor:
-    """A number for each spatial axis, from one, from as many, or from those of all axes."""
+    """One number per spatial axis, from a single number, a list of them, or a list for all axes."""
     if values is None or isinstance(values, int):
         return values or 1
     values = tuple(values)
@@ -31,7 +31,7 @@ def _first(data_format: str | None) -> str:
 
 
 def _padded(x: Tensor, padding: Any, data_format: str | None) -> tuple[Any, str]:
-    """The input, padded where the amounts are given, and the padding that remains."""
+    """The input, padded if the amounts are explicit, and the padding left to apply."""
     if isinstance(padding, str):
         return x, padding.lower()
     return ops.pad(x, padding), "valid"
@@ -69,7 +69,7 @@ def _conv_transpose(
 
 
 def _gradient_of_conv(input: Tensor, filters: Tensor, shape: Sequence[int], strides: object, padding: str) -> jax.Array:
-    """What comes of `input` on the way back through a convolution of a tensor of this shape, channels last."""
+    """The gradient of a convolution with respect to its image, of this shape, given the output gradient `input`."""
     input = jnp.asarray(input)
     start = jnp.zeros(sizes(shape), input.dtype)
     made, back = jax.vjp(lambda x: _conv(x, filters, strides, padding), start)
@@ -120,7 +120,7 @@ def _poisson_loss(targets: Tensor, log_input: Tensor, compute_full_loss: bool = 
 
 
 def _over_channels(ksize: Tensor, rank: int, data_format: str | None) -> bool:
-    """Whether a window goes over several channels, as one of TensorFlow may."""
+    """Whether a window spans several channels, which TensorFlow allows."""
     if isinstance(ksize, int) or len(ksize) != rank + 2:
         return False
     return ksize[1 if _first(data_format) == "channels_first" else -1] != 1
@@ -277,7 +277,7 @@ def _scaled_loss(regularization_loss: Tensor) -> jax.Array:
 def _dilation(
     input: Tensor, filters: Tensor, strides: Tensor, padding: str, data_format: str, dilations: Tensor
 ) -> jax.Array:
-    """The greatest of what is around each place, with what a filter adds there."""
+    """Grayscale dilation: the maximum of pixels plus filter elements under each place of the filter."""
     input, filters = jnp.asarray(input), jnp.asarray(filters)
     rows, columns, _ = filters.shape
     gaps = [1, *dilations[1:3], 1]
@@ -297,7 +297,7 @@ def _dilation(
 def _erosion(
     value: Tensor, filters: Tensor, strides: Tensor, padding: str, data_format: str, dilations: Tensor
 ) -> jax.Array:
-    """The least of what is around each place, with what a filter takes away there."""
+    """Grayscale erosion: the minimum of pixels minus filter elements under each place of the filter."""
     turned = jnp.asarray(filters)[::-1, ::-1]
     return -_dilation(-jnp.asarray(value), turned, strides, padding, data_format, dilations)
 

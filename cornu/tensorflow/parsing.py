@@ -219,7 +219,7 @@ RaggedFeature.UniformRowLength = UniformRowLength  # type: ignore[attr-defined]
 
 
 def _values(feature: Feature | None, key: str, dtype: str) -> list:
-    """The values of a list, which must be of the right kind; none where there is no list."""
+    """The values of a list, which must be of the right kind; an absent list has none."""
     if dtype not in _LISTS:
         raise InvalidArgumentError(f"Key: {key}. dtype must be float32, int64 or string. Received: {dtype}.")
     kind = None if feature is None else feature.WhichOneof("kind")
@@ -239,7 +239,7 @@ def _array(values: Tensor, dtype: str) -> np.ndarray:
 
 
 def _sparse_rows(ones: list[SparseTensor]) -> SparseTensor:
-    """Sparse tensors along a new first axis, as large as the largest."""
+    """Sparse tensors stacked along a new first axis, padded to the largest shape."""
     places = [np.insert(np.asarray(one.indices), 0, row, axis=1) for row, one in enumerate(ones)]
     most = np.max([np.asarray(one.dense_shape) for one in ones], 0)
     values = np.concatenate([np.asarray(one.values) for one in ones])
@@ -247,7 +247,7 @@ def _sparse_rows(ones: list[SparseTensor]) -> SparseTensor:
 
 
 def _shown(found: Tensor) -> Tensor:
-    """What was found, as scripts expect tensors."""
+    """The parsed values, as the tensors that scripts expect."""
     if isinstance(found, SparseTensor):
         return SparseTensor(*map(_shown, found))
     if isinstance(found, RaggedTensor):
@@ -266,7 +266,7 @@ def _read(kind: Any, serialized: bytes) -> Tensor:
 
 
 def _ordered(features: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Features as they are given back: sparse ones, dense ones, ragged ones, each by name."""
+    """Features in the order of the result: sparse, dense, then ragged ones, each sorted by name."""
     kinds = [(VarLenFeature, SparseFeature), (FixedLenFeature, FixedLenSequenceFeature), (RaggedFeature,)]
     features = features or {}
     found = {key: features[key] for kind in kinds for key in sorted(features) if isinstance(features[key], kind)}
@@ -314,7 +314,7 @@ def parse_single_example(
 
 
 def _steps(each: Any, lists: Mapping[str, Any], key: str) -> Tensor:
-    """The tensor of a list of lists."""
+    """A list of lists as a tensor."""
     if key not in lists and not getattr(each, "allow_missing", True):
         raise InvalidArgumentError(f"Feature list {key!r} is required but could not be found.")
     steps = [{key: step} for step in lists[key].feature] if key in lists else []

@@ -1,7 +1,8 @@
-"""What a tape recorded, as a program that runs again on other values, and is compiled once it comes again and again.
+"""What a tape recorded, as a program that can run again on other values, and is compiled if it recurs.
 
-A loop without `tf.function` records the same operations in every round. The program has places for values instead of
-the values, so two rounds are known to be alike, and from the third on one compiled function computes the gradient.
+A training loop without `tf.function` records the same operations in every iteration. The program has slots for values
+instead of the values, so that equal iterations compare equal, and from the third on one compiled function computes the
+gradient.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -11,8 +12,8 @@ import jax
 
 from cornu.kernels import xla
 
-MOST_KNOWN = 64  # programs that are remembered
-_ROUNDS = 2  # in which a program runs operation by operation, before it is compiled
+MOST_KNOWN = 64  # programs remembered
+_ROUNDS = 2  # times that a program runs operation by operation before it is compiled
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ _compiled: dict[Hashable, Callable] = {}
 
 
 def _known(key: Hashable, pull: Callable, compute: Callable) -> Callable:
-    """`compute`, compiled if it has been asked for before."""
+    """`compute`, compiled if it was requested before."""
     whole = key, pull
     if whole in _compiled:
         return _compiled[whole]

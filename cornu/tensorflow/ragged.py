@@ -368,8 +368,8 @@ class RaggedTensor(Special, Sequence):
             return RaggedTensor.of_rows([self[at] for at in places])
         at = _range(len(self))[int(index)]
         row = slice(int(self._splits[at]), int(self._splits[at + 1]))
-        if isinstance(self.values, jax.Array) and self.values.dtype.kind != "f":  # of numbers without gradients
-            return jnp.asarray(np.asarray(self.values)[row])  # JAX would compile for each length
+        if isinstance(self.values, jax.Array) and self.values.dtype.kind != "f":  # for dtypes without gradients
+            return jnp.asarray(np.asarray(self.values)[row])  # JAX would compile once for each length
         return self.values[row]
 
     def _without_ellipsis(self, index: tuple) -> tuple:
@@ -401,7 +401,7 @@ class RaggedTensor(Special, Sequence):
         return self.with_flat_values(function(**values))
 
     def _flat(self, value: Tensor) -> Tensor:
-        """An argument beside the elements of this one."""
+        """Another argument, aligned with the elements of this tensor."""
         if isinstance(value, RaggedTensor):
             pairs = zip(self.nested_row_splits, value.nested_row_splits, strict=True)
             if not all(np.array_equal(*pair) for pair in pairs):
@@ -416,7 +416,7 @@ class RaggedTensor(Special, Sequence):
 
 
 def _merged(tensor: Tensor, inner: int) -> Tensor:
-    """A tensor whose axes from the first to another are one."""
+    """A tensor with the axes from the first to another merged."""
     if isinstance(tensor, RaggedTensor):
         return tensor.merge_dims(0, inner)
     return tensor.reshape(-1, *tensor.shape[inner + 1 :])
@@ -555,7 +555,7 @@ def stack(values: Sequence, axis: int = 0, name: str | None = None) -> Tensor:
 
 
 def _joined(values: Sequence, axis: int) -> Tensor:
-    """Tensors of one shape along a new axis."""
+    """Tensors of one shape, stacked along a new axis."""
     return text(np.stack(list(map(np.asarray, values)), axis)) if is_text(values[0]) else jnp.stack(values, axis)
 
 
@@ -564,7 +564,7 @@ def _looked_up(params: Tensor, ids: Tensor, **more: Tensor) -> RaggedTensor:
 
 
 def _tile(input: RaggedTensor, multiples: Tensor) -> RaggedTensor:
-    """A ragged tensor again and again along each of its axes."""
+    """A ragged tensor repeated along each of its axes."""
     outer, *inner = np.asarray(multiples).tolist()
     rows = [
         _tile(row, inner) if isinstance(row, RaggedTensor) else _tensor(np.tile(np.asarray(row), inner))
@@ -654,7 +654,7 @@ def constant(
 
 
 def _depth(value: Tensor) -> int:
-    """How deep lists are nested; their elements must be at one depth."""
+    """How deeply lists are nested; all elements must be at the same depth."""
     if not isinstance(value, (list, tuple)):
         return np.ndim(value)
     depths = {_depth(each) for each in value if not (isinstance(each, (list, tuple)) and len(each) == 0)}

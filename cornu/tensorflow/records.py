@@ -1,10 +1,10 @@
-"""TFRecord files:  `tf.io.TFRecordWriter` and `tf.data.TFRecordDataset`.
+"""TFRecord files: `tf.io.TFRecordWriter` and `tf.data.TFRecordDataset`.
 
     length (8 bytes) | its checksum (4) | record | its checksum (4)
 
-A checksum is a CRC-32C, turned by 15 bits, and a constant added. A long record's is reckoned for stretches of it side
-by side, by NumPy: the checksum of a text is the exclusive or of those of its parts, each moved on by the bytes that
-come after it.
+A checksum is a CRC-32C, rotated by 15 bits, plus a constant. That of a long record is computed in NumPy for many blocks
+at once: a CRC is the exclusive or of the CRCs of the parts, each advanced over the zero bytes that stand for what
+follows it.
 
 Sources: https://www.tensorflow.org/tutorials/load_data/tfrecord; Castagnoli et al., "Optimization of cyclic redundancy
 codes", IEEE Transactions on Communications, 1993.
@@ -24,9 +24,9 @@ import numpy as np
 from cornu.tensorflow.errors import DataLossError
 from cornu.tensorflow.texts import text
 
-_POLYNOMIAL = 0x82F63B78  # Castagnoli's, its bits in reverse order
-_STRETCH = 128  # bytes that are gone through one after another
-_LONG = 16 * _STRETCH  # bytes from which on stretches pay
+_POLYNOMIAL = 0x82F63B78  # Castagnoli's, with its bits reversed
+_STRETCH = 128  # bytes processed one after another
+_LONG = 16 * _STRETCH  # bytes from which blocks pay off
 
 
 # ---------------------------------------------------------------- checksums
@@ -34,7 +34,7 @@ _LONG = 16 * _STRETCH  # bytes from which on stretches pay
 
 @cache
 def _table() -> np.ndarray:
-    """What eight zero bits make of each byte at the low end."""
+    """The remainder of each byte after eight zero bits."""
     rest = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         rest = np.where(rest & 1, rest >> 1 ^ np.uint32(_POLYNOMIAL), rest >> 1)
@@ -48,7 +48,7 @@ def _plain_table() -> list[int]:
 
 @cache
 def _moved_on(exponent: int) -> np.ndarray:
-    """What 2**exponent zero bytes make of each byte of a rest, shape (4, 256)."""
+    """The remainder of each byte of a remainder after 2**exponent zero bytes, shape (4, 256)."""
     if exponent == 0:
         low, others = _table(), np.arange(256, dtype=np.uint32)
         return np.stack([low, others, others << 8, others << 16])
@@ -57,7 +57,7 @@ def _moved_on(exponent: int) -> np.ndarray:
 
 
 def _past(table: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """The rests after the zero bytes of a table."""
+    """The remainders, advanced over the zero bytes of a table."""
     return table[0][rest & 255] ^ table[1][rest >> 8 & 255] ^ table[2][rest >> 16 & 255] ^ table[3][rest >> 24]
 
 
@@ -75,7 +75,7 @@ def _of_stretches(data: bytes) -> int:
     count = _power_of_two(-(-len(data) // _STRETCH))
     steps = _power_of_two(-(-len(data) // count))
     whole = np.zeros(count * steps, np.uint8)
-    start = whole.size - len(data)  # zeros before the first bit change nothing
+    start = whole.size - len(data)  # leading zeros change nothing
     whole[start:] = np.frombuffer(data, np.uint8)
     whole[start : start + 4] ^= 0xFF
     table, rest = _table(), np.zeros(count, np.uint32)
@@ -89,7 +89,7 @@ def _of_stretches(data: bytes) -> int:
 
 
 def _power_of_two(number: int) -> int:
-    """The lowest one that is not below a number."""
+    """The smallest power of two that is at least a number."""
     return 1 << (number - 1).bit_length()
 
 
@@ -187,13 +187,13 @@ class TFRecordWriter:
 
 
 class _Unpressed:
-    """The bytes of a file that zlib has compressed, a piece at a time."""
+    """A file compressed by zlib, decompressed piece by piece."""
 
     def __init__(self, file: BinaryIO):
         self._file, self._press, self._left = file, zlib.decompressobj(), b""
 
     def read(self, size: int) -> bytes:
-        """So many bytes, or those that are left."""
+        """This many bytes, or those that remain."""
         while len(self._left) < size and (piece := self._file.read(1 << 16)):
             self._left += self._press.decompress(piece)
         found, self._left = self._left[:size], self._left[size:]
@@ -203,11 +203,11 @@ class _Unpressed:
 _OPENED: dict[str, Callable[[BinaryIO], Any]] = {
     "": lambda file: file, "GZIP": lambda file: gzip.GzipFile(fileobj=file), "ZLIB": _Unpressed,
 }  # fmt: skip
-_PIECE = 1 << 20  # bytes read at a time: a length in a file does not justify taking memory for it
+_PIECE = 1 << 20  # bytes read at a time: memory is never allocated on the word of a length in a file
 
 
 def _exactly(file: Any, size: int) -> bytes:
-    """So many bytes, or those that are left."""
+    """This many bytes, or those that remain."""
     found = []
     while size > 0 and (piece := file.read(min(size, _PIECE))):
         found.append(piece)

@@ -1,4 +1,4 @@
-"""Names missing from the TensorFlow substitute, and what to use instead."""
+"""Names that the stand-in for TensorFlow lacks, and what to use instead."""
 
 _SESSIONS = "Graphs and sessions are TensorFlow 1's; call the functions directly, and compile with tf.function."
 _EXPORT = "Save with model.save(path), export with model.export(path), read with keras.models.load_model(path)."

@@ -78,7 +78,7 @@ def _renamed(name: str, function: Callable, words: list[str]) -> Callable:
     return served
 
 
-_NUMBERS = (float, np.generic, np.ndarray, jax.Array)  # in shapes; else they hold ints, None, and JAX's unknown sizes
+_NUMBERS = (float, np.generic, np.ndarray, jax.Array)  # in shapes, besides ints, None and JAX's symbolic sizes
 
 
 def sizes(shape: object) -> tuple:
@@ -118,7 +118,7 @@ def refuse(name: str, known: Mapping[str, object] | None = None) -> NoReturn:
 
 
 def _is_ours(name: str, value: object) -> bool:
-    """Whether a name in a module is public, and not one that the module itself imports."""
+    """Whether a name in a module is public and defined there, not imported."""
     place = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", "")
     return not name.startswith("_") and str(place).startswith(("cornu.ops", "cornu.tensorflow", "tensorflow"))
 

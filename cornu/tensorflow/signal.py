@@ -157,7 +157,7 @@ def mfccs_from_log_mel_spectrograms(log_mel_spectrograms: Tensor, name: str | No
 
 
 def _transform(function: Callable, axes: int, given: str) -> Callable:
-    """One of JAX's Fourier transforms with TensorFlow's arguments: lists are taken, lengths come in a list."""
+    """One of JAX's Fourier transforms with TensorFlow's arguments: lists are accepted, lengths come in a list."""
 
     def transform(input: Tensor, fft_length: object = None, name: str | None = None) -> jax.Array:
         lengths = None if fft_length is None else tuple(sizes(fft_length))
@@ -196,7 +196,7 @@ class Sound(NamedTuple):
 def _decode_wav(
     contents: Tensor, desired_channels: int = -1, desired_samples: int = -1, name: str | None = None
 ) -> Sound:
-    """The sound in the bytes of a WAV file of 16 bits."""
+    """The samples in the bytes of a 16-bit WAV file."""
     with wave.open(bytes_io.BytesIO(text(contents).item())) as file:
         if file.getsampwidth() != 2:
             raise ValueError(
@@ -211,7 +211,7 @@ def _decode_wav(
 
 
 def _encode_wav(audio: Tensor, sample_rate: Tensor, name: str | None = None) -> Text:
-    """Samples from -1 to 1, shape (samples, channels), as the bytes of a WAV file of 16 bits."""
+    """Samples from -1 to 1, shape (samples, channels), as the bytes of a 16-bit WAV file."""
     samples = np.asarray(audio)
     target = bytes_io.BytesIO()
     with wave.open(target, "wb") as file:

@@ -66,7 +66,7 @@ class PhysicalDevice(NamedTuple):
 
 
 def _devices(device_type: str | None = None) -> list[PhysicalDevice]:
-    """The processors, with everything except CPUs reported as GPUs, as scripts expect."""
+    """JAX's devices, all but CPUs reported as GPUs, as scripts expect."""
     kinds = ["CPU", *("GPU" for device in jax.devices() if device.platform != "cpu")]
     named = [PhysicalDevice(f"/physical_device:{kind}:{kinds[:at].count(kind)}", kind) for at, kind in enumerate(kinds)]
     return [device for device in named if device_type in (None, device.device_type)]
@@ -200,7 +200,7 @@ logging = Namespace(
 )  # fmt: skip
 autograph = Namespace(
     "autograph",
-    to_code=lambda entity, *how, **more: inspect.getsource(entity),  # nothing is rewritten here
+    to_code=lambda entity, *how, **more: inspect.getsource(entity),  # there is no AutoGraph to switch off
     set_verbosity=nothing,
     experimental=Namespace("autograph.experimental", do_not_convert=lambda func=None, *args: func or (lambda f: f)),
 )
@@ -483,7 +483,7 @@ class Session:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Nothing was begun."""
+        """Nothing to undo."""
 
     close = nothing
 

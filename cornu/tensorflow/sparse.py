@@ -71,14 +71,14 @@ class SparseTensor(_Parts):
 
 
 def _tensor(value: Tensor, dtype: Tensor = None) -> Tensor:
-    """A tensor of a list; anything else stays, as the specs and numbers of a dataset's elements do."""
+    """A list as a tensor; anything else unchanged, such as the specs and numbers of a dataset's elements."""
     if not isinstance(value, (list, tuple)):
         return value
     return text(value) if is_text(value) else jnp.asarray(value, dtype)
 
 
 def _at(sparse: SparseTensor) -> tuple:
-    """The places of the values, as arrays are indexed."""
+    """The indices of the values, as an index into an array."""
     return tuple(np.asarray(sparse.indices).reshape(-1, len(sparse.shape)).T)
 
 
@@ -152,7 +152,7 @@ def concat(
     dense = [np.asarray(to_dense(each)) for each in sp_inputs]
     if expand_nonconcat_dims:
         most = np.max([each.shape for each in dense], 0)
-        most[axis] = 0  # this one does not grow
+        most[axis] = 0  # the axis of concatenation is not padded
         dense = [np.pad(each, [(0, max(0, m - n)) for n, m in zip(each.shape, most, strict=True)]) for each in dense]
     return from_dense(np.concatenate(dense, axis))
 

@@ -1,4 +1,4 @@
-"""`tensorflow.strings`: functions of text."""
+"""`tensorflow.strings`: functions for text."""
 
 import re
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def _numbers(function: Callable[[bytes], object], input: Tensor, dtype: str) -> 
 
 
 def _rows(function: Callable[[bytes], list], input: Tensor, made: Callable[[list], Any] | None = None) -> Tensor:
-    """The pieces of one text, or a ragged tensor of those of several."""
+    """The pieces of one string, or a ragged tensor for several."""
     source, made = np.asarray(text(input)), made or text
     if source.ndim == 0:
         return made(function(source.item()))
@@ -55,7 +55,7 @@ _CLASSES = {
 
 
 def _pattern(pattern: Tensor) -> re.Pattern[str]:
-    """A regular expression of RE2, which also has POSIX's classes of characters, and knows ASCII's words alone."""
+    """An RE2 regular expression in Python's terms: RE2 has POSIX character classes, and its words are ASCII."""
     written = _decoded(_bytes(pattern))
     for name, characters in _CLASSES.items():
         written = written.replace(name, characters)
@@ -63,7 +63,7 @@ def _pattern(pattern: Tensor) -> re.Pattern[str]:
 
 
 def _decoded(item: bytes) -> str:
-    """UTF-8 as characters; bytes that are none stay, as surrogates."""
+    """UTF-8 as characters; invalid bytes are kept as surrogates."""
     return item.decode("utf-8", "surrogateescape")
 
 
@@ -212,7 +212,7 @@ def _transcoded(
 
 
 def _offsets(item: bytes, encoding: str, errors: str) -> list[int]:
-    """Where each character begins."""
+    """The byte offset of each character."""
     sizes = [len(each.encode(encoding, "replace")) for each in item.decode(encoding, errors)]
     return np.cumsum([0, *sizes])[:-1].tolist()
 

@@ -19,7 +19,7 @@ from cornu.tensorflow.texts import text as as_text
 
 __all__ = ["SummaryWriter", "create_file_writer", "create_noop_writer", "histogram", "image", "scalar", "text"]
 
-_writers: list["SummaryWriter"] = []  # the scopes that are open, the innermost last
+_writers: list["SummaryWriter"] = []  # the open scopes, the innermost last
 _step: list[Tensor] = [None]
 _records = [True]
 
@@ -88,7 +88,7 @@ def create_noop_writer() -> SummaryWriter:
 
 
 def _written(kind: str, name: str, data: Tensor, step: Tensor, *more: int) -> bool:
-    """Write a value; out of a compiled function, when it runs."""
+    """Write a value; in a compiled function, each time that it runs."""
     if not _writers or not _records[0]:
         return False
     step = _step[0] if step is None else step
@@ -146,7 +146,7 @@ def flush(writer: SummaryWriter | None = None, name: str | None = None) -> None:
         each.flush()
 
 
-audio = graph = trace_export = trace_off = trace_on = nothing  # of which TensorBoard's files here hold nothing
+audio = graph = trace_export = trace_off = trace_on = nothing  # which the files written here do not contain
 experimental = Namespace(
     "summary.experimental", get_step=lambda: _step[0], set_step=lambda step: _step.__setitem__(0, step)
 )

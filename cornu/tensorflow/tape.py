@@ -1,10 +1,9 @@
 """`GradientTape`: gradients of computations recorded while a tape was active.
 
-JAX runs every operation in the trace of the moment. A tape puts a trace of its own there, which runs the operation in
-the trace before it, hands the same values through, and notes what came of what. A gradient is JAX's own, of a function
-that goes through these notes again, from the sources to the targets. So a tape works on plain values, where a compiled
-model is one operation, and in functions that are being compiled, where the compiler sees that what is computed again
-was there before.
+JAX runs every operation in the current trace. A tape installs a trace of its own, which runs the operation in the
+previous one, returns the same values, and records inputs and outputs. A gradient is JAX's own, of a function that
+replays the record from the sources to the targets. So a tape works on concrete values, where a compiled model is one
+operation, and in functions that are being compiled, where the compiler merges what is computed twice.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -30,7 +29,7 @@ __all__ = ["GradientTape"]
 
 
 class _Variables:
-    """The variables there are, by identity, since `==` compares their values."""
+    """The existing variables, by identity, since `==` compares their values."""
 
     def __init__(self) -> None:
         self._references: dict[int, ref] = {}
@@ -86,7 +85,7 @@ class _Recorder(Trace):
         return self._custom(primitive, (function, forward, backward), args, how)
 
     def _custom(self, primitive: Any, functions: tuple, args: Sequence, params: dict) -> Nested:
-        """An operation with functions in it, which JAX calls once, unless their notes of the last call are erased."""
+        """An operation that contains functions; JAX calls these once only, unless their stored results are reset."""
 
         def run(*values: Tensor) -> Tensor:
             for function in functions:
@@ -101,14 +100,14 @@ class _Recorder(Trace):
         self, primitive: Any, args: Sequence, run: Callable, first: Callable, parts: Callable | None = None,
         key: Hashable = None,
     ) -> Tensor:  # fmt: skip
-        """What `first` gives, noted as what `run` gives again."""
+        """The result of `first`, recorded as one that `run` computes again."""
         with set_current_trace(self.below):
             outputs = first(*args)
             several = primitive.multiple_results
             made = tuple(outputs) if several else (outputs,)
             if any(output is value for output in made for value in args):
-                made = tuple(jnp.array(output, copy=True) for output in made)  # to be told from the input
-        if primitive.name == "stop_gradient":  # from here on a constant
+                made = tuple(jnp.array(output, copy=True) for output in made)  # so that it is distinct from the input
+        if primitive.name == "stop_gradient":  # a constant from here on
             return made[0]
         step = Step(run if several else lambda *values: (run(*values),), tuple(args), made, parts, key)
         for tape in self.tapes:
@@ -120,7 +119,7 @@ _kept = local()
 
 
 def _recorder(below: Trace) -> _Recorder:
-    """What records over a trace. Over JAX's own for plain values it is kept, since JAX remembers calls by traces."""
+    """The recorder over a trace; that over JAX's eager trace is kept, since JAX caches calls by trace."""
     if not _is_plain(below):
         return _Recorder(below)
     if not hasattr(_kept, "recorder"):
@@ -129,13 +128,13 @@ def _recorder(below: Trace) -> _Recorder:
 
 
 def _is_plain(trace: Trace) -> bool:
-    """Whether operations run at once, with tapes open or without."""
+    """Whether operations run eagerly, with or without open tapes."""
     below = trace.below if isinstance(trace, _Recorder) else trace
     return type(below).__name__ == "EvalTrace"
 
 
 def _current() -> Trace:
-    """The trace of the moment."""
+    """The current trace."""
     with take_current_trace() as found:
         pass
     return found
@@ -243,7 +242,7 @@ class GradientTape:
         return at in self._watched or (self._by_itself and variable.trainable)
 
     def _values_of(self, source: object) -> list:
-        """The arrays that a source was while the tape was open; none for a variable that nobody watched."""
+        """The arrays that a source held while the tape was open; none for a variable that was not watched."""
         if isinstance(source, jax.Array):
             return [source]
         if not isinstance(source, Variable):
@@ -306,9 +305,9 @@ class GradientTape:
         return self._pulled([_as_array(target)], [source], _batch_jacobian)[0]
 
     def _pulled(self, targets: list, sources: list, pull: Callable, weights: list | None = None) -> list:
-        """What `pull(targets, back, weights)` gives for each source, None where no target comes from it.
+        """The result of `pull(targets, back, weights)` for each source; None if no target depends on it.
 
-        `back` takes a weight for each element of the targets, and gives gradients.
+        `back` maps a weight for each element of the targets to gradients.
         """
         self._check_use()
         self._hold([source for source in sources if isinstance(source, Variable)])
@@ -341,7 +340,7 @@ class GradientTape:
             self._close()
 
     def _part(self, sources: set[int]) -> None:
-        """Take steps of which one output among several is a source apart: others may come of it inside."""
+        """Split steps that have a source among several outputs: others may depend on it inside the step."""
         steps: list[Step] = []
         for step in self._steps:
             wanted = step.parts is not None and len(step.outputs) > 1
@@ -350,7 +349,7 @@ class GradientTape:
         self._steps = steps
 
     def _between(self, starts: set[int], ends: set[int]) -> list[Step]:
-        """The steps that lead from certain arrays to certain others, of those that come of what is watched."""
+        """The steps between certain arrays and certain others that depend on anything watched."""
         roots = {at for at, (_, variable) in self._held.items() if self._is_watched(variable, at)} | set(self._watched)
         needed, found = set(ends), []
         for step in reversed(_after(starts, _after(roots, self._steps))):
@@ -361,7 +360,7 @@ class GradientTape:
 
 
 def _after(starts: set[int], steps: list[Step]) -> list[Step]:
-    """The steps that come of certain arrays."""
+    """The steps that depend on certain arrays."""
     reached, found = set(starts), []
     for step in steps:
         if any(id(value) in reached for value in step.inputs):
@@ -371,7 +370,7 @@ def _after(starts: set[int], steps: list[Step]) -> list[Step]:
 
 
 def _in_parts(step: Step) -> list[Step]:
-    """The smaller steps that a step consists of, and that give its own outputs."""
+    """The smaller steps that a step consists of, ending in its own outputs."""
     with GradientTape() as tape:
         found = step.parts(*step.inputs) if step.parts else ()
     own: dict[int, Any] = {}
@@ -425,7 +424,7 @@ def _weights_of(target: object, weights: object) -> list:
 
 
 def _weights(output: jax.Array, weight: object) -> jax.Array:
-    """What the elements of a target count; by default all the same."""
+    """The weights of a target's elements, equal by default."""
     if weight is None:
         return jnp.ones_like(output)
     return jnp.broadcast_to(jnp.asarray(weight, output.dtype), output.shape)

@@ -164,7 +164,7 @@ def _reshape(tensor: Tensor, shape: Tensor) -> Text | jax.Array:
 
 
 def _known(shape: tuple, given: tuple) -> tuple:
-    """A shape with one size to work out, where another one is that of the batch, which nobody knows."""
+    """A shape whose -1 is resolved although another size, that of the batch, is unknown."""
     if None not in shape or -1 not in shape:
         return shape
     rest = math.prod(n for n in given if n is not None) // math.prod(n for n in shape if n not in (None, -1))
@@ -490,7 +490,7 @@ TABLE = functions(
 
 
 def _moving_text(function: Callable) -> Callable:
-    """A function that moves elements, of text as well: it moves their places, and 0 is the place of no text."""
+    """A function that rearranges elements, extended to text: it rearranges their positions, where 0 means no text."""
 
     @functools.wraps(function)
     def moved(*args: Tensor, **kwargs: Tensor) -> Tensor:
@@ -581,7 +581,7 @@ def map_fn(fn: Callable, elems: Tensor, *ignored: object, **kwargs: object) -> N
     leaves = tree.flatten(elems)
     count = len(leaves[0])
     found = [fn(tree.pack_sequence_as(elems, [leaf[i] for leaf in leaves])) for i in range(count)]
-    of_rows = getattr(elems, "of_rows", _stack)  # of a ragged tensor, whose rows differ in length
+    of_rows = getattr(elems, "of_rows", _stack)  # of a ragged tensor, whose rows have different lengths
     return tree.map_structure(lambda *each: of_rows(each) if np.ndim(each[0]) else _stack(each), *found)
 
 
@@ -727,8 +727,8 @@ def py_function(func: Callable, inp: Sequence, Tout: object, name: str | None = 
 def _on_host(func: Callable, inp: Sequence, types: Any) -> Nested:
     if not all(map(is_concrete, inp)):
         raise NotImplementedError(
-            "tf.py_function and tf.numpy_function cannot be compiled. Take them out of the tf.function, or the "
-            "decorator off."
+            "tf.py_function and tf.numpy_function cannot be compiled. Move them out of the tf.function, or "
+            "remove the decorator."
         )
     found = func(*inp)
     several = isinstance(types, (list, tuple))

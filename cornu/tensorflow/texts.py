@@ -1,4 +1,4 @@
-"""Text as TensorFlow has it in its tensors: NumPy arrays of bytes."""
+"""Text as in TensorFlow's tensors: NumPy arrays of bytes."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""`tensorflow.train`: checkpoints of models, optimizers and variables, one file of NumPy's each."""
+"""`tensorflow.train`: checkpoints of models, optimizers and variables, each one a single NumPy file."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ __all__ = [
     "checkpoints_iterator", "get_checkpoint_state", "latest_checkpoint", "list_variables", "load_variable",
 ]  # fmt: skip
 
-_LATEST = "checkpoint"  # the file in a folder of checkpoints that names the latest
+_LATEST = "checkpoint"  # the file in a folder of checkpoints that names the latest one
 
 
 class Restored:

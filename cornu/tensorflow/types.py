@@ -1,7 +1,7 @@
-"""TensorFlow's types: numbers, shapes, tensors and variables.
+"""TensorFlow's types: dtypes, shapes, tensors and variables.
 
-A tensor is JAX's array. While the stand-in is served, arrays have the methods that scripts know from TensorFlow, by
-attributes of JAX's class.
+A tensor is a JAX array. While the stand-in is served, the class of JAX's arrays also has the methods that scripts know
+from TensorFlow.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -25,11 +25,11 @@ __all__ = [
     "Variable", "as_dtype", "is_tensor", "rank", "shape", "shape_n", "size",
 ]  # fmt: skip
 
-# ---------------------------------------------------------------- types of numbers
+# ---------------------------------------------------------------- dtypes
 
 
 class DType(str):
-    """A type of numbers: its name, as everything here takes it."""
+    """A dtype, which is its name."""
 
     __slots__ = ()
 
@@ -40,7 +40,7 @@ class DType(str):
 
     @property
     def as_numpy_dtype(self) -> Any:
-        """NumPy's class for it."""
+        """The corresponding NumPy class."""
         return object if self == "string" else jax.numpy.dtype(self).type
 
     @property
@@ -60,7 +60,7 @@ class DType(str):
 
     @property
     def real_dtype(self) -> "DType":
-        """The type of the parts of complex numbers; the type itself of others."""
+        """The dtype of the parts of a complex number; for other dtypes, the dtype itself."""
         return DType("float32") if self.is_complex else self
 
     def is_compatible_with(self, other: object) -> bool:
@@ -83,7 +83,7 @@ class DType(str):
 
 
 def as_dtype(type_value: object) -> DType:
-    """The type of numbers of a name, a class or a dtype of NumPy's."""
+    """The dtype for a name, a Python or NumPy class, or a NumPy dtype."""
     return DType(dtypes.standardize_dtype(type_value))
 
 
@@ -118,7 +118,7 @@ class TensorShape(tuple):
         return list(self)
 
     def concatenate(self, other: Iterable) -> "TensorShape":
-        """This shape with another behind it."""
+        """This shape followed by another."""
         return TensorShape((*self, *sizes(other)))
 
     def is_compatible_with(self, other: Iterable) -> bool:
@@ -134,7 +134,7 @@ class TensorShape(tuple):
             raise ValueError(f"TensorShape: the shapes {self} and {TensorShape(other)} do not fit.")
 
     def merge_with(self, other: Iterable) -> "TensorShape":
-        """What is known from both."""
+        """The sizes known from either shape."""
         self.assert_is_compatible_with(other)
         return TensorShape([m if n is None else n for n, m in zip(self, sizes(other), strict=True)])
 
@@ -203,7 +203,7 @@ class TensorShape(tuple):
 
 
 def _shape_of_sizes(sizes: tuple) -> TensorShape:
-    """A shape of sizes that are known to be numbers."""
+    """A shape of sizes that need no conversion."""
     return tuple.__new__(TensorShape, sizes)
 
 
@@ -232,7 +232,7 @@ class TensorSpec:
         return cls(tensor.shape, tensor.dtype, name)
 
     def is_compatible_with(self, tensor: Any) -> bool:
-        """Whether a tensor, or what another of these describes, fits."""
+        """Whether a tensor, or one described by another spec, matches."""
         fits = self.shape is None or self.shape.is_compatible_with(tensor.shape)
         return fits and self.dtype == as_dtype(tensor.dtype)
 
@@ -333,14 +333,14 @@ def is_tensor(x: object) -> bool:
 
 
 def _numpy(array: jax.Array) -> np.ndarray:
-    """A copy of a tensor's numbers: an array of NumPy's, or one of its numbers where there are no axes."""
+    """A copy of a tensor's values: a NumPy array, or a NumPy scalar if it has no axes."""
     return np.array(array)[()]
 
 
 def _no_numpy(tracer: Any) -> Any:
     raise NotImplementedError(
-        f"numpy() was called on a tensor of shape {tracer.shape} in a function that is being compiled, where it has no "
-        "values yet. Take the call out of the tf.function, or the decorator off; in fit, compile with run_eagerly=True."
+        f"numpy() was called on a tensor of shape {tracer.shape} in a function that is being compiled, where it has "
+        "no values yet. Move the call out of the tf.function or remove the decorator; in fit, use run_eagerly=True."
     )
 
 
@@ -384,7 +384,7 @@ def _shape(value: Any) -> TensorShape:
 
 
 def _with_lists(operator: Callable) -> Callable:
-    """An operator that takes lists and tuples of numbers too."""
+    """An operator that also accepts lists and tuples of numbers."""
 
     def operate(tensor: object, other: object) -> Any:
         return operator(tensor, jax.numpy.asarray(other) if isinstance(other, (list, tuple)) else other)
@@ -396,11 +396,11 @@ OPERATORS = (
     "add", "and", "eq", "floordiv", "ge", "gt", "le", "lt", "matmul", "mod", "mul", "ne", "or", "pow", "radd", "rand",
     "rfloordiv", "rmatmul", "rmod", "rmul", "ror", "rpow", "rsub", "rtruediv", "sub", "truediv",
 )  # fmt: skip
-_OF_SHAPES = {np.shape, np.ndim, np.size}  # which need no values
+_OF_SHAPES = {np.shape, np.ndim, np.size}  # these need no values
 
 
 def _array_function(self: object, function: Callable, types: object, args: tuple, kwargs: dict) -> object:
-    """What a function of NumPy's gives for tensors, which it takes as its own arrays, as it does TensorFlow's."""
+    """The result of a NumPy function for tensors, which it treats as NumPy arrays, as it does TensorFlow's."""
     if function not in _OF_SHAPES:
         args, kwargs = jax.tree.map(_own_array, (args, kwargs))
     return function._implementation(*args, **kwargs)  # type: ignore[attr-defined]
@@ -426,7 +426,7 @@ def _mask_of(tracer: Tensor) -> jax.Array:
 
 
 def _drop_mask(tracer: Tensor) -> None:
-    """`del logits._keras_mask`, by which scripts have a loss see all steps."""
+    """`del logits._keras_mask`, by which scripts make a loss see all steps."""
     masks.set_in_table(tracer, None)
 
 
@@ -476,7 +476,7 @@ class MakesVariableError(NotImplementedError):
 
 
 class _AnyVariable(type):
-    """Every variable is an instance, also those of layers."""
+    """Every variable is an instance, including those of layers."""
 
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, KerasVariable)
@@ -512,9 +512,9 @@ class Variable(KerasVariable, metaclass=_AnyVariable):
             value = initial_value() if callable(initial_value) else initial_value
             value = value if value is None else ops.convert_to_tensor(value, dtype)
         if isinstance(value, jax.core.Tracer):
-            raise MakesVariableError("tf.Variable: its first value is not known while a function is compiled.")
+            raise MakesVariableError("tf.Variable: its initial value is not known while a function is compiled.")
         if value is None:
-            raise ValueError("tf.Variable: initial_value must be a tensor, or a function that makes one.")
+            raise ValueError("tf.Variable: initial_value must be a tensor or a function that returns one.")
         plain = name.replace("/", "_").partition(":")[0] if name else None
         super().__init__(value, trainable=trainable is not False, autocast=False, name=plain)
         self.constraint = constraint

@@ -1,4 +1,4 @@
-"""`tensorflow.keras`: Keras's names, with the functions and tools of Keras 2 that Keras 3 has under it alone."""
+"""`tensorflow.keras`: Keras's names, and the functions and tools of Keras 2 that Keras 3 keeps only there."""
 
 import importlib
 from typing import Any

@@ -1,7 +1,7 @@
 """`tensorflow.keras.backend`: the functions of Keras 2's backend, thin names over `cornu.ops`.
 
-They take arrays, variables and symbolic tensors alike. What makes a variable in Keras 2 (`zeros`, `ones`, `eye`,
-`variable`, `random_*_variable`) makes one here.
+They accept arrays, variables and symbolic tensors alike. Functions that create a variable in Keras 2 (`zeros`, `ones`,
+`eye`, `variable`, `random_*_variable`) create one here.
 """
 
 import builtins

@@ -1,4 +1,4 @@
-"""`tensorflow.keras.layers`: Keras's own, and what TensorFlow has beside them from Keras 2."""
+"""`tensorflow.keras.layers`: Keras's own, and those of Keras 2 that TensorFlow still has."""
 
 from typing import Any, Unpack
 
@@ -25,7 +25,7 @@ class ThresholdedReLU(_names.Layer):
     def __init__(self, theta: float = 1.0, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         if not validate.is_real(theta) or theta < 0:
-            raise ValueError(f"ThresholdedReLU: theta must be a number of 0 or more. Received: theta={theta!r}.")
+            raise ValueError(f"ThresholdedReLU: theta must be a number, at least 0. Received: theta={theta!r}.")
         self.theta = theta
         self.supports_masking = True
 

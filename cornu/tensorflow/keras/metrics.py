@@ -1,4 +1,4 @@
-"""`tensorflow.keras.metrics`: Keras's own, and the short names that Keras 2 had for some."""
+"""`tensorflow.keras.metrics`: Keras's own, and the abbreviations that Keras 2 had for some."""
 
 from typing import Any
 

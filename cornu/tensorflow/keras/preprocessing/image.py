@@ -1,6 +1,6 @@
-"""`tensorflow.keras.preprocessing.image`: images, moved about at random and served in batches, as in Keras 2.
+"""`tensorflow.keras.preprocessing.image`: randomly transformed images in batches, as in Keras 2.
 
-Everything is drawn from NumPy's global generator in Keras's order: a seed gives the images that it gave there.
+All random numbers come from NumPy's global generator in the same order as in Keras: a seed gives the same images.
 """
 
 import os
@@ -146,7 +146,7 @@ def random_zoom(
 
 
 def _zooms(between: Sequence[float]) -> tuple[float, float]:
-    """The factors of rows and columns; nothing is drawn for an image that keeps its size."""
+    """The factors of rows and columns; no number is drawn for an image that keeps its size."""
     least, most = between
     return (1.0, 1.0) if least == most == 1 else tuple(np.random.uniform(least, most, 2))
 
@@ -206,7 +206,7 @@ class Iterator(PyDataset):
         return self._batch(index)
 
     def __iter__(self) -> Batches:
-        """Batches without end, epoch after epoch, as in Keras 2."""
+        """Batches forever, epoch after epoch, as in Keras 2."""
         return self
 
     def __next__(self) -> Any:
@@ -260,7 +260,7 @@ class Keeping(NamedTuple):
 
 
 def _with_others(x: np.ndarray, *others: Any) -> tuple | np.ndarray:
-    """`x`, or a tuple of it and what else there is."""
+    """`x`, or a tuple of it and the other inputs."""
     there = [each for each in others if each is not None]
     return (x, *there) if there else x
 
@@ -310,7 +310,7 @@ class _FileIterator(Iterator):
     """Batches of images that are read from files as they are needed; a subclass finds the files and their targets."""
 
     class_mode: str | None
-    labels: Any  # the targets of all files, as `class_mode` wants them
+    labels: Any  # the targets of all files, in the format of `class_mode`
     num_classes: int
 
     def __init__(
@@ -348,7 +348,7 @@ class _FileIterator(Iterator):
         return self.image_data_generator.drawn(img_to_array(picture, order, self.dtype))
 
     def _of_classes(self, index_array: np.ndarray, pictures: np.ndarray) -> np.ndarray | None:
-        """The targets that belong to classes by number, or to images alone."""
+        """The targets for class indices, or for images without classes."""
         if self.class_mode == "input":
             return pictures.copy()
         if self.class_mode is None:
@@ -480,7 +480,7 @@ class DataFrameIterator(_FileIterator):
             )
 
     def _rows_with_files(self, dataframe: Any, x_col: str) -> Any:
-        """The rows whose file is there and has the name of an image; the others are told of."""
+        """The rows whose file exists and has the extension of an image; warns of the others."""
         files = [Path(self.directory, str(name)) for name in dataframe[x_col]]
         good = np.array([file.suffix.lower() in _ENDINGS and file.is_file() for file in files], bool)
         if not good.all():
@@ -492,7 +492,7 @@ class DataFrameIterator(_FileIterator):
         return dataframe[good]
 
     def _with_classes(self, rows: Any, column: str, classes: Sequence[str] | None) -> Any:
-        """The rows of the classes that are served; a cell of the column is a class, or a list of some."""
+        """The rows of the selected classes; a cell of the column is a class or a list of classes."""
         cells = [_as_list(cell) for cell in rows[column]]
         if not all(isinstance(one, str) for cell in cells for one in cell):
             raise TypeError(
@@ -533,7 +533,7 @@ class DataFrameIterator(_FileIterator):
             return [labels[index_array] for labels in self.labels]
         if self.class_mode == "raw":
             return self.labels[index_array]
-        if self.class_mode == "categorical" and isinstance(self.labels, list):  # several classes for a picture
+        if self.class_mode == "categorical" and isinstance(self.labels, list):  # several classes for an image
             hot = np.zeros((len(index_array), self.num_classes), self.dtype)
             for row, number in enumerate(index_array):
                 hot[row, self.labels[number]] = 1
@@ -771,7 +771,7 @@ class ImageDataGenerator:
         return (x.reshape(-1, x.size) @ self._learned("zca_whitening_matrix", "zca_whitening")).reshape(x.shape)
 
     def _learned(self, name: str, wanted_by: str) -> np.ndarray:
-        """A statistic of the data."""
+        """A statistic of the data, computed by `fit`."""
         found = getattr(self, name)
         if found is None:
             raise ValueError(f"ImageDataGenerator: call fit(x) first: {wanted_by} needs the statistics of the data.")

@@ -1,4 +1,4 @@
-"""`tensorflow.keras.preprocessing.sequence`: windows of series and pairs of words, as in Keras 2."""
+"""`tensorflow.keras.preprocessing.sequence`: windows of time series, and word pairs, as in Keras 2."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""`tensorflow.keras.preprocessing.text`: texts as numbers of words, as in Keras 2."""
+"""`tensorflow.keras.preprocessing.text`: texts as sequences of word indices, as in Keras 2."""
 
 import collections
 import hashlib
@@ -104,7 +104,7 @@ class Tokenizer:
         **kwargs: Any,
     ):
         self.document_count = kwargs.pop("document_count", 0)
-        kwargs.pop("nb_words", None)  # Keras 2 takes it for the older name of num_words
+        kwargs.pop("nb_words", None)  # Keras 2 accepts it as the older name of num_words
         if kwargs:
             raise TypeError(f"Tokenizer: unknown argument {next(iter(kwargs))!r}.")
         self.num_words, self.filters, self.lower, self.split = num_words, filters, lower, split
