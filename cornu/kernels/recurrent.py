@@ -20,6 +20,8 @@ eight operations are waiting. Three things keep the two groups in different halv
 
 Should any of this change in a later jaxlib, both groups run one after the other: slower, but correct.
 
+Where cornu's kernels in C++ are compiled, they run the loops of the usual cells (`cell_loops`) instead.
+
 A masked step holds the state: it passes both the state and its gradient on unchanged.
 
 Shapes: time T, batch B, units U, gates G (1, 4 or 3). Gradients are reverse-mode, of any order: first-order gradients
@@ -38,7 +40,7 @@ from jax import lax
 
 from cornu.core import placement
 from cornu.core.typing import Nested, Tensor
-from cornu.kernels import half_precision, platform, xla
+from cornu.kernels import cell_loops, half_precision, platform, xla
 from cornu.kernels.gates import Arrays, Factors, Gates
 
 Carry: TypeAlias = tuple[Any, ...]  # what a loop passes from step to step; its structure depends on the cell
@@ -52,11 +54,13 @@ class Way(NamedTuple):
         unrolled: whether it is unrolled.
         halved: whether one loop runs two halves of the rows side by side.
         shared: whether the rows are split across devices.
+        native: whether a C++ kernel runs it.
     """
 
     unrolled: bool
     halved: bool
     shared: bool
+    native: bool = False
 
 
 _LARGE_STEP = 2**18  # multiplications in the product of a step, from which two groups pay off
@@ -104,6 +108,8 @@ def recur(
     known = isinstance(steps, int) and steps > 0  # an exported function may leave the number of steps symbolic
     run = _recur if known and platform.fast("recurrent") else _plain
     way = _way(inputs.shape[1], kernel, unroll)
+    if not (unroll or way.shared) and cell_loops.fit(gates, inputs, kernel):
+        way = way._replace(halved=False, native=True)
     return run(gates, way, sequences, inputs, input_kernel, input_bias, states, kernel, bias, mask)
 
 
@@ -153,6 +159,8 @@ def _loop(
     mask: jax.Array | None,
 ) -> tuple[Any, Saved]:
     """(hidden states, final states), and what the gradient needs from each group."""
+    if way.native:
+        return _native_loop(gates, sequences, inputs, input_kernel, input_bias, states, kernel, bias, mask)
     steps = inputs.shape[0]
     groups = _row_groups(inputs.shape[1], way)
     hidden_once = gates.hidden_is_gate and len(groups) == 1
@@ -192,6 +200,8 @@ def _loop_back(
     gates: Gates, way: Way, sequences: bool, inputs: Carry, saved: Saved, gradients: tuple[Any, Arrays]
 ) -> Carry:
     """The gradients of the arguments of `_loop`."""
+    if way.native:
+        return _native_loop_back(gates, inputs, saved, gradients)
     x, input_kernel, input_bias, _, kernel, bias, mask = inputs
     d_hidden, d_last = gradients
     steps, transposed = x.shape[0], kernel.T
@@ -242,6 +252,40 @@ def _loop_back(
     d_kernel, d_bias, d_input_bias, d_input_kernel = functools.reduce(_added, d_weights)
     d_states = tuple(_joined(parts, 0) for parts in zip(*d_states, strict=True))
     return _joined(d_inputs, 1), d_input_kernel, d_input_bias, d_states, d_kernel, d_bias, None
+
+
+def _native_loop(
+    gates: Gates,
+    sequences: bool,
+    inputs: jax.Array,
+    input_kernel: jax.Array | None,
+    input_bias: jax.Array | None,
+    states: Arrays,
+    kernel: jax.Array,
+    bias: jax.Array | None,
+    mask: jax.Array | None,
+) -> tuple[Any, Saved]:
+    """`_loop` in C++, but for the projection of the inputs."""
+    projected = _projected(inputs, input_kernel)
+    biases = tuple(jnp.zeros(kernel.shape[1:], kernel.dtype) if b is None else b for b in (input_bias, bias))
+    stored = cell_loops.forward(gates, projected, states, kernel, biases, mask)
+    history = stored[-len(states) :]
+    return (history[0][1:] if sequences else None, tuple(a[-1] for a in history)), [tuple(stored)]
+
+
+def _native_loop_back(gates: Gates, inputs: Carry, saved: Saved, gradients: tuple[Any, Arrays]) -> Carry:
+    """`_loop_back` in C++, but for the products over all steps."""
+    x, input_kernel, input_bias, states, kernel, bias, mask = inputs
+    d_hidden, d_last = gradients
+    stored, count = saved[0], len(states)
+    found = cell_loops.backward(gates, stored, kernel, d_hidden, d_last, mask)
+    d_products, d_states, d_projected = found[0], tuple(found[-count:]), found[-count - 1]
+    dp, dx, before = map(_in_one_axis, (d_products, d_projected, stored[-count][:-1]))
+    d_weights = _outer(before, dp), _over_rows(dp, bias), None
+    if input_kernel is None:
+        return d_projected, None, _over_rows(dx, input_bias), d_states, *d_weights
+    d_input_kernel = _outer(_in_one_axis(x), dx)
+    return product(d_projected, input_kernel.T), d_input_kernel, _over_rows(dx, input_bias), d_states, *d_weights
 
 
 def _factors(gates: Gates, valid: jax.Array | None, each: Arrays, history: Arrays, besides: Arrays) -> Factors:
@@ -315,7 +359,7 @@ def _row_groups(batch: int, way: Way) -> list[_RowGroup]:
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
 def _recur(gates: Gates, way: Way, sequences: bool, *inputs: Nested) -> tuple[jax.Array | None, Arrays]:
-    return _plain(gates, way, sequences, *inputs)
+    return _native_loop(gates, sequences, *inputs)[0] if way.native else _plain(gates, way, sequences, *inputs)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))

@@ -28,6 +28,15 @@ struct Window {
   long all_rows() const { return images * places_down; }
 };
 
+// A recurrent layer's arrays, rows of a batch (or of a step of it) by units or gates. The states have one row of a batch
+// more: the first. Backward, `kernel` is transposed; `d_hidden` and `d_cell` begin as the gradients of the last states.
+struct Cell {
+  long steps, batch, units;
+  const float *mask, *inputs, *kernel, *bias, *input_bias, *d_outputs;
+  float *gates, *kept, *hidden, *cell, *d_products, *d_inputs, *d_hidden, *d_cell;
+  bool holds(long row) const { return mask && mask[row] == 0; }
+};
+
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
 #else
@@ -86,6 +95,7 @@ class Work {
   long threads() const { return threads_; }
   const float* argument(int i) const { return static_cast<float*>(call_->arguments.of[i]->data); }
   float* result(int i) const { return static_cast<float*>(call_->results.of[i]->data); }
+  float* read(int i) const { return const_cast<float*>(argument(i)); }  // of what is written in other calls
 
   template <class Sizes> Sizes sizes() const {
     const xla::Array* array = call_->attributes.of[0];
@@ -165,6 +175,79 @@ void weigh(const Work& work) {
     for (long i = 0; i < size; i++) kernel[i] += others[part * size + i];
 }
 
+struct CellSizes {
+  long steps, batch, units, masked, has_outputs;
+};
+
+// The sizes of a loop and its first argument, the mask.
+Cell cell_of(const Work& work) {
+  const CellSizes sizes = work.sizes<CellSizes>();
+  Cell q{};
+  q.steps = sizes.steps;
+  q.batch = sizes.batch;
+  q.units = sizes.units;
+  q.mask = sizes.masked ? work.argument(0) : nullptr;
+  q.d_outputs = sizes.has_outputs ? work.argument(1) : nullptr;
+  return q;
+}
+
+float* begun(const Cell& q, const float* state, float* result) {
+  std::memcpy(result, state, 4 * q.batch * q.units);
+  return result;
+}
+
+void over_rows(const Work& work, const Cell& q, void (*loop)(const Cell&, long, long)) {
+  const long parts = std::min(q.batch, work.threads());
+  work.each(parts, [&](long i) { loop(q, q.batch * i / parts, q.batch * (i + 1) / parts); });
+}
+
+void lstm(const Work& work) {
+  Cell q = cell_of(work);
+  q.inputs = work.argument(1);
+  q.kernel = work.argument(4);
+  q.input_bias = work.argument(5);
+  q.bias = work.argument(6);
+  q.gates = work.result(0);
+  q.hidden = begun(q, work.argument(2), work.result(1));
+  q.cell = begun(q, work.argument(3), work.result(2));
+  over_rows(work, q, wide ? avx512::lstm : avx2::lstm);
+}
+
+void lstm_back(const Work& work) {
+  Cell q = cell_of(work);
+  q.gates = work.read(2);
+  q.cell = work.read(4);
+  q.kernel = work.argument(5);
+  q.d_products = work.result(0);
+  q.d_hidden = begun(q, work.argument(6), work.result(1));
+  q.d_cell = begun(q, work.argument(7), work.result(2));
+  over_rows(work, q, wide ? avx512::lstm_back : avx2::lstm_back);
+}
+
+void gru(const Work& work) {
+  Cell q = cell_of(work);
+  q.inputs = work.argument(1);
+  q.kernel = work.argument(3);
+  q.input_bias = work.argument(4);
+  q.bias = work.argument(5);
+  q.gates = work.result(0);
+  q.kept = work.result(1);
+  q.hidden = begun(q, work.argument(2), work.result(2));
+  over_rows(work, q, wide ? avx512::gru : avx2::gru);
+}
+
+void gru_back(const Work& work) {
+  Cell q = cell_of(work);
+  q.gates = work.read(2);
+  q.kept = work.read(3);
+  q.hidden = work.read(4);
+  q.kernel = work.argument(5);
+  q.d_products = work.result(0);
+  q.d_inputs = work.result(1);
+  q.d_hidden = begun(q, work.argument(6), work.result(2));
+  over_rows(work, q, wide ? avx512::gru_back : avx2::gru_back);
+}
+
 xla::Error* run(xla::Call* call, void (*kernel)(const Work&)) {
   if (call->extension && call->extension->kind == 1) {  // XLA asks what this was written for
     auto* asked = reinterpret_cast<xla::MetadataExtension*>(call->extension)->metadata;
@@ -188,3 +271,7 @@ EXPORTED int cornu_uses_avx512() { return wide; }
 EXPORTED void cornu_use_avx512(int use) { wide = use && has_avx512(); }
 EXPORTED xla::Error* cornu_correlate(xla::Call* call) { return run(call, correlate); }
 EXPORTED xla::Error* cornu_weigh(xla::Call* call) { return run(call, weigh); }
+EXPORTED xla::Error* cornu_lstm(xla::Call* call) { return run(call, lstm); }
+EXPORTED xla::Error* cornu_lstm_back(xla::Call* call) { return run(call, lstm_back); }
+EXPORTED xla::Error* cornu_gru(xla::Call* call) { return run(call, gru); }
+EXPORTED xla::Error* cornu_gru_back(xla::Call* call) { return run(call, gru_back); }

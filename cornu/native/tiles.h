@@ -110,3 +110,142 @@ inline void weigh(const Window& w, const float* x, const float* y, float* kernel
                 rows, w.places_across, kernel + k * met * w.outputs, w.outputs, true}, met, w.outputs);
   });
 }
+
+typedef int Integers __attribute__((vector_size(4 * VECTOR)));
+
+// tanh(x) = e / (e + 2), where e = exp(2 x) - 1 = 2^n p + 2^n - 1, of 2 x = n log 2 + r and p = exp(r) - 1.
+inline Vector tanh_of(Vector x) {
+  const Vector most = Vector{} + 30.0f, doubled = x + x;
+  Vector z = doubled > most ? most : doubled;
+  z = z < -most ? -most : z;
+  const Vector n = (z * 1.44269504f + 12582912.0f) - 12582912.0f;  // rounded to a whole number
+  const Vector r = (z - n * 0.693145751953125f) - n * 1.42860682e-6f;
+  Vector p = r * (1.0f / 5040) + 1.0f / 720;
+  p = p * r + 1.0f / 120;
+  p = p * r + 1.0f / 24;
+  p = p * r + 1.0f / 6;
+  p = p * r + 0.5f;
+  p = p * r * r + r;
+  const Integers bits = (__builtin_convertvector(n, Integers) + 127) << 23;
+  Vector power;
+  std::memcpy(&power, &bits, sizeof power);
+  const Vector e = power * p + (power - 1.0f);
+  return e / (e + 2.0f);
+}
+
+inline Vector sigmoid_of(Vector x) { return tanh_of(x * 0.5f) * 0.5f + 0.5f; }
+
+// The loops of recurrent layers over the rows [first, last) of a batch. `Cell` says what the arrays are. A step that is
+// masked holds the states, and passes their gradients on.
+
+// gates: i, f, g, o
+inline void lstm(const Cell& q, long first, long last) {
+  const long U = q.units, G = 4 * U, rows = last - first;
+  for (long t = 0; t < q.steps; t++) {
+    const long at = t * q.batch + first, next = at + q.batch;
+    for (long i = 0; i < rows; i++)
+      for (long u = 0; u < G; u += VECTOR)
+        store(q.gates + (at + i) * G + u, load(q.inputs + (at + i) * G + u) + load(q.input_bias + u) + load(q.bias + u));
+    multiply({q.hidden + at * U, U, 1, 0, q.kernel, G, 0, 1, U, q.gates + at * G, G, true}, rows, G);
+    for (long i = 0; i < rows; i++) {
+      float* gates = q.gates + (at + i) * G;
+      const float *h = q.hidden + (at + i) * U, *c = q.cell + (at + i) * U;
+      float *new_h = q.hidden + (next + i) * U, *new_c = q.cell + (next + i) * U;
+      const bool held = q.holds(at + i);
+      for (long u = 0; u < U; u += VECTOR) {
+        const Vector in = sigmoid_of(load(gates + u)), forget = sigmoid_of(load(gates + U + u));
+        const Vector g = tanh_of(load(gates + 2 * U + u)), out = sigmoid_of(load(gates + 3 * U + u));
+        const Vector sum = forget * load(c + u) + in * g;
+        store(gates + u, in);
+        store(gates + U + u, forget);
+        store(gates + 2 * U + u, g);
+        store(gates + 3 * U + u, out);
+        store(new_c + u, held ? load(c + u) : sum);
+        store(new_h + u, held ? load(h + u) : out * tanh_of(sum));
+      }
+    }
+  }
+}
+
+inline void lstm_back(const Cell& q, long first, long last) {
+  const long U = q.units, G = 4 * U, rows = last - first;
+  const Vector one = Vector{} + 1.0f;
+  for (long t = q.steps - 1; t >= 0; t--) {
+    const long at = t * q.batch + first, next = at + q.batch;
+    for (long i = 0; i < rows; i++) {
+      const float *gates = q.gates + (at + i) * G, *c = q.cell + (at + i) * U, *new_c = q.cell + (next + i) * U;
+      float *dp = q.d_products + (at + i) * G, *dh = q.d_hidden + (first + i) * U, *dc = q.d_cell + (first + i) * U;
+      const float* dy = q.d_outputs ? q.d_outputs + (at + i) * U : nullptr;
+      const bool held = q.holds(at + i);
+      for (long u = 0; u < U; u += VECTOR) {
+        const Vector in = load(gates + u), forget = load(gates + U + u), g = load(gates + 2 * U + u);
+        const Vector out = load(gates + 3 * U + u), y = tanh_of(load(new_c + u));
+        const Vector d = dy ? load(dh + u) + load(dy + u) : load(dh + u);
+        const Vector e = load(dc + u) + d * out * (one - y * y);
+        const Vector none{};
+        store(dp + u, held ? none : e * g * in * (one - in));
+        store(dp + U + u, held ? none : e * load(c + u) * forget * (one - forget));
+        store(dp + 2 * U + u, held ? none : e * in * (one - g * g));
+        store(dp + 3 * U + u, held ? none : d * y * out * (one - out));
+        store(dh + u, held ? d : none);
+        if (!held) store(dc + u, e * forget);
+      }
+    }
+    multiply({q.d_products + at * G, G, 1, 0, q.kernel, U, 0, 1, G, q.d_hidden + first * U, U, true}, rows, U);
+  }
+}
+
+// gates: z, r, g; the product's part for g is kept, too
+inline void gru(const Cell& q, long first, long last) {
+  const long U = q.units, G = 3 * U, rows = last - first;
+  std::vector<float> products(rows * G);
+  for (long t = 0; t < q.steps; t++) {
+    const long at = t * q.batch + first, next = at + q.batch;
+    for (long i = 0; i < rows; i++) std::memcpy(products.data() + i * G, q.bias, 4 * G);
+    multiply({q.hidden + at * U, U, 1, 0, q.kernel, G, 0, 1, U, products.data(), G, true}, rows, G);
+    for (long i = 0; i < rows; i++) {
+      const float *x = q.inputs + (at + i) * G, *p = products.data() + i * G, *h = q.hidden + (at + i) * U;
+      float *gates = q.gates + (at + i) * G, *kept = q.kept + (at + i) * U, *new_h = q.hidden + (next + i) * U;
+      const bool held = q.holds(at + i);
+      for (long u = 0; u < U; u += VECTOR) {
+        const Vector z = sigmoid_of(load(x + u) + load(q.input_bias + u) + load(p + u));
+        const Vector r = sigmoid_of(load(x + U + u) + load(q.input_bias + U + u) + load(p + U + u));
+        const Vector pg = load(p + 2 * U + u), g = tanh_of(load(x + 2 * U + u) + load(q.input_bias + 2 * U + u) + r * pg);
+        store(gates + u, z);
+        store(gates + U + u, r);
+        store(gates + 2 * U + u, g);
+        store(kept + u, pg);
+        store(new_h + u, held ? load(h + u) : g + z * (load(h + u) - g));
+      }
+    }
+  }
+}
+
+inline void gru_back(const Cell& q, long first, long last) {
+  const long U = q.units, G = 3 * U, rows = last - first;
+  const Vector one = Vector{} + 1.0f, none{};
+  for (long t = q.steps - 1; t >= 0; t--) {
+    const long at = t * q.batch + first;
+    for (long i = 0; i < rows; i++) {
+      const float *gates = q.gates + (at + i) * G, *kept = q.kept + (at + i) * U, *h = q.hidden + (at + i) * U;
+      float *dp = q.d_products + (at + i) * G, *dx = q.d_inputs + (at + i) * G, *dh = q.d_hidden + (first + i) * U;
+      const float* dy = q.d_outputs ? q.d_outputs + (at + i) * U : nullptr;
+      const bool held = q.holds(at + i);
+      for (long u = 0; u < U; u += VECTOR) {
+        const Vector z = load(gates + u), r = load(gates + U + u), g = load(gates + 2 * U + u);
+        const Vector d = dy ? load(dh + u) + load(dy + u) : load(dh + u);
+        const Vector dz = held ? none : d * (load(h + u) - g) * z * (one - z);
+        const Vector dg = held ? none : d * (one - z) * (one - g * g);
+        const Vector dr = dg * load(kept + u) * r * (one - r);
+        store(dp + u, dz);
+        store(dx + u, dz);
+        store(dp + U + u, dr);
+        store(dx + U + u, dr);
+        store(dp + 2 * U + u, dg * r);
+        store(dx + 2 * U + u, dg);
+        store(dh + u, held ? d : d * z);
+      }
+    }
+    multiply({q.d_products + at * G, G, 1, 0, q.kernel, U, 0, 1, G, q.d_hidden + first * U, U, true}, rows, U);
+  }
+}

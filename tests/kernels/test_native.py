@@ -1,6 +1,7 @@
 """The kernels in C++ beside the plain forms, with either set of instructions, and where they are not to be called."""
 
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -9,23 +10,23 @@ import pytest
 from jax import export
 
 from cornu import native
-from cornu.kernels import conv, forms, platform, window
+from cornu.kernels import cell_loops, conv, forms, gates, platform, recurrent, window
 
 pytestmark = pytest.mark.skipif(native.instructions() is None, reason="cornu's C++ was not compiled, or not for this")
 
 
-@pytest.fixture(params=["AVX-512", "AVX2"])
-def instructions(request):
-    native.use_avx512(request.param == "AVX-512")
-    if native.instructions() != request.param:
-        pytest.skip(f"This processor has no {request.param}.")
-    yield
+def with_each_set(run, *args):
+    """What a compiled function gives with each set of instructions that this processor has."""
+    for use_avx512 in (True, False):
+        native.use_avx512(use_avx512)
+        yield run(*args)
     native.use_avx512(True)
 
 
 @pytest.fixture
 def of_any_size(monkeypatch):
     monkeypatch.setattr(conv, "_LEAST_NATIVE_PRODUCTS", 0)
+    monkeypatch.setattr(cell_loops, "_LEAST_PRODUCTS", 0)
 
 
 def draw(*shape):
@@ -56,16 +57,17 @@ WINDOWS = [
 ]
 
 
-@pytest.mark.parametrize("channels", [16, 48])
-@pytest.mark.parametrize("case", WINDOWS, ids=str)
-def test_both_kernels(case, channels, instructions):
+@pytest.mark.parametrize(("case", "channels"), list(zip(WINDOWS, itertools.cycle([16, 48]))), ids=str)
+def test_both_kernels(case, channels):
     (*sizes, inputs), size, strides, pads = case
     win = window.Window(tuple(sizes), size, strides, (1,) * len(size), pads)
     x, kernel, y = draw(3, *sizes, inputs), draw(*size, inputs, channels), draw(3, *win.places, channels)
     wanted = conv._plain(x, kernel, strides, pads, win.dilation)
-    agree(jax.jit(functools.partial(conv._correlate_natively, win=win))(x, kernel)[0], wanted)
+    for [found] in with_each_set(jax.jit(functools.partial(conv._correlate_natively, win=win)), x, kernel):
+        agree(found, wanted)
     wanted = jax.linear_transpose(lambda k: conv._plain(x, k, strides, pads, win.dilation), kernel)(y)[0]
-    agree(jax.jit(functools.partial(conv._weigh_natively, win=win))(x, y)[0], wanted)
+    for [found] in with_each_set(jax.jit(functools.partial(conv._weigh_natively, win=win)), x, y):
+        agree(found, wanted)
 
 
 def loss(x, kernel):
@@ -162,3 +164,101 @@ def test_which_form_is_taken():
     assert name(conv.CORRELATE, spec(8, 64, 64, 16, dtype="bfloat16"), kernel) == "convolution"
     with platform.planned("gpu"):
         assert name(conv.CORRELATE, x, kernel) == "convolution"
+
+
+CELLS = {"lstm": (gates.lstm_gates("tanh", "sigmoid"), 4, 2), "gru": (gates.gru_gates("tanh", "sigmoid"), 3, 1)}
+
+
+def recurrence(cell, steps=5, batch=3, units=16, sequences=True, masked=False, projects=True):
+    """A function of a recurrent layer's arrays to a number, and the arrays."""
+    arithmetic, blocks, count = CELLS[cell]
+    width = blocks * units
+    mask = jnp.asarray(np.random.default_rng(0).random((steps, batch)) > 0.4) if masked else None
+    arrays = {
+        "inputs": draw(steps, batch, 7 if projects else width),
+        "states": tuple(draw(batch, units) for _ in range(count)),
+        "kernel": draw(units, width) / 4,
+        "bias": draw(width) if projects else None,
+        "input_kernel": draw(7, width) / 4 if projects else None,
+        "input_bias": draw(width) + 1 if projects else None,
+    }
+
+    def number(arrays):
+        hidden, last = recurrent.recur(arithmetic, **arrays, mask=mask, sequences=sequences)
+        seen = [*last, hidden] if sequences else last
+        return sum(jnp.sum(jnp.sin(a) * draw(*a.shape)) for a in seen)
+
+    return number, arrays
+
+
+RECURRENCES = [
+    {},
+    {"masked": True},
+    {"sequences": False, "masked": True},
+    {"sequences": False, "projects": False},
+    {"steps": 1, "batch": 1},
+    {"batch": 29, "units": 48, "steps": 2},  # tiles of several sizes
+]
+
+
+@pytest.mark.parametrize(
+    ("cell", "case"), list(zip(itertools.cycle(CELLS), [*RECURRENCES, *RECURRENCES[1:4]])), ids=str
+)
+def test_loops_of_cells(cell, case, of_any_size):
+    number, arrays = recurrence(cell, **case)
+    assert calls(jax.value_and_grad(number), arrays) == 2
+    assert calls(number, arrays) == 1
+    with platform.plain_forms():
+        wanted = jax.jit(jax.value_and_grad(number))(arrays)
+    for found in with_each_set(jax.jit(jax.value_and_grad(number)), arrays):
+        jax.tree.map(agree, found, wanted)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_loops_of_cells_elsewhere(cell, of_any_size):
+    """The plain forms, which vmap and exported programs get, and gradients of gradients."""
+    number, arrays = recurrence(cell, masked=True)
+    both = jax.jit(jax.value_and_grad(number))
+    wanted = both(arrays)
+    exported = export.export(both)(arrays)
+    assert "@cornu_" not in exported.mlir_module()
+    jax.tree.map(agree, jax.jit(exported.call)(arrays), wanted)
+    number, arrays = recurrence(cell, sequences=False, projects=False)
+    many = jax.tree.map(lambda a: jnp.stack([a, a / 2]), arrays)
+    jax.tree.map(agree, jax.vmap(jax.grad(number))(many), jax.lax.map(jax.grad(number), many))
+
+    def penalty(number):
+        return jax.jit(jax.grad(lambda a: sum(jnp.sum(jnp.square(g)) for g in jax.tree.leaves(jax.grad(number)(a)))))
+
+    found = penalty(number)(arrays)
+    with platform.plain_forms():
+        wanted = penalty(number)(arrays)
+    jax.tree.map(functools.partial(agree, tolerance=1e-4), found, wanted)
+
+
+@pytest.mark.parametrize("numbers", [[0, 1e-30, -1e-4, 0.3, -2, 9, 88, 1e4, np.inf], [-np.inf, np.nan, 1, 2]])
+def test_any_number_goes_through_the_gates(numbers, of_any_size):
+    """At the ends of what a float holds, too; what is not a number stays visible."""
+    projected = jnp.tile(jnp.asarray(numbers, jnp.float32)[:, None, None], (1, 2, 64))
+    states, kernel = (jnp.ones((2, 16)), jnp.ones((2, 16))), jnp.zeros((16, 64))
+    run = jax.jit(lambda: recurrent.recur(CELLS["lstm"][0], projected, states, kernel)[0])
+    i, g = jax.nn.sigmoid(projected[..., :16]), jnp.tanh(projected[..., :16])
+    cell, wanted = states[1], []
+    for t in range(len(numbers)):
+        cell = i[t] * (cell + g[t])
+        wanted.append(i[t] * jnp.tanh(cell))
+    for found in with_each_set(run):
+        agree(found, jnp.stack(wanted), 3e-7)
+
+
+def test_which_loops_are_taken():
+    inputs, kernel = spec(100, 32, 64), spec(64, 256)
+    usual = CELLS["lstm"][0]
+    assert cell_loops.fit(usual, inputs, kernel)
+    assert not cell_loops.fit(gates.lstm_gates("relu"), inputs, kernel)
+    assert not cell_loops.fit(gates.simple_gates(), inputs, kernel)
+    assert not cell_loops.fit(usual, inputs, spec(60, 240))
+    assert not cell_loops.fit(usual, inputs, spec(64, 256, dtype="float64"))
+    assert not cell_loops.fit(usual, spec(2, 1, 64), kernel)
+    with platform.planned("gpu"):
+        assert not cell_loops.fit(usual, inputs, kernel)
