@@ -198,6 +198,10 @@ TABLE = [
         "where Keras writes float32.",
     ),
     Row(
+        "`CategoryEncoding` gives the dtype that it says,",
+        "bfloat16 under a mixed policy, where Keras says bfloat16 and gives float32.",
+    ),
+    Row(
         "Half-precision weights are initialized like others:",
         "Keras cannot make orthogonal ones in bfloat16.",
         lambda f: f.theirs_refuse("Unsupported dtype bfloat16") or f.theirs_refuse("is already initialized"),
@@ -247,7 +251,10 @@ TABLE = [
     Row(
         "A slice of an unknown size is as long as it says:",
         "`x[:, :1]` has one step, where Keras knows none.",
-        lambda f: f.ours == "int 1" and f.theirs == "NoneType None" and "shape" in f.place,
+        lambda f: (
+            (f.ours == "int 1" and f.theirs == "NoneType None" and "shape" in f.place)
+            or (f.theirs_refuse("must be fully-defined (no `None` dimensions)") and "[:, :1]" in f.text)
+        ),
     ),
     Row(
         "A mask of known length tells an unknown number of steps,",

@@ -161,13 +161,20 @@ def _results(primitive: Primitive, taken: tuple, parameters: tuple) -> Any:
     return primitive.abstract_eval(*taken, **dict(parameters))[0]
 
 
-def _impl(primitive: Primitive, function: Callable, compiled: Callable) -> Callable:
+def putter() -> Callable:
+    """A function that makes a JAX array of a NumPy array and of what JAX says of it."""
     place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     devices = jax.devices()[:1]
 
     def put(value: np.ndarray, of: Any) -> jax.Array:
         value = np.ascontiguousarray(value.astype(of.dtype, copy=False)).reshape(of.shape)
         return pxla.batched_device_put(of, place, [value], devices)
+
+    return put
+
+
+def _impl(primitive: Primitive, function: Callable, compiled: Callable) -> Callable:
+    put = putter()
 
     def impl(*args: Any, **parameters: Any) -> Any:
         if not config.disable_jit.value or any(type(a) is not ArrayImpl for a in args):

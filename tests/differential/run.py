@@ -25,6 +25,7 @@ import cornu
 from tests.differential import actions, prelude
 from tests.differential.compare import Found, config, differences, plain
 from tests.differential.differences import on_purpose
+from tests.differential.interpret import interpreted
 from tests.differential.on_numpy import on_numpy
 from tests.differential.program import Program
 
@@ -45,12 +46,14 @@ class Side:
     with is not subject to tracing.
     """
 
-    def __init__(self, library: ModuleType, folder: Path, other: str, shake: tuple[int, float] = (0, 0.0)):
+    def __init__(
+        self, library: ModuleType, folder: Path, other: str, shake: tuple[int, float] = (0, 0.0), compiled: bool = True
+    ):
         self.seen: list = []
         self.warned: list[str] = []
         self.error: Exception | None = None
         self.trace = ""
-        self._library, self._files = library, 0
+        self._library, self._files, self._compiled = library, 0, compiled
         self.names: dict[str, Any] = {"__name__": "__main__"}
         exec(_PRELUDE, self.names)
         places = {"mine": library.__name__, "theirs": other}
@@ -78,6 +81,8 @@ class Side:
     @contextlib.contextmanager
     def _quickly(self) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
+            if self._library is cornu and not self._compiled:
+                stack.enter_context(interpreted())
             if self._library is keras:
                 stack.enter_context(jax.disable_jit())
                 stack.enter_context(use_direct_linearize(False))  # a tenth faster where nothing is compiled
@@ -119,10 +124,11 @@ def stages(program: Program) -> list[tuple[str, str]]:
     return parts
 
 
-def run(program: Program, note: list | None = None) -> Found | None:
+def run(program: Program, note: list | None = None, compiled: bool = True) -> Found | None:
     """The first disagreement of a program; None where there is none.
 
     Args:
+        compiled: whether cornu's steps are compiled, or what is traced is evaluated on NumPy.
         note: what happened is added to it: "refused" where both refuse to make the model, "error" where both refuse
             an action, "rounded" where rounding alone decides what is seen, "done" at the end.
     """
@@ -131,7 +137,7 @@ def run(program: Program, note: list | None = None) -> Found | None:
     tolerance = 6e-2 if _is_half(program) else 1e-3
     with TemporaryDirectory() as folder:
         folder = Path(folder)
-        sides = [Side(cornu, folder, "keras"), Side(keras, folder, "cornu")]
+        sides = [Side(cornu, folder, "keras", compiled=compiled), Side(keras, folder, "cornu")]
         try:
             for number, (verb, text) in enumerate(stages(program)):
                 for side in sides:

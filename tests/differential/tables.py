@@ -146,7 +146,8 @@ RECURRENT_LAYERS = ("SimpleRNN", "GRU", "LSTM", "RNN", "Bidirectional")
 # Layers whose dtype is mixed rather than bfloat16: then Keras mixes the weights of the layer inside with bfloat16.
 NOT_WHOLLY_HALF = (*RECURRENT_LAYERS, "TimeDistributed", "SpectralNormalization")
 
-LOSING_POLICY = ("SpatialDropout1D",)  # in Keras, whose config says float32 for a mixed one
+# Layers that in Keras say float32 in their configs for a mixed policy, or give float32 and say bfloat16.
+LOSING_POLICY = ("SpatialDropout1D", "CategoryEncoding")
 
 # Metrics that Keras gives other names when it reads them from an .h5 file.
 RENAMED_IN_H5 = ("'mae'", "'mse'", "'MeanAbsoluteError'", "'LogCoshError'")
