@@ -1,6 +1,8 @@
 """`cornu bench`: what cornu takes on this machine, as a table or as JSON."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +29,15 @@ def test_what_is_timed_trains(work):
     case = bench.WORK[work]()
     case.run(1)
     assert case.steps >= 10
+
+
+def test_what_is_installed_has_compiled_kernels_where_there_is_a_compiler():
+    processor = Path("/proc/cpuinfo")
+    if (Path(native.__file__).parents[2] / "setup.py").exists() or not shutil.which("c++"):
+        pytest.skip("This is a checkout, or there is no C++ compiler.")
+    if not processor.exists() or " avx2 " not in processor.read_text():
+        pytest.skip("The kernels are not for this processor.")
+    assert native.instructions()
 
 
 def test_list_says_what_runs_here(capsys, monkeypatch):
