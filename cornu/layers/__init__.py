@@ -74,7 +74,7 @@ from cornu.layers.merge import (
     subtract,
 )
 from cornu.layers.mixing import CutMix, MixUp
-from cornu.layers.multi_head_attention import GroupQueryAttention, MultiHeadAttention
+from cornu.layers.multi_head_attention import GroupedQueryAttention, GroupQueryAttention, MultiHeadAttention
 from cornu.layers.normalization import (
     BatchNormalization,
     GroupNormalization,
@@ -250,6 +250,7 @@ __all__ = [
     "GlobalMaxPooling3D",
     "GroupNormalization",
     "GroupQueryAttention",
+    "GroupedQueryAttention",
     "HashedCrossing",
     "Hashing",
     "Identity",

@@ -32,7 +32,7 @@ from cornu.layers.options import NamedOptions
 from cornu.random.seed_generator import SeedLike, generator_of, given_seed
 from cornu.registry import InFiles
 
-__all__ = ["GroupQueryAttention", "MultiHeadAttention"]
+__all__ = ["GroupQueryAttention", "GroupedQueryAttention", "MultiHeadAttention"]
 
 
 def _same_as(name: str) -> property:
@@ -556,7 +556,7 @@ class GroupedQueryAttention(_HeadedAttention):
         return (result, weights) if return_attention_scores else result
 
 
-GroupQueryAttention = GroupedQueryAttention  # the public name; the class name yields the same layer names as in Keras
+GroupQueryAttention = GroupedQueryAttention  # the name in Keras before 3.16, and in files
 
 
 def _copy(initializer: Any) -> Any:

@@ -5,6 +5,7 @@ With `from_logits=True` predictions are any real numbers, and the cross-entropie
 """
 
 import warnings
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +14,7 @@ from cornu import settings, validate
 from cornu.core.masks import set_mask
 from cornu.core.operation import Tensor, op
 from cornu.core.policy import PolicyLike
+from cornu.core.typing import ConfigDict
 from cornu.losses.loss import LossFunctionWrapper, as_float, predictions_and_labels, rowwise
 
 
@@ -149,7 +151,12 @@ def categorical_focal_crossentropy(
 @rowwise
 @op
 def sparse_categorical_crossentropy(
-    y_true: Tensor, y_pred: Tensor, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
+    y_true: Tensor,
+    y_pred: Tensor,
+    from_logits: bool = False,
+    ignore_class: int | None = None,
+    axis: int = -1,
+    label_smoothing: float = 0.0,
 ) -> jax.Array:
     """`-log(p[y_true])`: categorical cross-entropy for integer labels.
 
@@ -159,20 +166,72 @@ def sparse_categorical_crossentropy(
         from_logits: whether `y_pred` are logits. Defaults to False.
         ignore_class: a label whose samples are ignored: their values are 0 and masked. None ignores none.
         axis: the axis of the classes, which is reduced. Defaults to -1.
+        label_smoothing: from 0 to 1: the share of each label that is spread evenly over all classes. Defaults to 0.
 
     Example:
 
         print(cornu.losses.sparse_categorical_crossentropy([1], [[0.5, 0.5]]))  # [0.6931]
     """
-    y_pred = as_float(y_pred)
-    axis = validate.axis(axis, y_pred.ndim, "sparse_categorical_crossentropy")
-    labels = _labels_without_axis(jnp.asarray(y_true).astype("int32"), y_pred, axis)
+    labels, y_pred, axis = _labels_and_predictions(y_true, y_pred, axis, "sparse_categorical_crossentropy")
     log_probability = jax.nn.log_softmax(y_pred, axis) if from_logits else jnp.log(_normalized(y_pred, axis))
     values = -_of_labels(log_probability, labels, axis)
+    if label_smoothing:
+        values = (1 - label_smoothing) * values - label_smoothing * jnp.mean(log_probability, axis=axis)
+    return _without_class(values, labels, ignore_class)
+
+
+@rowwise
+@op
+def sparse_categorical_focal_crossentropy(
+    y_true: Tensor,
+    y_pred: Tensor,
+    alpha: float | Sequence[float] = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    ignore_class: int | None = None,
+    axis: int = -1,
+) -> jax.Array:
+    """`-alpha * (1 - p[y_true])^gamma * log(p[y_true])`: categorical focal cross-entropy for integer labels.
+
+    Args:
+        y_true: integer labels from 0 to `classes - 1`, of the shape of `y_pred` without `axis`, or with size 1 there;
+            others give NaN.
+        y_pred: probabilities, or logits. Probabilities are normalized to sum to 1.
+        alpha: weight, one number or one per class. Defaults to 0.25.
+        gamma: focusing parameter that down-weights easy samples. Defaults to 2.0.
+        from_logits: whether `y_pred` are logits. Defaults to False.
+        ignore_class: a label whose samples are ignored: their values are 0 and masked. None ignores none.
+        axis: the axis of the classes, which is reduced. Defaults to -1.
+
+    Example:
+
+        print(cornu.losses.sparse_categorical_focal_crossentropy([1], [[0.5, 0.5]]))  # [0.0433]
+
+    Paper: Lin et al., "Focal loss for dense object detection", https://arxiv.org/abs/1708.02002.
+    """
+    name = "sparse_categorical_focal_crossentropy"
+    labels, y_pred, axis = _labels_and_predictions(y_true, y_pred, axis, name)
+    classes, weight = y_pred.shape[axis], jnp.asarray(alpha, y_pred.dtype)
+    if weight.shape not in ((), (1,), (classes,)):
+        raise ValueError(f"{name}: alpha must be one number or {classes}, one per class. Received: alpha={alpha}.")
+    probability = _normalized(jax.nn.softmax(y_pred, axis) if from_logits else y_pred, axis)
+    weight = weight.reshape([-1 if i == axis else 1 for i in range(y_pred.ndim)])
+    of_classes = -weight * jnp.power(1.0 - probability, gamma) * jnp.log(probability)
+    known = (labels >= 0) & (labels < classes)
+    return _without_class(jnp.where(known, _of_labels(of_classes, labels, axis), jnp.nan), labels, ignore_class)
+
+
+def _labels_and_predictions(y_true: Tensor, y_pred: Tensor, axis: int, name: str) -> tuple[jax.Array, jax.Array, int]:
+    y_pred = as_float(y_pred)
+    axis = validate.axis(axis, y_pred.ndim, name)
+    return _labels_without_axis(jnp.asarray(y_true).astype("int32"), y_pred, axis), y_pred, axis
+
+
+def _without_class(values: jax.Array, labels: jax.Array, ignore_class: int | None) -> jax.Array:
     if ignore_class is None:
         return values
     counts = labels != ignore_class
-    values = jnp.where(counts, values, jnp.zeros((), y_pred.dtype))
+    values = jnp.where(counts, values, jnp.zeros((), values.dtype))
     set_mask(values, counts)
     return values
 
@@ -488,6 +547,7 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         ignore_class: a label whose samples are ignored, such as 255 or -1; None ignores none.
         reduction: how the per-sample values are reduced, see `Loss`.
         axis: the axis of the classes. Defaults to -1.
+        label_smoothing: from 0 to 1: the share of each label that is spread evenly over all classes. Defaults to 0.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
 
@@ -503,6 +563,7 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         ignore_class: int | None = None,
         reduction: str | None = "sum_over_batch_size",
         axis: int = -1,
+        label_smoothing: float = 0.0,
         name: str | None = "sparse_categorical_crossentropy",
         dtype: PolicyLike | None = None,
     ):
@@ -511,6 +572,57 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
             name=name,
             reduction=reduction,
             dtype=dtype,
+            from_logits=from_logits,
+            ignore_class=ignore_class,
+            axis=axis,
+            label_smoothing=label_smoothing,
+        )
+
+    def get_config(self) -> ConfigDict:
+        """The constructor's arguments as plain data, without what Keras before 3.16 does not know if it is not used."""
+        config = super().get_config()
+        return config if config["label_smoothing"] else {k: v for k, v in config.items() if k != "label_smoothing"}
+
+
+class SparseCategoricalFocalCrossentropy(LossFunctionWrapper):
+    """Cross-entropy for integer labels with a focus on hard samples: `-alpha * (1 - p)^gamma * log(p)`.
+
+    Args:
+        alpha: weight, one number or one per class. Defaults to 0.25.
+        gamma: focusing parameter that down-weights easy samples. Defaults to 2.0.
+        from_logits: whether predictions are logits rather than probabilities. Defaults to False.
+        ignore_class: a label whose samples are ignored, such as 255 or -1; None ignores none.
+        axis: the axis of the classes. Defaults to -1.
+        reduction: how the per-sample values are reduced, see `Loss`.
+        name: name.
+        dtype: dtype or dtype policy to compute in; None is floatx.
+
+    Example:
+
+        loss = cornu.losses.SparseCategoricalFocalCrossentropy()
+        print(loss([1], [[0.5, 0.5]]))  # 0.0433
+
+    Paper: Lin et al., "Focal loss for dense object detection", https://arxiv.org/abs/1708.02002.
+    """
+
+    def __init__(
+        self,
+        alpha: float | Sequence[float] = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "sparse_categorical_focal_crossentropy",
+        dtype: PolicyLike | None = None,
+    ):
+        super().__init__(
+            sparse_categorical_focal_crossentropy,
+            name=name,
+            reduction=reduction,
+            dtype=dtype,
+            alpha=alpha,
+            gamma=gamma,
             from_logits=from_logits,
             ignore_class=ignore_class,
             axis=axis,

@@ -16,12 +16,13 @@ from cornu.losses.loss import LossFunctionWrapper
 
 _SPARSE = {
     probabilistic.sparse_categorical_crossentropy: "categorical_crossentropy",
+    probabilistic.sparse_categorical_focal_crossentropy: "categorical_focal_crossentropy",
     probabilistic.categorical_generalized_cross_entropy: "categorical_crossentropy",
 }  # loss for integer labels -> loss for one-hot labels
 
 _ONE_HOT = {
     probabilistic.categorical_crossentropy: "sparse_categorical_crossentropy",
-    probabilistic.categorical_focal_crossentropy: "sparse_categorical_crossentropy",
+    probabilistic.categorical_focal_crossentropy: "sparse_categorical_focal_crossentropy",
     margin.categorical_hinge: "sparse_categorical_crossentropy",
     probabilistic.kl_divergence: "sparse_categorical_crossentropy",
 }  # loss for one-hot labels -> loss for integer labels

@@ -246,6 +246,23 @@ def erfinv(x: Tensor) -> jax.Array:
 
 
 @op
+def lgamma(x: Tensor) -> jax.Array:
+    """Logarithm of the absolute value of the gamma function."""
+    return lax.lgamma(floating(x))
+
+
+@op
+def gammainc(x1: Tensor, x2: Tensor) -> jax.Array:
+    """Regularized lower incomplete gamma function of shape `x1` at `x2`: the share of the integral up to `x2`.
+
+    Example:
+
+        print(cornu.ops.gammainc([1.0], [0.5]))  # [0.393...]
+    """
+    return lax.igamma(*jnp.broadcast_arrays(*floats(x1, x2)))
+
+
+@op
 def deg2rad(x: Tensor) -> jax.Array:
     """Degrees to radians."""
     return jnp.deg2rad(x)
@@ -449,6 +466,12 @@ def power(x1: Tensor, x2: Tensor) -> jax.Array:
 
 
 @op
+def float_power(x1: Tensor, x2: Tensor) -> jax.Array:
+    """`x1` to the power `x2` as floats, so that negative powers of integers are fractions."""
+    return jnp.power(*floats(x1, x2))
+
+
+@op
 def maximum(x1: Tensor, x2: Tensor) -> jax.Array:
     """The larger of two values; NaN if either is NaN."""
     return jnp.maximum(x1, x2)
@@ -514,6 +537,12 @@ def arctan2(x1: Tensor, x2: Tensor) -> jax.Array:
 def hypot(x1: Tensor, x2: Tensor) -> jax.Array:
     """`sqrt(x1² + x2²)` without overflow."""
     return jnp.hypot(x1, x2)
+
+
+@op
+def copysign(x1: Tensor, x2: Tensor) -> jax.Array:
+    """`|x1|` with the sign of `x2`, also that of a zero."""
+    return jnp.copysign(*floats(x1, x2))
 
 
 @op

@@ -2,6 +2,7 @@
 
 from cornu.ops.color import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
 from cornu.ops.filtering import extract_patches, extract_patches_3d, gaussian_blur, sobel_edges, ssim
+from cornu.ops.patches import reconstruct_patches
 from cornu.ops.resampling import (
     affine_transform,
     crop_images,
@@ -24,6 +25,7 @@ __all__ = [
     "map_coordinates",
     "pad_images",
     "perspective_transform",
+    "reconstruct_patches",
     "resize",
     "rgb_to_grayscale",
     "rgb_to_hsv",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
-from cornu import lazy
+from cornu import lazy, validate
 from cornu.core.operation import Tensor, op
 from cornu.core.symbolic import any_symbolic, output_spec
 from cornu.core.typing import Axes
@@ -27,6 +27,7 @@ __all__ = [
     "jvp",
     "lstsq",
     "lu_factor",
+    "matrix_power",
     "matrix_rank",
     "norm",
     "pinv",
@@ -117,6 +118,17 @@ def matrix_rank(x: Tensor, tol: float | None = None) -> jax.Array:
         return jnp.linalg.matrix_rank(x)
     values = jnp.linalg.svd(x, compute_uv=False)
     return jnp.sum(values > tol, axis=-1, dtype="int32")
+
+
+@op
+def matrix_power(x: Tensor, n: int) -> jax.Array:
+    """The product of `n` factors `x`, computed by squaring; of its inverse for a negative `n`.
+
+    Example:
+
+        print(cornu.ops.matrix_power(np.diag([2.0, 3.0]), 3)[1, 1])  # 27.0
+    """
+    return jnp.linalg.matrix_power(_square("matrix_power", x), validate.integer(n, "n", "matrix_power"))
 
 
 @op

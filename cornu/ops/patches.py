@@ -95,6 +95,72 @@ def fold(
 
 
 @op
+def reconstruct_patches(
+    patches: Tensor,
+    size: Sizes,
+    output_size: Sizes | None = None,
+    strides: Sizes | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> jax.Array:
+    """Images put together from their patches: the inverse of `extract_patches` without overlap.
+
+    Args:
+        patches: shape `(batch, rows, columns, patch_height * patch_width * channels)` or without the batch, or with the
+            channels first; for volumes with one more axis of places.
+        size: height and width of a patch, or one int; depth, height and width for volumes.
+        output_size: that of the images, which `"same"` needs to remove the zeros that it added; by default what the
+            patches cover.
+        strides: distances between patches: their size, which is the default.
+        padding: that of the extraction, `"valid"` or `"same"`.
+        data_format: `"channels_last"`, `"channels_first"` or None for the global default.
+
+    Returns:
+        Shape `(batch, height, width, channels)`, without the batch or with the channels first as in `patches`.
+
+    Example:
+
+        image = np.random.rand(1, 4, 4, 3)
+        patches = cornu.ops.image.extract_patches(image, 2)
+        print(np.allclose(cornu.ops.image.reconstruct_patches(patches, 2), image))  # True
+    """
+    name, x = "reconstruct_patches", jnp.asarray(patches)
+    rank = len(size) if isinstance(size, Sequence) else 2
+    size = validate.int_tuple(size, rank, "size", name, minimum=1)
+    if strides is not None and validate.int_tuple(strides, rank, "strides", name) != size:
+        raise ValueError(f"{name}: patches must not overlap. Received: strides={strides}, size={size}.")
+    if x.ndim not in (rank + 1, rank + 2):
+        raise ValueError(f"{name}: patches must have {rank + 1} or {rank + 2} axes. Received: shape={x.shape}.")
+    last = validate.data_format(data_format, name) == "channels_last"
+    batch = x if x.ndim == rank + 2 else x[None]
+    images = _joined(batch if last else jnp.moveaxis(batch, 1, -1), size)
+    images = _uncovered(images, size, output_size, validate.padding(padding, name))
+    images = images if last else jnp.moveaxis(images, -1, 1)
+    return images if x.ndim == rank + 2 else images[0]
+
+
+def _joined(patches: jax.Array, size: tuple[int, ...]) -> jax.Array:
+    batch, *places, values = patches.shape
+    _check_multiple("reconstruct_patches", "the number of values in a patch", values, math.prod(size))
+    rank, covered = len(size), [n * s for n, s in zip(places, size, strict=True)]
+    apart = patches.reshape(batch, *places, *size, values // math.prod(size))
+    pairs = [axis for place in range(1, rank + 1) for axis in (place, place + rank)]
+    return apart.transpose(0, *pairs, 2 * rank + 1).reshape(batch, *covered, -1)
+
+
+def _uncovered(images: jax.Array, size: tuple[int, ...], output_size: Sizes | None, padding: str) -> jax.Array:
+    name, covered = "reconstruct_patches", images.shape[1:-1]
+    if output_size is None and padding == "same":
+        raise ValueError(f'{name}: padding="same" needs output_size, the size of the images.')
+    wanted = covered if output_size is None else validate.int_tuple(output_size, len(size), "output_size", name)
+    added = [c - w for c, w in zip(covered, wanted, strict=True)]
+    if not all(0 <= a < (s if padding == "same" else 1) for a, s in zip(added, size, strict=True)):
+        raise ValueError(f"{name}: the patches cover {covered}. Received: output_size={wanted}, padding={padding!r}.")
+    kept = (slice(a // 2, a // 2 + w) for a, w in zip(added, wanted, strict=True))
+    return images[:, *kept]
+
+
+@op
 def depth_to_space(x: Tensor, block_size: int, data_format: str = "channels_last") -> jax.Array:
     """Groups of `block_size²` channels rearranged as spatial blocks.
 

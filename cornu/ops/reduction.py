@@ -54,29 +54,37 @@ def prod(x: Tensor, axis: Axes = None, keepdims: bool = False, dtype: DTypeLike 
 @op
 def max(x: Tensor, axis: Axes = None, keepdims: bool = False, initial: float | None = None) -> jax.Array:
     """Largest value over `axis`, and at least `initial`."""
-    if initial is None:
-        return extremes.largest(x, _axes(axis), keepdims)
-    return jnp.max(x, axis=_axes(axis), keepdims=keepdims, initial=initial)
+    return _largest(x, axis, keepdims, initial)
 
 
 @op
 def min(x: Tensor, axis: Axes = None, keepdims: bool = False, initial: float | None = None) -> jax.Array:
     """Smallest value over `axis`, and at most `initial`."""
+    return _smallest(x, axis, keepdims, initial)
+
+
+@op
+def amax(x: Tensor, axis: Axes = None, keepdims: bool = False, initial: float | None = None) -> jax.Array:
+    """Largest value over `axis`, and at least `initial`."""
+    return _largest(x, axis, keepdims, initial)
+
+
+@op
+def amin(x: Tensor, axis: Axes = None, keepdims: bool = False, initial: float | None = None) -> jax.Array:
+    """Smallest value over `axis`, and at most `initial`."""
+    return _smallest(x, axis, keepdims, initial)
+
+
+def _largest(x: Tensor, axis: Axes, keepdims: bool, initial: float | None) -> jax.Array:
+    if initial is None:
+        return extremes.largest(x, _axes(axis), keepdims)
+    return jnp.max(x, axis=_axes(axis), keepdims=keepdims, initial=initial)
+
+
+def _smallest(x: Tensor, axis: Axes, keepdims: bool, initial: float | None) -> jax.Array:
     if initial is None:
         return extremes.smallest(x, _axes(axis), keepdims)
     return jnp.min(x, axis=_axes(axis), keepdims=keepdims, initial=initial)
-
-
-@op
-def amax(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
-    """Largest value over `axis`."""
-    return extremes.largest(x, _axes(axis), keepdims)
-
-
-@op
-def amin(x: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
-    """Smallest value over `axis`."""
-    return extremes.smallest(x, _axes(axis), keepdims)
 
 
 @op
@@ -361,6 +369,12 @@ def digitize(x: Tensor, bins: Tensor) -> jax.Array:
 def corrcoef(x: Tensor) -> jax.Array:
     """Correlation between the rows of `x`, of shape `(variables, observations)`."""
     return jnp.corrcoef(floating(x))
+
+
+@op
+def cov(x: Tensor) -> jax.Array:
+    """Covariance of the rows of `x`, of shape `(variables, observations)`, normalized by `observations - 1`."""
+    return jnp.cov(floating(x))
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2), static_argnames="largest")

@@ -227,6 +227,12 @@ def dstack(xs: Tensors) -> jax.Array:
 
 
 @op
+def column_stack(xs: Tensors) -> jax.Array:
+    """Join tensors along axis 1, with vectors as columns."""
+    return jnp.column_stack(xs)
+
+
+@op
 def append(x1: Tensor, x2: Tensor, axis: int | None = None) -> jax.Array:
     """Join two tensors along `axis`, flattened first for None."""
     return jnp.append(x1, x2, axis=axis)

@@ -290,3 +290,38 @@ def test_label_values_in_range_pass():
     validation.check_values(losses.SparseCategoricalCrossentropy(axis=1), np.array([0, 7]), 3, "model")
     validation.check_values(losses.BinaryCrossentropy(), np.array([0.0, 0.3, 1.0]), 1, "model")
     validation.check_values(losses.get("mse"), np.array([-50.0]), 1, "model")
+
+
+# ---------------------------------------------------------------- what Keras 3.16 adds
+
+THREE = np.array([[0.05, 0.9, 0.05], [0.1, 0.8, 0.1]], "float32")
+
+
+@pytest.mark.parametrize("logits", [False, True])
+@pytest.mark.parametrize("alpha", [0.25, [0.1, 0.2, 0.3]])
+def test_the_focal_loss_of_labels_is_that_of_their_one_hot_codes(alpha, logits):
+    sparse = losses.SparseCategoricalFocalCrossentropy(alpha=alpha, gamma=1.5, from_logits=logits)
+    coded = losses.CategoricalFocalCrossentropy(alpha=np.array(alpha), gamma=1.5, from_logits=logits)
+    np.testing.assert_allclose(sparse([1, 2], THREE), coded(np.eye(3)[[1, 2]], THREE), rtol=1e-6)
+    turned = losses.SparseCategoricalFocalCrossentropy(alpha=alpha, gamma=1.5, from_logits=logits, axis=0)
+    np.testing.assert_allclose(turned([1, 2], THREE.T), sparse([1, 2], THREE), rtol=1e-6)
+
+
+def test_the_focal_loss_ignores_a_class_and_does_not_hide_wrong_labels():
+    loss = losses.SparseCategoricalFocalCrossentropy(ignore_class=255)
+    assert loss([1, 255], THREE) == loss([1], THREE[:1])
+    assert np.isnan(losses.sparse_categorical_focal_crossentropy([3, -1], THREE)).all()
+    with pytest.raises(ValueError, match="alpha must be one number or 3"):
+        losses.sparse_categorical_focal_crossentropy([0, 1], THREE, alpha=[0.1, 0.2])
+
+
+def test_labels_are_smoothed_as_their_one_hot_codes_are():
+    smooth = losses.SparseCategoricalCrossentropy(label_smoothing=0.2)
+    coded = losses.CategoricalCrossentropy(label_smoothing=0.2)
+    np.testing.assert_allclose(smooth([1, 2], THREE), coded(np.eye(3)[[1, 2]], THREE), rtol=1e-6)
+    again = losses.SparseCategoricalCrossentropy.from_config(smooth.get_config())
+    assert again([1, 2], THREE) == smooth([1, 2], THREE)
+
+
+def test_keras_before_3_16_reads_a_loss_that_smoothes_nothing():
+    assert "label_smoothing" not in losses.SparseCategoricalCrossentropy().get_config()

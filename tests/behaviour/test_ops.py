@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.special
 
 import cornu
 from cornu import ops
@@ -351,3 +352,72 @@ def test_attention_takes_fewer_axes_for_the_batch_where_they_fit_nothing_else(ar
     same(of_heads := chosen(3, 4, 6), of_heads[None])
     same(of_sources := chosen(2, 6), of_sources[:, None, None])
     same(of_all := chosen(4, 6), of_all[None, None])
+
+
+# ---------------------------------------------------------------- what Keras 3.16 adds
+
+HALVES = np.array([[0.5, 1.5, -2.5], [3.5, 0.5, 1.0]], "float32")
+WHOLE = np.array([[1, 2, 3], [4, 5, 7]])
+SQUARE = np.array([[1.0, 2.0], [3.0, 5.0]], "float32")
+
+LATER = {
+    "column_stack": (lambda: ops.column_stack([WHOLE[0], WHOLE[1]]), lambda: np.column_stack([WHOLE[0], WHOLE[1]])),
+    "column_stack of matrices": (lambda: ops.column_stack([WHOLE, HALVES]), lambda: np.column_stack([WHOLE, HALVES])),
+    "copysign": (lambda: ops.copysign(WHOLE, -HALVES), lambda: np.copysign(WHOLE, -HALVES)),
+    "copysign of zeros": (lambda: ops.copysign([1, 2], [0.0, -0.0]), lambda: np.array([1.0, -2.0])),
+    "cov": (lambda: ops.cov(WHOLE), lambda: np.cov(WHOLE)),
+    "float_power": (lambda: ops.float_power(WHOLE, -2), lambda: np.float_power(WHOLE, -2)),
+    "gammainc": (lambda: ops.gammainc(WHOLE, 2.0), lambda: scipy.special.gammainc(WHOLE, 2.0)),
+    "lgamma": (lambda: ops.lgamma(HALVES), lambda: scipy.special.gammaln(HALVES)),
+    **{
+        f"matrix_power {n}": (lambda n=n: ops.matrix_power(SQUARE, n), lambda n=n: np.linalg.matrix_power(SQUARE, n))
+        for n in (-2, 0, 3)
+    },
+    "amax": (lambda: ops.amax(HALVES, axis=0, initial=1.0), lambda: np.amax(HALVES, axis=0, initial=1.0)),
+    "amin": (lambda: ops.amin(HALVES, axis=1, initial=1.0), lambda: np.amin(HALVES, axis=1, initial=1.0)),
+}
+
+
+@pytest.mark.parametrize("case", LATER)
+def test_an_operation_gives_what_numpy_and_scipy_give(case):
+    ours, theirs = (function() for function in LATER[case])
+    assert ours.dtype in ("int32", "float32")
+    np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("channels_first", [False, True])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("shape, size", [((2, 6, 9, 3), (2, 3)), ((7, 8, 3), 3), ((1, 5, 4, 6, 2), (2, 2, 3))])
+def test_patches_are_put_together_to_the_image_they_come_from(shape, size, padding, channels_first):
+    rank = len(size) if isinstance(size, tuple) else 2
+    image = np.arange(np.prod(shape), dtype="int32").reshape(shape)
+    lasting, batched = image, len(shape) == rank + 2
+    kind = {"padding": padding, "data_format": "channels_first" if channels_first else "channels_last"}
+    if channels_first:
+        lasting = np.moveaxis(image, -1, 1 if batched else 0)
+    extract = ops.image.extract_patches if rank == 2 else ops.image.extract_patches_3d
+    place = slice(-rank, None) if channels_first else slice(-rank - 1, -1)
+    size_of_image = lasting.shape[place] if padding == "same" else None
+    again = np.asarray(ops.image.reconstruct_patches(extract(lasting, size, **kind), size, size_of_image, **kind))
+    sizes = again.shape[place]
+    assert padding == "valid" or sizes == lasting.shape[place]
+    kept = [slice(None)] * again.ndim
+    kept[place] = [slice(n) for n in sizes]
+    assert again.dtype == "int32" and again.tolist() == lasting[tuple(kept)].tolist()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (((1, 2, 2, 12), 2, (4, 4), 1), "must not overlap"),
+        (((2, 12), 2), "must have 3 or 4 axes"),
+        (((1, 2, 2, 11), 2), "a multiple of 4"),
+        (((1, 2, 2, 12), 2, (3, 4)), r"the patches cover \(4, 4\)"),
+        (((1, 2, 2, 12), 2, (5, 4), None, "same"), r"the patches cover \(4, 4\)"),
+        (((1, 2, 2, 12), 2, None, None, "same"), "needs output_size"),
+    ],
+)
+def test_patches_that_make_no_image_are_refused(arguments, message):
+    shape, *rest = arguments
+    with pytest.raises(ValueError, match=message):
+        ops.image.reconstruct_patches(np.zeros(shape), *rest)

@@ -269,7 +269,11 @@ def test_dtypes_of_functions_and_classes(true, pred):
     close(*both(lambda library: library.losses.MeanSquaredError(dtype="float16")(y_true, y_pred)), 1e-3)
 
 
-CLASSES = sorted(n for n in losses.__all__ if inspect.isclass(getattr(losses, n)) and n != "LossFunctionWrapper")
+LATER = {"SparseCategoricalFocalCrossentropy"}  # from Keras 3.16 on
+LATER_ARGUMENTS = {"SparseCategoricalCrossentropy": {"label_smoothing"}}
+CLASSES = sorted(
+    n for n in losses.__all__ if inspect.isclass(getattr(losses, n)) and n not in {"LossFunctionWrapper", *LATER}
+)
 # Arguments that Keras forgets when it writes a config; cornu writes them, and Keras can read them.
 KEPT = {"Huber": {"delta"}, "CosineSimilarity": {"axis"}, "SparseCategoricalCrossentropy": {"axis"}}
 
@@ -289,7 +293,7 @@ def test_signature_and_config(name):
         return parameters(cls), loss.get_config(), library.losses.serialize(loss)
 
     (signature, config, written), (wanted, oracle, expected) = both(question)
-    assert signature == wanted
+    assert [(n, default) for n, default in signature if n not in LATER_ARGUMENTS.get(name, ())] == wanted
     assert {k: v for k, v in config.items() if k not in KEPT.get(name, ())} == oracle
     assert set(config) - set(oracle) == KEPT.get(name, set())
     assert getattr(losses, name).from_config(oracle).get_config() == config

@@ -930,10 +930,16 @@ def test_symbolic_shapes_hold_and_say_all_that_keras_says(name, call):
             assert all(n is not None or m is None for n, m in zip(shape, known, strict=True)), (shape, known)
 
 
+# What Keras has from 3.16 on: tests/behaviour/test_ops.py compares it with NumPy and SciPy.
+LATER = {
+    "column_stack", "copysign", "cov", "float_power", "gammainc", "image.reconstruct_patches", "lgamma", "matrix_power"
+}  # fmt: skip
+
+
 def test_the_table_leaves_no_op_out():
     for package, prefix in ((ops, ""), (ops.image, "image.")):
         functions = {prefix + n for n in package.__all__ if not inspect.ismodule(getattr(package, n))}
-        assert functions == {n for n in TABLE if n.startswith("image.") == bool(prefix)}
+        assert functions - LATER == {n for n in TABLE if n.startswith("image.") == bool(prefix)}
 
 
 @pytest.mark.parametrize("space", ["numpy", "nn", "linalg", "image"])
