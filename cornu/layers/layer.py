@@ -106,6 +106,7 @@ class Layer(Operation):
 
     input_spec: Any = None
     supports_masking = False
+    _convert_input_args = True  # off in KerasHub's layers that prepare data: they take TensorFlow's tensors, too
     _recomputes = True  # whether a RematScope applies to the layer itself, not only to its parts
     pure_call: bool
     """Promise that a call only computes with its arguments and the layer's attributes and variables: no side
@@ -243,7 +244,7 @@ class Layer(Operation):
 
     def _arrays(self, value: object) -> Nested:
         """An argument of `call` converted to JAX arrays."""
-        return tree.map_structure(_as_array, value)
+        return tree.map_structure(_as_array, value) if self._convert_input_args else value
 
     def _check_inputs(self, inputs: Nested) -> None:
         if not hasattr(inputs, "shape"):
@@ -939,9 +940,7 @@ class Layer(Operation):
 
     @property
     def dtype_policy(self) -> Any:
-        """The dtypes the layer computes in and stores its weights in."""
-        if isinstance(self._dtype_policy, policy.DTypePolicyMap):
-            return self._dtype_policy[self.path]
+        """The dtypes the layer computes in and stores its weights in, or the `DTypePolicyMap` that has them by path."""
         return self._dtype_policy
 
     @dtype_policy.setter
@@ -949,15 +948,22 @@ class Layer(Operation):
         self._dtype_policy = policy.get(value)
 
     @property
+    def _own_dtype_policy(self) -> Any:
+        """The policy that holds for this layer itself."""
+        if isinstance(self._dtype_policy, policy.DTypePolicyMap):
+            return self._dtype_policy[self.path]
+        return self._dtype_policy
+
+    @property
     def compute_dtype(self) -> str:
         """The dtype the layer computes in: that of its policy, within a call by a wrapper the wrapper's."""
         lent = context.current().lent
-        return (lent and lent.get(id(self))) or self.dtype_policy.compute_dtype
+        return (lent and lent.get(id(self))) or self._own_dtype_policy.compute_dtype
 
     @property
     def variable_dtype(self) -> str:
         """The dtype of the layer's weights."""
-        return self.dtype_policy.variable_dtype
+        return self._own_dtype_policy.variable_dtype
 
     @property
     def dtype(self) -> str:
@@ -972,7 +978,7 @@ class Layer(Operation):
     @property
     def quantization_mode(self) -> str | None:
         """The quantization of the large weights according to the dtype policy, such as "int8"; None for none."""
-        return self.dtype_policy.quantization_mode
+        return self._own_dtype_policy.quantization_mode
 
     def quantize(self, mode: object = None, type_check: bool = True, config: object = None) -> None:
         """Quantize the large weights: supported by Dense, EinsumDense, Embedding and ReversibleEmbedding.

@@ -35,8 +35,8 @@ class Quantizable(LowRankAdaptation):
     _forms: tuple[Form, ...] = ()
     _scheme: Scheme | None = None
     # Provided by `Layer`.
-    dtype_policy: Any
     _dtype_policy: Any
+    _own_dtype_policy: Any
 
     def _init_quantization(self, config: object) -> None:
         """Store the constructor's argument."""
@@ -50,7 +50,7 @@ class Quantizable(LowRankAdaptation):
 
     def _add_multiplied(self, form: Form, initializer: InitializerLike) -> None:
         """Create the variables that the policy requires for a weight; called by `build` for each."""
-        scheme = self._checked_scheme(self.dtype_policy)
+        scheme = self._checked_scheme(self._own_dtype_policy)
         if scheme is None or scheme.keeps_weight:
             weight = self.add_weight(
                 form.shape, initializer, name=form.name,
@@ -175,7 +175,7 @@ class Quantizable(LowRankAdaptation):
         """
         config = configs.chosen(mode, config, self)
         self.check_quantizable(type_check)
-        wanted = policy.quantized(config.dtype_policy_string(), self.dtype_policy.name)
+        wanted = policy.quantized(config.dtype_policy_string(), self._own_dtype_policy.name)
         scheme = self._checked_scheme(wanted)
         self._replace_weights(wanted, scheme, config)
 
@@ -191,7 +191,7 @@ class Quantizable(LowRankAdaptation):
         if not self.built:
             raise ValueError(f"{owner} has no weights to quantize yet. Call build(input_shape), or call the layer.")
         if self._scheme is not None:
-            raise ValueError(f"{owner} is already quantized, by the dtype policy {self.dtype_policy.name!r}.")
+            raise ValueError(f"{owner} is already quantized, by the dtype policy {self._own_dtype_policy.name!r}.")
 
     def _replace_weights(self, wanted: Any, scheme: Any, config: Any, empty: bool = False) -> None:
         """Replace the weights by their quantized form, or by variables whose values are yet to be loaded."""
@@ -227,7 +227,7 @@ class Quantizable(LowRankAdaptation):
 
     def _saved_variables(self) -> list[Variable]:
         """The variables in files: those of the mode in order, then those created by a subclass."""
-        names = self.variable_serialization_spec[self.dtype_policy.quantization_mode if self._scheme else None]
+        names = self.variable_serialization_spec[self._own_dtype_policy.quantization_mode if self._scheme else None]
         found = [self.__dict__.get(f"_{name}", self.__dict__.get(name)) for name in names]
         named = [variable for variable in found if variable is not None]
         known = {id(v) for v in (*named, *(self._factors() if self.lora_enabled else ()))}
@@ -262,7 +262,7 @@ class Quantizable(LowRankAdaptation):
 def of_parts(layer: object) -> ConfigDict:
     """The quantization of the layers within a layer, by their paths in it, as plain data."""
     return {
-        path: {"dtype": serialize_keras_object(part.dtype_policy), "config": serialize_keras_object(config)}
+        path: {"dtype": serialize_keras_object(part._own_dtype_policy), "config": serialize_keras_object(config)}
         for path, part in parts.walk(layer)
         if part is not layer and getattr(part, "_scheme", None) is not None
         for config in (part.quantization_config,)

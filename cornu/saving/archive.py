@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from cornu import lazy, registry
 from cornu._version import __version__
-from cornu.core import budget, parts
+from cornu.core import budget, context, parts
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.core.typing import ConfigDict
 from cornu.errors import DamagedFileError
@@ -166,7 +166,8 @@ def _read_assets(model: object, members: _Zip | _Folder) -> None:
             for name, content in members.files(f"{ASSETS}/{path}"):
                 budget.take("objects", len(content) + _LINE * content.count(b"\n"), f"{ASSETS}/{path}/{name}")
                 (Path(folder) / plain_zip.plain_name(name)).write_bytes(content)
-            part.load_assets(folder)
+            with context.scope(safe_mode=None):  # its own files, unlike a path in a config, are for it to open
+                part.load_assets(folder)
 
 
 # ---------------------------------------------------------------- where the members are

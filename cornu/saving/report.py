@@ -233,7 +233,7 @@ def _fact(layer: object) -> ConfigDict:
     trained = {id(v): v for v in getattr(layer, "trainable_weights", ())}
     return {
         "output_shape": _output_shape(layer),
-        "dtype": layer.dtype_policy.name if hasattr(layer, "dtype_policy") else None,
+        "dtype": getattr(getattr(layer, "_own_dtype_policy", None), "name", None),
         "parameters": sum(v.size for v in weights.values()),
         "trainable_parameters": sum(v.size for v in trained.values()),
     }

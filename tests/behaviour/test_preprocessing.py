@@ -3,6 +3,7 @@
 import json
 import threading
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -346,3 +347,24 @@ def test_output_modes_may_have_the_names_of_older_keras():
     lookup = L.StringLookup(vocabulary=["a"], output_mode="binary")
     assert lookup(["a", "a"]).tolist() == [0, 1]
     assert L.TextVectorization(output_mode="tf-idf").get_config()["output_mode"] == "tf_idf"
+
+
+class Spelling(L.Layer):
+    """Keeps words in a file of its own, which it reads through another layer, as KerasHub's tokenizers do."""
+
+    words: list = []
+
+    def save_assets(self, folder):
+        (Path(folder) / "words.txt").write_text("ants\nbees")
+
+    def load_assets(self, folder):
+        self.words = L.StringLookup(vocabulary=str(Path(folder) / "words.txt")).get_vocabulary()
+
+    def call(self, inputs):
+        return inputs
+
+
+def test_a_layer_opens_its_own_file_when_its_model_is_loaded(tmp_path):
+    cornu.Sequential([cornu.Input((2,)), Spelling(name="spelling")]).save(tmp_path / "model.keras")
+    model = cornu.models.load_model(tmp_path / "model.keras", custom_objects={"Spelling": Spelling})
+    assert model.get_layer("spelling").words == ["[UNK]", "ants", "bees"]

@@ -200,3 +200,27 @@ def test_a_file_cannot_name_parts_that_are_not_there(tmp_path):
             entry["build_config"]["quantized_parts"] = {"no/such": next(iter(inside.values()))}
     with pytest.raises(ValueError, match="which does not exist"):
         cornu.models.model_from_json(json.dumps(plain))
+
+
+class Passing(layers.Layer):
+    """Gives the layer inside it its own policy, as KerasHub's blocks do."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = layers.Dense(4, dtype=self.dtype_policy, name="inner")
+        self.plain = layers.Dense(4, dtype=self.dtype_policy, name="plain")
+
+    def call(self, x):
+        return self.plain(self.inner(x))
+
+
+def test_a_map_of_policies_reaches_the_layers_inside_of_layers():
+    policies = cornu.dtype_policies.DTypePolicyMap("mixed_bfloat16", {"block/inner": "int8_from_float32"})
+    block = Passing(name="block", dtype=policies)
+    y = block(X)
+    assert block.dtype_policy is policies and block.compute_dtype == y.dtype == "bfloat16"
+    assert [block.inner.quantization_mode, block.inner.kernel.dtype, block.plain.compute_dtype] == [
+        "int8",
+        "int8",
+        "bfloat16",
+    ]
