@@ -3,6 +3,7 @@
 # They go to .bench/ beside this folder (or to $BENCH), made with $PYTHON (or python3).
 # Plain PyTorch runs in keras-torch. The torch that pip finds by itself for Linux is the build for NVIDIA cards, a few
 # gigabytes; PyTorch's own pages name the index of the small one, which goes into PIP_EXTRA_INDEX_URL.
+# The rows of KerasHub are timed where it is installed: pip install keras-hub grain, in the peers and beside cornu.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bench=${BENCH:-.bench}

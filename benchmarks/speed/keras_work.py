@@ -3,6 +3,7 @@
 A piece of work takes the `keras` module and sizes, and returns a `Case`. Data is random: speed does not depend on it.
 """
 
+import importlib.util
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -139,6 +140,50 @@ def inception_v3_predict(keras: Any, batch: int = 8, steps: int = 4, size: int =
     return _predict(graphs.inception_v3(keras, size), size, batch, steps)
 
 
+def _hub(keras: Any) -> Any:
+    """KerasHub on this Keras, or None where it is not installed."""
+    if importlib.util.find_spec("keras_hub") is None:
+        return None
+    if keras.__name__ == "cornu":
+        importlib.import_module("cornu.as_keras")
+    return importlib.import_module("keras_hub")
+
+
+def hub_generate(keras: Any, steps: int = 4, length: int = 64, width: int = 128, depth: int = 4) -> Case | None:
+    """`generate` with KerasHub's GPT-2, greedily, from a prompt of 8 of 5000 words up to `length`."""
+    if (hub := _hub(keras)) is None:
+        return None
+    backbone = hub.models.GPT2Backbone(5000, depth, 4, width, 4 * width, max_sequence_length=length)
+    writer = hub.models.GPT2CausalLM(backbone, None)
+    writer.compile(sampler="greedy")
+    known = np.arange(length) < 8
+    prompt = {
+        "token_ids": _random().integers(1, 5000, (1, length)) * known,
+        "padding_mask": known[None].astype("int32"),
+    }
+    return repeat(lambda: writer.generate(prompt, stop_token_ids=None), steps)
+
+
+def hub_bert(
+    keras: Any, batch: int = 16, steps: int = 8, time: int = 64, width: int = 128, depth: int = 2
+) -> Case | None:
+    """`fit` of KerasHub's BERT classifier, Adam."""
+    if (hub := _hub(keras)) is None:
+        return None
+    backbone = hub.models.BertBackbone(5000, depth, 4, width, 4 * width, max_sequence_length=time)
+    model = hub.models.BertTextClassifier(backbone, num_classes=2, preprocessor=None)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    words = _random().integers(1, 5000, (batch * steps, time))
+    given = {"token_ids": words, "segment_ids": np.zeros_like(words), "padding_mask": np.ones_like(words)}
+    labels = words[:, 0] % 2
+
+    def run(n: int) -> None:
+        rows = {name: x[: n * batch] for name, x in given.items()}
+        model.fit(rows, labels[: n * batch], batch_size=batch, epochs=1, verbose=0)
+
+    return Case(run, steps)
+
+
 def evaluate(keras: Any, batch: int = 32, steps: int = 400) -> Case:
     """`evaluate` of the MLP."""
     model = graphs.mlp(keras)
@@ -188,6 +233,6 @@ WORK = {
     for function in (
         *(demo, mlp, cnn, simple_rnn, lstm, gru, bidirectional, transformer, mobilenet, unet, resnet50),
         *(resnet50_predict, vgg16_predict, inception_v3_predict, evaluate, predict, predict_one, call_one),
-        *(mlp_subclass, call_subclass),
+        *(mlp_subclass, call_subclass, hub_generate, hub_bert),
     )
 }

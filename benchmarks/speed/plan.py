@@ -59,6 +59,14 @@ WORK = {
     ),
     "mobilenet": Work("MobileNet-style, 96×96: step of fit", _times(1.5), weight=1.5, quick={**_SMALL, "size": 32}),
     "unet": Work("U-Net, 128×128, batch 8: step of fit", _times(1.5), weight=1.5, quick={**_SMALL, "size": 16}),
+    "hub_generate": Work(
+        "KerasHub GPT-2, 4 × 128: generate 56 words", _times(1.0, "keras-jax", "keras-torch"),
+        quick={"steps": 1, "length": 10, "width": 8, "depth": 1},
+    ),
+    "hub_bert": Work(
+        "KerasHub BERT classifier, 2 × 128: step of fit", _times(1.0, "keras-jax", "keras-torch"),
+        quick={**_READ, "width": 8, "depth": 1},
+    ),
     "evaluate": Work("MLP: step of evaluate", quick=_SMALL),
     "predict": Work("MLP: predict of 30,000 rows", quick={"rows": 64, "steps": 1}),
     "predict_one": Work("MLP: predict of one row", ceiling=0.15, weight=0.7, quick={"steps": 3}),

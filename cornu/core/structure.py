@@ -9,7 +9,7 @@ variables is compared as well; their values are not part of the structure.
 Results computed from a structure are cached with it and dropped with it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import is_
 from typing import Any, TypeVar
 
@@ -65,20 +65,18 @@ class Structure:
 
     def renewed(self, fresh: "Structure") -> "Structure":
         """This structure, brought up to date, if `fresh` differs only in volatile attributes; else `fresh`."""
-        if self._fixed() != fresh._fixed():
+        if not self._differs_in_passing(fresh):
             return fresh
         self._attributes = fresh._attributes
         return self
 
-    def _fixed(self) -> list:
-        """The identities that must not change. Both structures keep references to the objects, so no id is reused."""
-        found: list = [(id(variable), flag) for variable, flag in self._flags]
-        for container, keys, held in self._entries:
-            found.append((id(container), [id(item) for item in (*(keys or ()), *held)]))
-        for part, names, held in self._attributes:
-            volatile, pairs = _volatile(part), zip(names, held, strict=True)
-            found.append((id(part), [(name, id(value)) for name, value in pairs if name not in volatile]))
-        return found
+    def _differs_in_passing(self, fresh: "Structure") -> bool:
+        """Whether all but volatile attributes are identical."""
+        return (
+            _all_are(self._flags, fresh._flags, lambda old, new: old[0] is new[0] and old[1] is new[1])
+            and _all_are(self._entries, fresh._entries, _is_same_entry)
+            and _all_are(self._attributes, fresh._attributes, _is_same_part)
+        )
 
     def remember(self, look: Callable[..., Found], *args: object) -> Found:
         """The result of `look(root, *args)`, computed the first time it is requested."""
@@ -94,6 +92,31 @@ class Structure:
     def __reduce__(self) -> tuple:
         """A copy of the root is another object: cached results are not copied with it."""
         return type(None), ()
+
+
+def _all_are(olds: Sequence, news: Sequence, same: Callable[[Any, Any], bool]) -> bool:
+    return len(olds) == len(news) and all(map(same, olds, news))
+
+
+def _is_same_entry(old: tuple, new: tuple) -> bool:
+    (container, *contents), (container_now, *contents_now) = old, new
+    return container is container_now and all(
+        _all_are(before or (), now or (), is_) for before, now in zip(contents, contents_now, strict=True)
+    )
+
+
+def _is_same_part(old: tuple, new: tuple) -> bool:
+    part, names, held = old
+    if part is not new[0]:
+        return False
+    if _all_are(held, new[2], is_) and _all_are(names, new[1], is_):
+        return True
+    return _all_are(_lasting(part, names, held), _lasting(*new), lambda a, b: a[0] == b[0] and a[1] is b[1])
+
+
+def _lasting(part: object, names: tuple, held: tuple) -> list[tuple[str, object]]:
+    volatile = _volatile(part)
+    return [(name, value) for name, value in zip(names, held, strict=True) if name not in volatile]
 
 
 def _reachable(root: object, entered: tuple[type, ...], left_out: tuple[type, ...]) -> Iterator[object]:

@@ -237,6 +237,11 @@ class Model(Trainer, Layer):
             elif name not in self._hidden:
                 yield value
 
+    def _collect(self, seeds: bool) -> list[Variable]:
+        if "_known_structure" not in self.__dict__:
+            return super()._collect(seeds)  # refuses a model whose constructor was not called
+        return self._remembered_list(Layer._collect, seeds)
+
     def _graph_parts(self, kind: Any) -> list:
         graph = self.__dict__.get("_graph")
         return [o for o in graph.operations if isinstance(o, kind)] if graph is not None else []

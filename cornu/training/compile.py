@@ -97,7 +97,12 @@ class Compilable(_Half):
         If a user's class overrides how its parts are listed, nothing is cached.
         """
         structure = self._structure()
-        return look(self, *args) if structure.remember(_lists_parts_itself) else structure.remember(look, *args)
+        return look(self, *args) if structure.remember(_overrides, _LISTS) else structure.remember(look, *args)
+
+    def _remembered_list(self, look: Callable[..., list], *args: object) -> list:
+        """As `_remembered`, for a list that follows from the attributes alone, not from other lists of parts."""
+        structure = self._structure()
+        return look(self, *args) if structure.remember(_overrides, _SOURCES) else [*structure.remember(look, *args)]
 
     # ------------------------------------------------------------ compile
 
@@ -137,7 +142,7 @@ class Compilable(_Half):
         """
         chosen = optimizers.get(optimizer)
         scaled = isinstance(chosen, optimizers.LossScaleOptimizer)
-        if auto_scale_loss and self.dtype_policy.name == "mixed_float16" and chosen is not None and not scaled:
+        if auto_scale_loss and self._own_dtype_policy.name == "mixed_float16" and chosen is not None and not scaled:
             chosen = optimizers.LossScaleOptimizer(chosen, name="loss_scale_optimizer")
         names = getattr(self, "output_names", None)
         compile_loss = CompiledLoss(loss, loss_weights, names) if loss is not None else None
@@ -177,7 +182,8 @@ class Compilable(_Half):
     def _require_compiled(self, method: str) -> None:
         if not self.compiled:
             raise ValueError(
-                f"{validate.describe(self)}: call compile() before {method}(), for example "
+                # KerasHub's tests look for these words.
+                f"{validate.describe(self)}: You must call `compile()` before {method}(), for example "
                 'model.compile(optimizer="adam", loss="mse").'
             )
 
@@ -243,18 +249,19 @@ def _metrics_at_start(model: Compilable) -> list[np.ndarray] | None:
     return [np.asarray(value) for metric in model.metrics for value in metric.stateless_reset_state()]
 
 
+_SOURCES = ("_collect", "_graph_parts", "_held", "_own_variables", "_parts")
+
 _LISTS = (
-    "_collect", "_flatten_layers", "_graph_parts", "_held", "_own_variables", "_parts", "layers", "metrics",
-    "metrics_variables", "non_trainable_variables", "non_trainable_weights", "trainable", "trainable_variables",
-    "trainable_weights", "variables", "weights",
+    *_SOURCES, "_flatten_layers", "layers", "metrics", "metrics_variables", "non_trainable_variables",
+    "non_trainable_weights", "trainable", "trainable_variables", "trainable_weights", "variables", "weights",
 )  # fmt: skip
 
 
-def _lists_parts_itself(model: Compilable) -> bool:
-    """Whether a user's class in the model overrides one of the lists of parts."""
-    return any(map(_lists_parts, model._structure().objects))
+def _overrides(model: Compilable, names: tuple[str, ...]) -> bool:
+    """Whether a user's class in the model has one of these methods of its own."""
+    return any(_has_own(part, names) for part in model._structure().objects)
 
 
-def _lists_parts(part: object) -> bool:
+def _has_own(part: object, names: tuple[str, ...]) -> bool:
     own = [base for base in type(part).__mro__ if base is not object and not registry.is_builtin(base)]
-    return any(name in base.__dict__ for base in own for name in _LISTS)
+    return any(name in base.__dict__ for base in own for name in names)

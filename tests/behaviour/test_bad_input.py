@@ -166,7 +166,7 @@ def test_numbers_that_mean_nothing(name):
 def test_compile_comes_first():
     model = cornu.Sequential([cornu.Input((4,)), layers.Dense(1)])
     for method in ("fit", "evaluate", "train_on_batch", "test_on_batch"):
-        fails(model, rf"call compile\(\) before {method}", X, PRICES, method=method)
+        fails(model, rf"You must call `compile\(\)` before {method}", X, PRICES, method=method)
     assert model.predict(X, verbose=0).shape == (12, 1)
 
 

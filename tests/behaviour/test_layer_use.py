@@ -418,3 +418,33 @@ def test_a_layer_of_numbers_that_is_given_text_is_named_once():
     with pytest.raises(TypeError, match=r'^Dense "number_one": text or objects .*StringLookup') as caught:
         layers.Dense(2, name="number_one")(np.array([["oak"]]))
     assert str(caught.value).count("Dense") == 1
+
+
+def test_the_weights_of_a_model_are_those_that_it_has_now():
+    class Listing(cornu.Sequential):
+        @property
+        def layers(self):  # asks for nothing that the lists of weights need
+            return super().layers
+
+    for kind in (cornu.Sequential, Listing):
+        model = kind([cornu.Input((3,)), layers.Dense(2), layers.Dense(1)])
+        model.weights.clear()  # the list is its asker's
+        assert len(model.weights) == len(model.trainable_variables) == 4
+        model.pop()
+        model.add(layers.BatchNormalization())
+        assert [len(model.trainable_weights), len(model.non_trainable_weights)] == [4, 2]
+        model.layers[0].trainable = False
+        assert [len(model.trainable_weights), len(model.non_trainable_weights)] == [2, 4]
+        model.layers[0].quantize("int8")
+        assert "int8" in [str(w.dtype) for w in model.weights]
+
+
+def test_a_layer_may_ask_for_its_inputs_as_they_are_given():
+    class AsGiven(layers.Layer):
+        _convert_input_args = False  # set so by KerasHub's layers that prepare data
+
+        def call(self, inputs):
+            return inputs
+
+    given = np.ones(2)
+    assert AsGiven()(given) is given

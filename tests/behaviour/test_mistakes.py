@@ -139,7 +139,7 @@ MISTAKES = {
         lambda: line().fit(X, Y, epochs=2.5), "epochs must be an integer.*epochs=2.5"),
     "a layer's name": (lambda: line().get_layer("dens"), "'dens'.*'dense"),
     "a rate in percent": (lambda: layers.Dropout(50), "from 0 to 1"),
-    "no compile": (lambda: cornu.Sequential([layers.Dense(1)]).fit(X, Y), r"call compile\(\) before fit"),
+    "no compile": (lambda: cornu.Sequential([layers.Dense(1)]).fit(X, Y), r"You must call `compile\(\)` before fit"),
     "a layer in the place of a tensor": (
         lambda: layers.Dropout(0.1)(layers.Dense(3)), r'dropout.*Received: the layer Dense.*Dense\(\.\.\.\)\(x\)'),
     "a config with an argument of another version": (

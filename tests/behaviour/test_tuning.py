@@ -353,7 +353,7 @@ def test_arguments_that_cannot_be_meant(arguments, words):
 @pytest.mark.parametrize("find", [find_learning_rate, find_batch_size])
 def test_models_that_cannot_be_trained(find):
     plain = cornu.Sequential([cornu.Input((4,)), layers.Dense(1)])
-    with pytest.raises(ValueError, match=r"call compile\(\) before find_"):
+    with pytest.raises(ValueError, match=r"`compile\(\)` before find_"):
         find(plain, X, Y)
     with pytest.raises(TypeError, match=r"model must be a compiled model\. Received: 3"):
         find(3, X, Y)
