@@ -204,11 +204,13 @@ def spectral_normalize(kernel: jax.Array, u: jax.Array, iterations: int) -> tupl
         iterations: steps of power iteration.
 
     Returns:
-        (normalized kernel, new u).
+        (normalized kernel, new u); both as they were for a kernel of zeros.
     """
     matrix = jnp.reshape(kernel, (math.prod(kernel.shape[:-1]), kernel.shape[-1]))
-    fixed, v = lax.stop_gradient(matrix), u
+    fixed, v, first = lax.stop_gradient(matrix), u, u
     for _ in range(iterations):
         v = unit_normalize(u @ fixed.T, (0, 1))
         u = unit_normalize(v @ fixed, (0, 1))
-    return kernel / (v @ matrix @ u.T)[0, 0], u
+    largest = (v @ matrix @ u.T)[0, 0]
+    found = largest != 0
+    return kernel / jnp.where(found, largest, 1), jnp.where(found, u, first)

@@ -293,3 +293,14 @@ def test_attention_to_whole_numbers_gives_their_means(layer):
 def test_a_masked_softmax_of_whole_numbers():
     found = layers.Softmax()(np.array([[1, 2, 1]], "int32"), mask=np.array([[True, False, True]]))
     np.testing.assert_allclose(found, [[0.5, 0.0, 0.5]])
+
+
+def test_a_spectrally_normalized_layer_that_starts_at_zeros_learns():
+    model = cornu.Sequential([
+        cornu.Input((3,)), layers.SpectralNormalization(layers.Dense(2, kernel_initializer="zeros"))
+    ])  # fmt: skip
+    model.compile("sgd", "mse")
+    x = np.eye(3, dtype="float32")
+    losses = model.fit(x, x[:, :2] + 1, epochs=8, verbose=0).history["loss"]
+    assert losses[-1] < losses[0] == pytest.approx(2.0)
+    assert np.linalg.norm(model.layers[0].kernel.numpy(), 2) > 0

@@ -136,7 +136,11 @@ TABLE = [
         "of two with the same name the second gets a number, where Keras shows only the last.",
         lambda f: (
             (f.place.endswith("(keys)") and bool(_NUMBERED.match(f.ours)) and f.theirs == "has []")
-            or (f.label == "history" and f.place == "[1] (length)" and _without_numbered(f) == _names(f.theirs))
+            or (
+                f.label.startswith(("history", "hook ", "lambda"))
+                and f.place == "[1] (length)"
+                and _without_numbered(f) == _names(f.theirs)
+            )
         ),
     ),
     Row(

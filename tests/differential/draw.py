@@ -7,7 +7,7 @@ Shapes are asked of Keras while a model grows (`compute_output_shape`), so that 
 import functools
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -18,6 +18,7 @@ from tests.differential.program import Do, Given, Net, New, Program, Step, Word
 
 Shape = tuple[int | None, ...]
 _PART = re.compile(r"\{0\}\[[^:]*\]$")  # one of the outputs of a model inside
+_MODE = re.compile(r", training=(True|False)")
 _LARGEST = 60  # numbers in a sample; beyond that nothing new is found
 
 
@@ -67,6 +68,8 @@ class Draw:
             policy = "mixed_bfloat16"
         if policy == "mixed_bfloat16" and _has(net, tables.LOSING_POLICY):
             policy = "float32"
+        if _has(net, tables.OF_TWO_MODES) or "Counted(" in net.text():
+            net = _without_modes(net)
         heads = [self._head(end, net) for end in ends]
         labels = tuple(labels for labels, *_ in heads)
         actions = Actions(self, net, heads).draw()
@@ -305,6 +308,13 @@ class Draw:
 def _has(net: Net, layers: tuple[str, ...]) -> bool:
     """Whether one of these layers is in a model."""
     return any(f"layers.{name}(" in net.text() for name in layers)
+
+
+def _without_modes(net: Net) -> Net:
+    """A model in which no call says `training`."""
+    steps = tuple(replace(s, how=_MODE.sub("", s.how)) for s in net.steps)
+    layers = {name: _without_modes(x) if isinstance(x, Net) else x for name, x in net.layers.items()}
+    return replace(net, steps=steps, layers=layers)
 
 
 def _penalizes(layer: New | Net) -> bool:

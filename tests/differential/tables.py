@@ -149,6 +149,9 @@ NOT_WHOLLY_HALF = (*RECURRENT_LAYERS, "TimeDistributed", "SpectralNormalization"
 # Layers that in Keras say float32 in their configs for a mixed policy, or give float32 and say bfloat16.
 LOSING_POLICY = ("SpatialDropout1D", "CategoryEncoding")
 
+# Layers that differ in training: a mode passed to one call spreads to them in Keras.
+OF_TWO_MODES = ("BatchNormalization", "SpectralNormalization")
+
 # Metrics that Keras gives other names when it reads them from an .h5 file.
 RENAMED_IN_H5 = ("'mae'", "'mse'", "'MeanAbsoluteError'", "'LogCoshError'")
 
