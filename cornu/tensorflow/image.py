@@ -1,5 +1,6 @@
 """`tensorflow.image`: images of shape (height, width, channels), or with a leading batch axis."""
 
+import functools
 import io as bytes_io
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -203,8 +204,15 @@ def _crop_and_resize(
     method: str = "bilinear",
     extrapolation_value: float = 0.0,
 ) -> jax.Array:
-    image, boxes = jnp.asarray(image, "float32"), jnp.asarray(boxes)
-    (height, width), (high, wide) = sizes(crop_size), image.shape[1:3]
+    given = jnp.asarray(image, "float32"), jnp.asarray(boxes), jnp.asarray(box_indices)
+    return _cropped(*given, extrapolation_value, size=sizes(crop_size), order=0 if method == "nearest" else 1)
+
+
+@functools.partial(jax.jit, static_argnames=("size", "order"))  # some fifty operations, compiled as one
+def _cropped(
+    image: jax.Array, boxes: jax.Array, indices: jax.Array, outside: Tensor, size: tuple[int, int], order: int
+) -> jax.Array:
+    (height, width), (high, wide) = size, image.shape[1:3]
 
     def between(low: jax.Array, high: jax.Array, size: int, count: int) -> jax.Array:
         """Positions from one edge to the other; the middle for a single position."""
@@ -215,12 +223,11 @@ def _crop_and_resize(
         y, x = between(box[0], box[2], high, height), between(box[1], box[3], wide, width)
         grid = jnp.stack(jnp.meshgrid(y, x, indexing="ij"))
         channels = jnp.moveaxis(image[index], -1, 0)
-        order = 0 if method == "nearest" else 1
         found = jnp.moveaxis(jax.vmap(lambda c: ops.image.map_coordinates(c, grid, order))(channels), 0, -1)
         inside = (grid[0] >= 0) & (grid[0] <= high - 1) & (grid[1] >= 0) & (grid[1] <= wide - 1)
-        return jnp.where(inside[..., None], found, extrapolation_value)
+        return jnp.where(inside[..., None], found, outside)
 
-    return jax.vmap(one)(boxes, jnp.asarray(box_indices))
+    return jax.vmap(one)(boxes, indices)
 
 
 # ---------------------------------------------------------------- turning
