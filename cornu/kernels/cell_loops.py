@@ -25,7 +25,7 @@ def fit(gates: Gates, inputs: jax.Array, kernel: jax.Array) -> bool:
     """Whether there is a kernel in C++ for these gates, on inputs (T, B, ..) with a recurrent kernel (U, G U)."""
     steps, batch, *_ = inputs.shape
     known = isinstance(steps, int) and isinstance(batch, int)
-    if not gates.compiled or not known or not platform.fast("native"):
+    if not gates.compiled or not known or not platform.calls_native():
         return False
     floats = inputs.dtype == kernel.dtype == jnp.float32
     large = steps * batch * kernel.size >= _LEAST_PRODUCTS

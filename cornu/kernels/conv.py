@@ -433,7 +433,7 @@ def _is_few_and_strided(x: jax.Array, win: Window) -> bool:
 
 def _is_native(x: jax.Array, channels: int, win: Window) -> bool:
     """Whether there are kernels in C++ that take this."""
-    if x.dtype != jnp.float32 or not isinstance(x.shape[0], int) or not platform.fast("native"):
+    if x.dtype != jnp.float32 or not isinstance(x.shape[0], int) or not platform.calls_native():
         return False
     products = x.shape[0] * math.prod(win.places) * win.taps * x.shape[-1] * channels
     fits = channels % _NATIVE_CHANNELS == 0 and len(win.size) <= 2 and max(win.dilation) == 1

@@ -37,6 +37,11 @@ def fast(kernel: str) -> bool:
     return not plain_forced() and name() in FAST_ON[kernel]
 
 
+def calls_native() -> bool:
+    """Whether what is traced may call C++ kernels: a program that is planned for devices becomes XLA's alone."""
+    return fast("native") and not _planned.get()
+
+
 def name() -> str:
     """The platform that is traced for, `"cpu"`, `"gpu"` or `"tpu"`: that of `planned`, otherwise the default one."""
     return _planned.get() or here()
