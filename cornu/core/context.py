@@ -38,6 +38,8 @@ class Context:
     scope_caller: Any = None  # the owner of the innermost name
     watch: Callable | None = None  # (operation, function, *args): calls the function; used to observe each call
     rows: Any = None  # which rows are real, if the last batch was padded; shape (batch,), bool
+    own_rows: str | None = None  # the mesh axis along which rows are split, in code that sees one device's rows alone
+    sums: Any = None  # where a step leaves gradients that devices have not exchanged yet
 
 
 _CLEAR = Context()

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
-from cornu.core import peers
+from cornu.core import context, peers
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.typing import Nested, Tensor
 
@@ -181,7 +181,8 @@ def laid_out(value: jax.Array, layout: object) -> jax.Array:
 def gathered(value: jax.Array, layout: object) -> jax.Array:
     """A variable's value as used in a traced layer: gathered if the variable is sharded."""
     used = getattr(layout, "used", None)
-    if used is None or current() is None or not isinstance(value, jax.core.Tracer):
+    is_whole = context.current().own_rows is not None  # for code that sees one device's rows it was gathered before
+    if used is None or is_whole or current() is None or not isinstance(value, jax.core.Tracer):
         return value
     return pinned(value, used)
 
@@ -297,6 +298,53 @@ def _joined(leaf: Nested, rows: Rows, distribution: Distribution, stacked: bool)
     return peers.from_parts(shape, sharding, np.asarray(leaf), rows.first, axis=int(stacked))
 
 
+class MixesRowsError(Exception):
+    """Something that cannot be computed by each device for its own rows."""
+
+
+def by_own_rows(function: Callable, rows: object, whole: object) -> Any:
+    """`function(rows, whole)`, which each device computes for its own rows without seeing the others.
+
+    Args:
+        function: returns a pair: the rows of the results, and what is the same on all devices.
+        rows: arrays that are split along their first axis.
+        whole: arrays that each device has.
+    """
+    distribution = cast(Any, current())
+    name = distribution.batch_dim_name
+    split, same = PartitionSpec(name), PartitionSpec()
+
+    def own(rows: object, whole: object) -> object:
+        with context.scope(own_rows=name):
+            return function(rows, whole)
+
+    specs = (split, same)
+    run = jax.shard_map(
+        own, mesh=_mesh(distribution), in_specs=specs, out_specs=specs, axis_names={name}, check_vma=False
+    )
+    return run(rows, whole)
+
+
+def each_row(function: Callable, rows: Nested, *whole: Nested) -> Any:
+    """`function(rows, *whole)`, whose rows depend on the same rows alone, but for which XLA would exchange rows.
+
+    While a step is traced for several devices that share the rows, each device computes its own.
+    """
+    if not is_split() or context.current().own_rows is not None:
+        return function(rows, *whole)
+    first = jax.tree.leaves(rows)[0]
+    count = first.shape[0] if isinstance(first, jax.core.Tracer) else None
+    if not isinstance(count, int) or count % cast(Any, current()).num_model_replicas:
+        return function(rows, *whole)
+    return by_own_rows(lambda rows, whole: (function(rows, *whole), ()), rows, whole)[0]
+
+
+def first_own(count: int) -> Tensor:
+    """The index of a device's first of `count` elements of its own, in an array over all devices; else 0."""
+    name = context.current().own_rows
+    return 0 if name is None else jax.lax.axis_index(name) * count
+
+
 def readable(results: object) -> Any:
     """The results of a traced step, if several processes share it: replicated, so that each can read them."""
     if not is_shared():
@@ -311,7 +359,8 @@ def output(distribution: Distribution, path: str, outputs: object) -> Nested:
     Raises:
         ValueError: if the layout has more axes than the output.
     """
-    layout = distribution.get_tensor_layout(f"{path}/output") if is_split() else None
+    is_whole = is_split() and context.current().own_rows is None
+    layout = distribution.get_tensor_layout(f"{path}/output") if is_whole else None
     return outputs if layout is None else jax.tree.map(lambda x: _placed_output(x, sharding_of(layout), path), outputs)
 
 

@@ -33,6 +33,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from cornu import native
+from cornu.core import placement
 from cornu.kernels import forms, half_precision, platform, window, winograd, xla
 from cornu.kernels.forms import Form
 from cornu.kernels.window import Window
@@ -77,9 +78,13 @@ def conv(
     dilation = dilation or (1,) * len(strides)
     if groups > 1 and groups == x.shape[-1]:
         return depthwise_conv(x, _as_depthwise(kernel, groups), strides, padding, dilation)
-    if not _fast("conv", x) or groups > _MANY_GROUPS:
-        return _plain_conv(x, kernel, strides, padding, dilation, groups)
-    return _conv(x, kernel, window.slide(padding, window.space_of(x), kernel.shape[:-2], strides, dilation), groups)
+
+    def run(x: jax.Array, kernel: jax.Array) -> jax.Array:
+        if not _fast("conv", x) or groups > _MANY_GROUPS:
+            return _plain_conv(x, kernel, strides, padding, dilation, groups)
+        return _conv(x, kernel, window.slide(padding, window.space_of(x), kernel.shape[:-2], strides, dilation), groups)
+
+    return run(x, kernel) if groups == 1 else placement.each_row(run, x, kernel)
 
 
 @half_precision.in_float32
@@ -99,10 +104,14 @@ def depthwise_conv(
     """
     dilation = dilation or (1,) * len(strides)
     *size, channels, multiplier = kernel.shape
-    if not _fast("depthwise_conv", x) or math.prod(size) * multiplier > _MANY_TAPS:
-        grouped = kernel.reshape(*size, 1, channels * multiplier)
-        return _plain_conv(x, grouped, strides, padding, dilation, channels)
-    return _depthwise(x, kernel, window.slide(padding, window.space_of(x), tuple(size), strides, dilation))
+
+    def run(x: jax.Array, kernel: jax.Array) -> jax.Array:
+        if not _fast("depthwise_conv", x) or math.prod(size) * multiplier > _MANY_TAPS:
+            grouped = kernel.reshape(*size, 1, channels * multiplier)
+            return _plain_conv(x, grouped, strides, padding, dilation, channels)
+        return _depthwise(x, kernel, window.slide(padding, window.space_of(x), tuple(size), strides, dilation))
+
+    return placement.each_row(run, x, kernel)
 
 
 @half_precision.of_convolutions

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import ops, settings, validate
+from cornu.core import placement
 from cornu.core.dtypes import standardize_dtype
 from cornu.core.typing import ArrayLike, DTypeLike, Shape
 from cornu.initializers.constant_values import STFT
@@ -262,7 +263,8 @@ class MelSpectrogram(Layer):
         """The mel spectrogram of each signal."""
         signal = jnp.asarray(inputs)
         signal = signal.astype("float64" if signal.dtype == "float64" else "float32")
-        parts = ops.stft(signal, self.sequence_length, self.sequence_stride, self.fft_length, self.window)
+        sizes = self.sequence_length, self.sequence_stride, self.fft_length
+        parts = placement.each_row(lambda rows: ops.stft(rows, *sizes, self.window), signal)
         power = jnp.power(jnp.sqrt(jnp.square(parts[0]) + jnp.square(parts[1])), self.mag_exp)
         bands = self.linear_to_mel_weight_matrix(
             self.num_mel_bins, power.shape[-1], self.sampling_rate, self.min_freq, self.max_freq, power.dtype

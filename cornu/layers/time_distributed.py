@@ -12,11 +12,12 @@ import jax.numpy as jnp
 from jax import lax
 
 from cornu import ops, tree, validate
-from cornu.core import context
+from cornu.core import context, placement
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.typing import Nested, NestedShapes
 from cornu.core.variable import Variable, functional
 from cornu.layers.options import LayerOptions
+from cornu.layers.rows import mixes_rows
 from cornu.layers.wrapper import Wrapper
 
 __all__ = ["TimeDistributed"]
@@ -72,12 +73,32 @@ class TimeDistributed(Wrapper):
             (outputs, masks, losses), values = _in_turn(step, values, inputs, mask)
             _assign(variables, values)
         else:
-            outputs, masks, losses = jax.vmap(lambda x, m: step(values, x, m)[0], in_axes=1, out_axes=1)(inputs, mask)
+            outputs, masks, losses = self._at_once(step)(inputs, mask, values)
         for loss in losses:
             self.add_loss(jnp.sum(loss))
         for output, one in zip(tree.flatten(outputs), masks, strict=True):
             set_mask(output, one)
         return outputs
+
+    def _at_once(self, step: Callable) -> Callable:
+        """All steps at once, which several devices would exchange, as they merge with the rows."""
+
+        def run(inputs: jax.Array, mask: jax.Array | None, values: list) -> tuple:
+            return jax.vmap(lambda x, m: step(values, x, m)[0], in_axes=1, out_axes=1)(inputs, mask)
+
+        if not placement.is_split() or any(mixes_rows(layer, True) for layer in self.layer._flatten_layers()):
+            return run
+        variables = self.layer.trainable_variables
+
+        def of_rows(rows: tuple, weights: list, values: list) -> tuple:
+            return functional(run, variables)(weights, *rows, values)[0]
+
+        def split(inputs: jax.Array, mask: jax.Array | None, values: list) -> tuple:
+            with context.scope(autocast=None):
+                weights = [variable.value for variable in variables]
+            return placement.each_row(of_rows, (inputs, mask), weights, values)
+
+        return split
 
     def _one_step(self, training: bool | None) -> Callable:
         """A function of one step's input and mask: (outputs, their masks, added losses)."""

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import validate
-from cornu.core import context
+from cornu.core import context, placement
 from cornu.core.configurable import Configurable
 from cornu.core.typing import ConfigDict, Tensor
 from cornu.core.variable import Variable, assign_values, values_of
@@ -318,6 +318,8 @@ def draw_seed(seed: SeedLike | jax.Array | np.ndarray) -> Any:
 
 def draw_key(seed: SeedLike | jax.Array | np.ndarray) -> jax.Array:
     """A key for `jax.random` from a seed (see `draw_seed`); equal seeds give the same numbers as Keras on JAX."""
+    if context.current().own_rows is not None:  # each device would draw the numbers of the first rows
+        raise placement.MixesRowsError("Random numbers other than those of dropout are drawn for all rows together.")
     return jax.random.wrap_key_data(draw_seed(seed), impl="threefry2x32")
 
 

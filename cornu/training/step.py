@@ -86,6 +86,10 @@ class Steps(_Half):
         """One step of training; override it as a pure `(self, state, data)` or with assignments as `(self, data)`."""
         x, y, weight = unpack_x_y_sample_weight(data)
         trainable, rest, optimizer, metrics = state
+        if context.current().sums is not None:
+            loss, y_pred, rest, trainable, optimizer = context.current().sums.step(self, state, x, y, weight)
+            logs, metrics = self._update_metrics(metrics, x, y, y_pred, weight, loss)
+            return logs, TrainState(trainable, rest, optimizer, metrics)
         differentiate = jax.value_and_grad(self.compute_loss_and_updates, has_aux=True)
         (_, (loss, y_pred, rest, metrics)), gradients = differentiate(
             trainable, rest, metrics, x, y, weight, training=True, optimizer_variables=optimizer
@@ -126,7 +130,7 @@ class Steps(_Half):
         optimizer_variables: Sequence | None = None,
     ) -> tuple:
         """The loss to differentiate, and (loss, predictions, non-trainable and metrics variables) as aux."""
-        parts = _own_variables(self)
+        parts = own_variables(self)
         if optimizer_variables is not None:  # used if the optimizer scales the loss
             parts = (*parts, tuple(self.optimizer.variables))
 
@@ -158,7 +162,7 @@ class Steps(_Half):
         """`compute_loss` as a pure function: (loss, (trainable, non-trainable, metrics variables))."""
         state = (trainable_variables, non_trainable_variables, metrics_variables)
         loss, after = _on_state(
-            lambda: self._loss_of(x, y, y_pred, sample_weight, training), state, parts=_own_variables(self)
+            lambda: self._loss_of(x, y, y_pred, sample_weight, training), state, parts=own_variables(self)
         )
         return loss, tuple(after)
 
@@ -228,7 +232,7 @@ def layers_and_variables(model: Any, stage: str) -> tuple[tuple, Parts]:
     return layers, (trainable, rest, *((_optimizer_variables(model),) if stage == "train" else ()), *metrics)
 
 
-def _own_variables(model: Any) -> Parts:
+def own_variables(model: Any) -> Parts:
     """The model's own variables, without its optimizer's and without those that every step carries."""
     return model._remembered(_model_variables, True)
 

@@ -3,6 +3,7 @@
 A check is a function whose name is a sentence; what it raises is the answer, as text.
 """
 
+import functools
 import json
 import math
 import re
@@ -19,12 +20,21 @@ import numpy as np
 import cornu
 from cornu import distribution, layers
 from cornu.core import placement
+from cornu.core.variable import functional
+from cornu.layers.rows import mixes_rows
 
 random = np.random.default_rng(0)
 X = random.normal(size=(44, 6)).astype("float32")
 Y = random.integers(0, 3, 44)
 WEIGHTS = random.random(44).astype("float32")
 ROWS = 16  # of a batch; the last one has 12, which eight devices cannot share
+
+
+WITHOUT_WEIGHTS = {"MelSpectrogram", "MaxPooling2D", "Dropout"}
+MORE = {
+    "TimeDistributed Conv2D": (lambda: layers.TimeDistributed(layers.Conv2D(4, 3)), (5, 6, 6, 3)),
+    "Conv2D in groups": (lambda: layers.Conv2D(6, 3, groups=3), (6, 7, 3)),
+}
 
 
 def data_parallel():
@@ -191,6 +201,79 @@ def layers_of_sequences_send_gradients_and_no_activations():
             y = np.resize(Y, len(x))
             model.train_on_batch(x, y)
             assert {operation for operation, _ in moved(program(model, x, y))} == {"all-reduce"}
+
+
+def layers_that_treat_each_row_alone_exchange_no_rows():
+    """Of layers of the contracts that have weights, and of some that XLA would split otherwise, in one program."""
+    import jax
+
+    sys.path.append(str(Path(__file__).parents[1] / "contracts"))
+    from test_layer_contract import MADE, arrays, call
+
+    asked = {name: example for name, example in (MADE | MORE).items() if "3D" not in name}  # these are as those of 2D
+    with data_parallel().scope():
+        made = {name: (make(), arrays(shapes, ROWS)) for name, (make, shapes) in asked.items()}
+        for layer, x in made.values():
+            jax.eval_shape(functools.partial(call, layer, training=False), x)
+        made = {
+            name: (layer, x)
+            for name, (layer, x) in made.items()
+            if (layer.trainable_weights or name in WITHOUT_WEIGHTS) and not mixes_rows(layer, training=True)
+        }
+        variables = [variable for layer, _ in made.values() for variable in layer.variables]
+
+        def loss_of(values, data):
+            def run():
+                outputs = [call(layer, x, training=True) for (layer, _), x in zip(made.values(), data, strict=True)]
+                return sum(cornu.ops.sum(cornu.ops.sin(y)) for y in cornu.tree.flatten(outputs) if y.dtype == "float32")
+
+            return functional(run, variables)(values)[0]
+
+        data = [placement.batch(x) for _, x in made.values()]
+        step = jax.jit(jax.grad(loss_of, argnums=(0, 1), allow_int=True))
+        found = moved(step.lower([variable.value for variable in variables], data).compile())
+    assert len(made) > 30
+    assert {operation for operation, _ in found} == {"all-reduce"}
+    assert max(size for _, size in found) <= max(variable.size for variable in variables)
+
+
+def gradients_are_summed_by_each_device_and_exchanged_once_an_update():
+    def trained(scope):
+        with scope():
+            cornu.utils.set_random_seed(3)
+            model = cornu.Sequential(
+                [
+                    cornu.Input((6,)),
+                    layers.Dense(32, kernel_regularizer="l2", name="wide"),
+                    layers.Dropout(0.3, seed=5),
+                    layers.Reshape((4, 8)),
+                    layers.LSTM(8, dropout=0.2, seed=3),
+                    layers.Dense(3, activation="softmax", name="end"),
+                ]
+            )
+            optimizer = cornu.optimizers.Adam(epsilon=1e-3, clipnorm=1.0, gradient_accumulation_steps=3)
+            model.compile(
+                optimizer, "sparse_categorical_crossentropy", steps_per_execution=4
+            )  # some calls end within an update
+            x, y, weights = (np.resize(a, (112, *a.shape[1:])) for a in (X, Y, WEIGHTS))
+            model.fit(x, y, sample_weight=weights, batch_size=ROWS, epochs=2, verbose=0)
+            kept = [*model.get_weights(), *(v.numpy() for v in model.optimizer.variables)]
+            if scope is nullcontext:
+                return kept, ""
+            step = model._computations["train"].compiled(model, several=True)
+            chunk = [np.resize(a, (8, *a[:ROWS].shape)) for a in (X, Y, WEIGHTS)]
+            span = None, np.int32(0), np.int32(8)
+            data = placement.batch(tuple(chunk), stacked=True)
+            return kept, step.function.lower(step._state(None), data, span).compile().as_text()
+
+    (alone, _), (split, program) = map(trained, (nullcontext, data_parallel().scope))
+    agree(dict(enumerate(split)), dict(enumerate(alone)))
+    conditional = [line for line in program.splitlines() if " conditional(" in line]
+    branches = re.findall(r"%[\w.]+", " ".join(line.split("conditional(")[1] for line in conditional))
+    for name, body in re.findall(r"^(%[\w.]+) .*?\{\n(.*?)^\}", program, re.MULTILINE | re.DOTALL):
+        sums = re.findall(r"= (.*?) all-reduce\(", body)
+        assert name in branches or not any(re.search(r"\[\d", one) for one in sums), (name, sums)  # or only scalars
+    assert len(re.findall(r"all-reduce\(", program)) == 3  # of an update, of what is left over, of the loss and metrics
 
 
 def deep(accumulates):
@@ -504,6 +587,8 @@ CHECKS = [
     fully_sharded_training_gives_the_numbers_of_one_device,
     weights_gradients_and_state_take_an_eighth_of_the_memory,
     layers_of_sequences_send_gradients_and_no_activations,
+    layers_that_treat_each_row_alone_exchange_no_rows,
+    gradients_are_summed_by_each_device_and_exchanged_once_an_update,
     masks_mixed_precision_and_steps_of_ones_own_go_with_weights_in_parts,
     a_training_goes_on_from_its_backup_on_other_devices,
     model_parallel_training_gives_the_numbers_of_one_device,

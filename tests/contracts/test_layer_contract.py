@@ -35,10 +35,11 @@ def inputs(shapes):
     return [cornu.Input(shape) for shape in shapes] if isinstance(shapes, list) else cornu.Input(shapes)
 
 
-def call(layer, x):
+def call(layer, x, **how):
     """Attention layers of query and value take two arguments, all others one (a list, where there are several)."""
     several = isinstance(layer, (layers.MultiHeadAttention, layers.GroupQueryAttention))
-    return layer(*x) if several else layer(x, **mode(layer))
+    how = {name: value for name, value in how.items() if layer._call_accepts(name)}
+    return layer(*x, **how) if several else layer(x, **(mode(layer) | how))
 
 
 def compiled(layer, x):

@@ -20,8 +20,8 @@ from cornu.core.typing import Nested, Tensor
 from cornu.core.variable import Variable, give_placed_values, give_values, lay_out, pinned, placed, values_of
 from cornu.kernels import xla
 from cornu.optimizers import Optimizer
+from cornu.training.execution.device_sums import repeated
 from cornu.training.execution.in_flight import Outcome
-from cornu.training.execution.multi_step import Repeated
 from cornu.training.execution.signature import signature
 from cornu.training.step import Parts, TrainState, layers_and_variables, only_changes, optimizers_of, pure_step
 
@@ -85,7 +85,7 @@ class Compiled:
         self.names: list[str] = []
         step = _laid_out(pure_step(model, stage, self.parts, self.names), self.parts)
         if many:  # a loop may return values in a different layout than that of its body
-            step = _laid_out(Repeated(step, stacks=stage == "predict"), self.parts)
+            step = _laid_out(repeated(model, stage, step, self.parts), self.parts)
         self._writes_all = stage == "train"
         step = step if self._writes_all else only_changes(step)
         options = xla.compiler_options(placement.are_gathered(self._variables)) or None
