@@ -43,6 +43,12 @@ class Distribution(Protocol):
     @property
     def device_mesh(self) -> "DeviceMesh": ...
 
+    @property
+    def batch_dim_name(self) -> str: ...
+
+    @property
+    def num_model_replicas(self) -> int: ...
+
     def get_variable_layout(self, variable: "Variable") -> Layout: ...
 
     def get_data_layout(self, data_shape: Sequence[int]) -> Layout: ...
@@ -279,7 +285,7 @@ def part(batch: object, owner: str) -> Rows:
         ValueError: if its rows do not divide evenly by the number of this process's parts of a batch.
     """
     rows = len(jax.tree.leaves(batch)[0])
-    parts = cast(Any, current()).num_model_replicas
+    parts = cast(Distribution, current()).num_model_replicas
     own = share_of(parts) or range(parts)
     if rows % len(own):
         raise ValueError(
@@ -302,7 +308,7 @@ class MixesRowsError(Exception):
     """Something that cannot be computed by each device for its own rows."""
 
 
-def by_own_rows(function: Callable, rows: object, whole: object) -> Any:
+def by_own_rows(function: Callable, rows: object, whole: object) -> tuple:
     """`function(rows, whole)`, which each device computes for its own rows without seeing the others.
 
     Args:
@@ -310,11 +316,11 @@ def by_own_rows(function: Callable, rows: object, whole: object) -> Any:
         rows: arrays that are split along their first axis.
         whole: arrays that each device has.
     """
-    distribution = cast(Any, current())
+    distribution = cast(Distribution, current())
     name = distribution.batch_dim_name
     split, same = PartitionSpec(name), PartitionSpec()
 
-    def own(rows: object, whole: object) -> object:
+    def own(rows: object, whole: object) -> tuple:
         with context.scope(own_rows=name):
             return function(rows, whole)
 
@@ -325,7 +331,7 @@ def by_own_rows(function: Callable, rows: object, whole: object) -> Any:
     return run(rows, whole)
 
 
-def each_row(function: Callable, rows: Nested, *whole: Nested) -> Any:
+def each_row(function: Callable, rows: Nested, *whole: Nested) -> Nested:
     """`function(rows, *whole)`, whose rows depend on the same rows alone, but for which XLA would exchange rows.
 
     While a step is traced for several devices that share the rows, each device computes its own.
@@ -334,7 +340,7 @@ def each_row(function: Callable, rows: Nested, *whole: Nested) -> Any:
         return function(rows, *whole)
     first = jax.tree.leaves(rows)[0]
     count = first.shape[0] if isinstance(first, jax.core.Tracer) else None
-    if not isinstance(count, int) or count % cast(Any, current()).num_model_replicas:
+    if not isinstance(count, int) or count % cast(Distribution, current()).num_model_replicas:
         return function(rows, *whole)
     return by_own_rows(lambda rows, whole: (function(rows, *whole), ()), rows, whole)[0]
 

@@ -11,7 +11,7 @@ gradients of every step, with the same numbers.
 """
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -25,16 +25,16 @@ from cornu.layers.rows import mixes_rows
 from cornu.optimizers import Optimizer
 from cornu.random.seed_generator import SeedState
 from cornu.training.execution.multi_step import Repeated
-from cornu.training.step import Parts, TrainState, is_default, mode, own_variables
+from cornu.training.step import Parts, Steps, TrainState, is_default, mode, own_variables
 
 
-def repeated(model: Any, stage: str, step: Callable, parts: Parts) -> Callable:
+def repeated(model: Steps, stage: str, step: Callable, parts: Parts) -> Callable:
     """The step over a span of a chunk, see `Repeated`; with the gradients of each device's rows, if possible."""
     plain = Repeated(step, stacks=stage == "predict")
     return Summing(model, step, plain) if stage == "train" and _is_possible(model, parts) else plain
 
 
-def _is_possible(model: Any, parts: Parts) -> bool:
+def _is_possible(model: Steps, parts: Parts) -> bool:
     optimizer = model.optimizer
     return (
         placement.is_split()
@@ -59,7 +59,7 @@ class Summing:
         plain: what is used if the model turns out to mix rows.
     """
 
-    def __init__(self, model: Any, step: Callable, plain: Repeated):
+    def __init__(self, model: Steps, step: Callable, plain: Repeated):
         self._model, self._plain = model, plain
         self._summed = Repeated(self._with_sums(step), stacks=False)
 
@@ -103,7 +103,7 @@ class DeviceSums:
     def __init__(self, pending: list):
         self.pending = pending
 
-    def step(self, model: Any, state: TrainState, x: Data, y: Data, weight: Data) -> tuple:
+    def step(self, model: Steps, state: TrainState, x: Data, y: Data, weight: Data) -> tuple:
         """(loss, predictions, new values of the other variables, the weights, the optimizer's variables)."""
         trainable, rest, own, _ = state
         differentiate = jax.value_and_grad(_loss_of, argnums=(1, 2), has_aux=True)
@@ -118,7 +118,7 @@ class DeviceSums:
 
 
 def _loss_of(
-    model: Any, copies: list, trainable: list, rest: list, x: Data, y: Data, weight: Data
+    model: Steps, copies: list, trainable: list, rest: list, x: Data, y: Data, weight: Data
 ) -> tuple[jax.Array, tuple]:
     """The loss of the whole batch, of outputs that each device computes with its copy of the weights."""
     y_pred, after = _outputs(model, copies, rest, x)
@@ -128,7 +128,7 @@ def _loss_of(
     return loss, (loss, y_pred, after)
 
 
-def _outputs(model: Any, copies: list, rest: list, x: Data) -> tuple[Nested, list]:
+def _outputs(model: Steps, copies: list, rest: list, x: Data) -> tuple[Nested, list]:
     """The model's outputs with their masks, and the new values of the variables that are not trained."""
     count = len(jax.tree.leaves(x)[0]) / _devices()
     if count < 2 or count % 1:  # a mask of dropout for one row would look like one for all
@@ -145,7 +145,7 @@ def _outputs(model: Any, copies: list, rest: list, x: Data) -> tuple[Nested, lis
     return y_pred, after
 
 
-def _call(model: Any, x: Data) -> tuple[Nested, list]:
+def _call(model: Steps, x: Data) -> tuple[Nested, list]:
     with context.scope(losses=[], rows=None):
         y_pred = model(x, **mode(model, True))
         if context.current().losses:
@@ -153,7 +153,7 @@ def _call(model: Any, x: Data) -> tuple[Nested, list]:
     return y_pred, [get_mask(y) for y in tree.flatten(y_pred)]
 
 
-def _unless_statistics(model: Any, before: list, after: list) -> list:
+def _unless_statistics(model: Steps, before: list, after: list) -> list:
     """The new values, if they are those of random seeds only, which are the same on each device."""
     variables = own_variables(model)[1]
     if any(a is not b and not isinstance(v, SeedState) for v, a, b in zip(variables, before, after, strict=True)):
@@ -161,12 +161,12 @@ def _unless_statistics(model: Any, before: list, after: list) -> list:
     return after
 
 
-def _variables(model: Any) -> list[Variable]:
+def _variables(model: Steps) -> list[Variable]:
     trainable, rest, _ = own_variables(model)
     return [*trainable, *rest]
 
 
-def _place(optimizer: Any, variable: Variable) -> int:
+def _place(optimizer: Optimizer, variable: Variable) -> int:
     """The index of a variable in the optimizer's state."""
     return next(i for i, one in enumerate(optimizer.variables) if one is variable)
 
@@ -175,7 +175,7 @@ def _place(optimizer: Any, variable: Variable) -> int:
 
 
 def _devices() -> int:
-    return cast(Any, placement.current()).num_model_replicas
+    return cast(placement.Distribution, placement.current()).num_model_replicas
 
 
 def _copies(value: jax.Array) -> jax.Array:
@@ -184,7 +184,8 @@ def _copies(value: jax.Array) -> jax.Array:
 
 
 def _split(value: jax.Array) -> jax.Array:
-    return placement.pinned(value, cast(Any, placement.current()).get_data_layout(value.shape))
+    distribution = cast(placement.Distribution, placement.current())
+    return placement.pinned(value, distribution.get_data_layout(value.shape))
 
 
 def _exchanged(due: jax.Array, sums: list) -> list:
