@@ -340,7 +340,8 @@ def each_row(function: Callable, rows: Nested, *whole: Nested) -> Nested:
         return function(rows, *whole)
     first = jax.tree.leaves(rows)[0]
     count = first.shape[0] if isinstance(first, jax.core.Tracer) else None
-    if not isinstance(count, int) or count % cast(Distribution, current()).num_model_replicas:
+    parts = cast(Distribution, current()).num_model_replicas
+    if not isinstance(count, int) or parts == 1 or count % parts:
         return function(rows, *whole)
     return by_own_rows(lambda rows, whole: (function(rows, *whole), ()), rows, whole)[0]
 

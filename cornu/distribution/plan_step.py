@@ -188,6 +188,7 @@ def _batch(data: object, batch_size: int) -> Nested:
 class _OnPaper:
     """A distribution without placement that records a map's layouts of layer outputs."""
 
+    batch_dim_name, num_model_replicas = "devices", 1  # its rows are split by the plan
     device_mesh: Any = SimpleNamespace(backend_mesh=AbstractMesh((2,), ("devices",)))  # the step is one of several
 
     def __init__(self, layout_map: LayoutMap | None):
