@@ -11,7 +11,7 @@ import sys
 from collections import ChainMap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from docstrings import markdown
@@ -210,7 +210,26 @@ def make(app: object = None) -> None:
         old.unlink()
 
 
+def lead_back(app, name: str, template: str, context: dict[str, str], doctree: object) -> None:
+    """Point the links from a page of source to the entries of its names, which may be of several namespaces."""
+    if name.startswith("_modules/"):
+        entries = {
+            (obj.docname, path.split(".", 2)[-1]): path for path, obj in app.env.domains.python_domain.objects.items()
+        }
+        context["body"] = re.sub(
+            r'(?<=href=")([^"#]*)#cornu\.([\w.]+)(?=")', partial(_to_entry, entries), context["body"]
+        )
+
+
+def _to_entry(entries: dict[tuple[str, str], str], link: re.Match) -> str:
+    document = "reference/" + link[1].rpartition("/")[2].removesuffix(".html")
+    names = link[2].split(".")
+    found = (entries.get((document, ".".join(names[i:]))) for i in range(len(names)))
+    return f"{link[1]}#{next(filter(None, found), 'cornu.' + link[2])}"
+
+
 def setup(app) -> dict[str, bool]:
     """Have the pages written before any is read."""
     app.connect("builder-inited", make)
+    app.connect("html-page-context", lead_back)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
