@@ -1,4 +1,4 @@
-"""The loops of an LSTM and a GRU over a sequence as kernels in C++: all steps in one call, forward and back.
+"""The loops of an LSTM and a GRU over a sequence as C++ kernels: all steps in one call, forward and backward.
 
 A step of XLA's loop is a dozen operations, each of which costs as much to start as to compute. Here both threads run
 all steps of their rows of the batch without waiting for each other, and the weights stay in their caches. The products
@@ -22,7 +22,7 @@ _LEAST_PRODUCTS = 2**16  # of a sequence: below, a call costs what it gains
 
 
 def fit(gates: Gates, inputs: jax.Array, kernel: jax.Array) -> bool:
-    """Whether there is a kernel in C++ for these gates, on inputs (T, B, ..) with a recurrent kernel (U, G U)."""
+    """Whether a C++ kernel handles these gates, for inputs (T, B, ..) and a recurrent kernel (U, G U)."""
     steps, batch, *_ = inputs.shape
     known = isinstance(steps, int) and isinstance(batch, int)
     if not gates.compiled or not known or not platform.calls_native():
@@ -72,7 +72,7 @@ def backward(
 
 
 def _floats(mask: jax.Array | None) -> jax.Array:
-    """The mask as numbers; an empty array stands for none."""
+    """The mask as floats; an empty array if there is none."""
     return jnp.zeros((0,), jnp.float32) if mask is None else mask.astype(jnp.float32)
 
 

@@ -1,11 +1,11 @@
-"""Kernels in C++, for what XLA computes on CPUs far below the rate of a large product.
+"""C++ kernels for operations that XLA computes on CPUs at a fraction of the speed of a large matrix product.
 
-The code lies beside this file. Installing cornu compiles it where there is a compiler that can, and goes without it
-where there is none: `instructions()` says whether it is here and what it uses of this processor.
+The source is in this directory. Installing cornu compiles it if a suitable compiler is found; without one the package
+is complete but slower. `instructions()` tells whether the kernels are available and which instruction set they use.
 
-Whoever has a use for such a kernel has a plain form, too, of which `kernel` makes one operation for JAX, traced as a
-whole. In a program for one CPU of this process it becomes a call of the C++ function; everywhere else (on another
-platform, on several devices, in a program exported for other processes, under `vmap`) it becomes the plain form.
+Each kernel also has a plain form in JAX. `kernel` wraps that form in one JAX primitive. In a program for a single CPU
+device of this process, the primitive is lowered to a call of the C++ function; everywhere else (on other platforms, on
+several devices, in a program exported for other processes, under `vmap`) it is lowered to the plain form.
 """
 
 import ctypes
@@ -23,17 +23,17 @@ from jax.interpreters import batching, mlir
 
 Shape = tuple[int, ...]
 
-_MAJOR, _MINOR = 0, 3  # of XLA's interface for foreign functions, as in xla.h; a later minor version takes it, too
+_MAJOR, _MINOR = 0, 3  # version of XLA's foreign function interface, as in xla.h; later minor versions accept it
 
 
 def instructions() -> str | None:
-    """`"AVX-512"` or `"AVX2"`; None if there are no kernels, as they were not compiled, or `CORNU_NATIVE=0`."""
+    """`"AVX-512"` or `"AVX2"`; None if the kernels were not compiled or are switched off by `CORNU_NATIVE=0`."""
     library = None if os.environ.get("CORNU_NATIVE") == "0" else _library()
     return None if library is None else "AVX-512" if library.cornu_uses_avx512() else "AVX2"
 
 
 def use_avx512(use: bool) -> None:
-    """Use AVX-512, where this processor has it, or AVX2 alone: for tests."""
+    """Use AVX-512 if this processor has it, or only AVX2; for tests."""
     library = _library()
     if library is not None:
         library.cornu_use_avx512(int(use))
@@ -52,7 +52,7 @@ def _library() -> ctypes.CDLL | None:
 
 
 def _fits_xla() -> bool:
-    """Whether this jaxlib calls functions that are written as these are: otherwise it could not start."""
+    """Whether this jaxlib supports the interface version of the kernels; otherwise its CPU backend could not start."""
     header = Path(jax.ffi.include_dir(), "xla", "ffi", "api", "c_api.h")
     text = header.read_text() if header.exists() else ""
     numbers = [re.search(rf"define XLA_FFI_API_{name} (\d+)", text) for name in ("MAJOR", "MINOR")]
@@ -63,14 +63,14 @@ def _fits_xla() -> bool:
 def kernel(
     name: str, results: Callable[..., Sequence[Shape]], sizes: Callable[..., Sequence[int]]
 ) -> Callable[[Callable[..., Sequence[jax.Array]]], Callable[..., list[jax.Array]]]:
-    """Make of a plain form one operation, which is computed by a C++ function where that can be called.
+    """Decorator that makes a plain form one operation, computed by a C++ function where that can be called.
 
-    The plain form takes arrays of float32, and by name what is hashable; it returns a sequence of arrays of float32.
+    The plain form takes float32 arrays, and hashable choices by keyword; it returns a sequence of float32 arrays.
 
     Args:
-        name: of the C++ function, without `cornu_`.
-        results: the shapes of the results, of the arrays' shapes and what is given by name.
-        sizes: what the function is told, of the same.
+        name: the name of the C++ function, without `cornu_`.
+        results: computes the shapes of the results from the arrays' shapes and the choices.
+        sizes: computes the integers passed to the C++ function, from the same.
     """
 
     def decorate(plain: Callable[..., Sequence[jax.Array]]) -> Callable[..., list[jax.Array]]:
@@ -110,14 +110,14 @@ def _shapes(arrays: Sequence[jax.core.AbstractValue]) -> list[Shape]:
 
 
 def _is_for_here(ctx: mlir.LoweringRuleContext) -> bool:
-    """Whether a program is to run in this process, on one device."""
+    """Whether the program will run in this process, on one device."""
     module = ctx.module_context
     devices = getattr(module.axis_context, "num_devices", None)  # a mesh has none
     return devices == 1 and not module.lowering_parameters.for_export and instructions() is not None
 
 
 def _target(name: str) -> str:
-    return f"cornu_{name}_1"  # the number is to change with what is passed: compiled programs are kept
+    return f"cornu_{name}_1"  # change the number with the arguments: compiled programs are cached
 
 
 @functools.cache

@@ -1,8 +1,8 @@
-// Kernels for CPUs that XLA calls: what its own compiler and libraries compute at less than half of the rate of a large
-// product. One file, built with any compiler that has GCC's vector extensions, for x86-64. It is compiled for AVX2 and for
-// AVX-512, and the processor that runs it decides which is called.
+// CPU kernels called by XLA, for operations that XLA itself computes at less than half the rate of a large matrix product.
+// Builds for x86-64 with any compiler that supports GCC's vector extensions. Everything is compiled twice, for AVX2 and
+// for AVX-512; which version runs is decided at run time.
 //
-// Threads are those of XLA's own pool: the caller takes part of the work and waits only for what others have begun.
+// Work is split over the threads of XLA's own pool: the caller takes part, and waits only for tasks already started.
 
 #include <algorithm>
 #include <atomic>
@@ -21,15 +21,15 @@
 
 namespace {
 
-// A window that slides over images, in the order of `cornu.native`'s attribute `sizes`; `rows` of places are taken at a time.
+// A window sliding over images; fields in the order of the attribute `sizes`. `rows` output rows are computed at a time.
 struct Window {
   long images, height, width, inputs, places_down, places_across, outputs, tall, wide, down, across, top, left, rows;
   long row_width() const { return ((places_across - 1) * across + wide) * inputs; }
   long all_rows() const { return images * places_down; }
 };
 
-// A recurrent layer's arrays, rows of a batch (or of a step of it) by units or gates. The states have one row of a batch
-// more: the first. Backward, `kernel` is transposed; `d_hidden` and `d_cell` begin as the gradients of the last states.
+// The arrays of a recurrent layer: (steps, batch, units or gates). States have one more step, the initial one. In the
+// backward loop `kernel` is transposed, and `d_hidden` and `d_cell` start as the gradients of the final states.
 struct Cell {
   long steps, batch, units;
   const float *mask, *inputs, *kernel, *bias, *input_bias, *d_outputs;
@@ -80,7 +80,7 @@ bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_support
 
 bool wide = has_avx512();
 
-// XLA's threads, and what a call is about.
+// The arguments and results of a call, and XLA's threads.
 class Work {
  public:
   explicit Work(xla::Call* call) : call_(call) {
@@ -95,7 +95,7 @@ class Work {
   long threads() const { return threads_; }
   const float* argument(int i) const { return static_cast<float*>(call_->arguments.of[i]->data); }
   float* result(int i) const { return static_cast<float*>(call_->results.of[i]->data); }
-  float* read(int i) const { return const_cast<float*>(argument(i)); }  // of what is written in other calls
+  float* read(int i) const { return const_cast<float*>(argument(i)); }  // an argument in a field that other calls write to
 
   template <class Sizes> Sizes sizes() const {
     const xla::Array* array = call_->attributes.of[0];
@@ -105,7 +105,7 @@ class Work {
     return sizes;
   }
 
-  // Calls task(i) for all i < count, on several threads; who comes late finds nothing left to do.
+  // Calls task(i) for all i < count, on several threads; a thread that starts late finds nothing left to do.
   void each(long count, std::function<void(long)> task) const {
     struct Shared {
       std::function<void(long)> task;
@@ -249,7 +249,7 @@ void gru_back(const Work& work) {
 }
 
 xla::Error* run(xla::Call* call, void (*kernel)(const Work&)) {
-  if (call->extension && call->extension->kind == 1) {  // XLA asks what this was written for
+  if (call->extension && call->extension->kind == 1) {  // XLA asks for the interface version
     auto* asked = reinterpret_cast<xla::MetadataExtension*>(call->extension)->metadata;
     asked->version.major = xla::kMajor;
     asked->version.minor = xla::kMinor;

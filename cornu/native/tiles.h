@@ -1,12 +1,13 @@
-// The kernels, included once for each instruction set, in a namespace of its own, with these macros:
-// VECTOR floats in a vector, and a tile of ROWS rows by two vectors, or of ROWS_OF_ONE by one, that fills the registers.
+// The kernels; included once per instruction set, each time in its own namespace, with these macros: VECTOR, the number of
+// floats in a vector; ROWS and ROWS_OF_ONE, the rows of a register tile that is two vectors or one vector wide.
 
 typedef float Vector __attribute__((vector_size(4 * VECTOR)));
 
 inline Vector load(const float* from) { Vector v; std::memcpy(&v, from, sizeof v); return v; }
 inline void store(float* to, Vector v) { std::memcpy(to, &v, sizeof v); }
 
-// c[m, n] = sum over i < outer, k < inner of a[m row + k step + i outer_step] * b[k width + i outer_width + n], or added
+// c[m, n] = sum over i < outer, k < inner of a[m row + k step + i outer_step] * b[k width + i outer_width + n]; added to c if
+// `added`
 struct Product {
   const float* a; long row, step, outer_step;
   const float* b; long width, outer_width;
@@ -14,7 +15,7 @@ struct Product {
   float* c; long c_width; bool added;
 };
 
-// A tile of M rows by N vectors. Addresses of three rows each come from one pointer, as processors add up to two strides.
+// A tile of M rows by N vectors. One pointer serves three rows: an address can add a multiple of a stride for free.
 template <int M, int N>
 void tile(const Product& p, const float* a, const float* b, float* c) {
   Vector sums[M][N];
@@ -48,7 +49,7 @@ Tile tile_of(long rows, std::index_sequence<I...>) {
   return table[rows - 1];
 }
 
-// All rows of c; columns are a multiple of VECTOR. Tiles are of nearly the same size.
+// Computes all rows of c, in tiles of nearly equal size. `columns` is a multiple of VECTOR.
 inline void multiply(const Product& p, long rows, long columns) {
   for (long n = 0, width; n < columns; n += width) {
     width = n + 2 * VECTOR <= columns ? 2 * VECTOR : VECTOR;
@@ -63,7 +64,7 @@ inline void multiply(const Product& p, long rows, long columns) {
   }
 }
 
-// Rows of an image from `top` on, with zeros around, the columns that the window meets.
+// Copies `rows` rows of an image from `top` on, as wide as the window needs, padded with zeros.
 inline void pad(const Window& w, const float* image, long top, long rows, float* to) {
   const long width = w.row_width(), before = std::max(0L, w.left) * w.inputs, cut = std::max(0L, -w.left) * w.inputs;
   const long seen = std::max(0L, std::min(w.width * w.inputs - cut, width - before)), row = w.width * w.inputs;
@@ -88,8 +89,8 @@ void slide(const Window& w, const float* x, long first, long last, Visit&& visit
   }
 }
 
-// y[place, o] = sum over the window's rows, columns and inputs of x * kernel; the columns and inputs that a place meets
-// lie side by side in memory.
+// y[place, o] = sum over the window's rows, columns and inputs of x * kernel. For one window row, the columns and inputs
+// are contiguous in memory.
 inline void correlate(const Window& w, const float* x, const float* kernel, float* y, long first, long last) {
   const long met = w.wide * w.inputs;
   slide(w, x, first, last, [&](long at, long rows, const float* padded) {
@@ -118,7 +119,7 @@ inline Vector tanh_of(Vector x) {
   const Vector most = Vector{} + 30.0f, doubled = x + x;
   Vector z = doubled > most ? most : doubled;
   z = z < -most ? -most : z;
-  const Vector n = (z * 1.44269504f + 12582912.0f) - 12582912.0f;  // rounded to a whole number
+  const Vector n = (z * 1.44269504f + 12582912.0f) - 12582912.0f;  // rounded to the nearest integer
   const Vector r = (z - n * 0.693145751953125f) - n * 1.42860682e-6f;
   Vector p = r * (1.0f / 5040) + 1.0f / 720;
   p = p * r + 1.0f / 120;
@@ -135,8 +136,8 @@ inline Vector tanh_of(Vector x) {
 
 inline Vector sigmoid_of(Vector x) { return tanh_of(x * 0.5f) * 0.5f + 0.5f; }
 
-// The loops of recurrent layers over the rows [first, last) of a batch. `Cell` says what the arrays are. A step that is
-// masked holds the states, and passes their gradients on.
+// The loops of recurrent layers over the rows [first, last) of a batch; see `Cell` for the arrays. A masked step keeps the
+// states and passes their gradients on unchanged.
 
 // gates: i, f, g, o
 inline void lstm(const Cell& q, long first, long last) {
@@ -195,7 +196,7 @@ inline void lstm_back(const Cell& q, long first, long last) {
   }
 }
 
-// gates: z, r, g; the product's part for g is kept, too
+// gates: z, r, g; `kept` is the product's part for g
 inline void gru(const Cell& q, long first, long last) {
   const long U = q.units, G = 3 * U, rows = last - first;
   std::vector<float> products(rows * G);

@@ -1,6 +1,6 @@
-// What XLA hands to a function that it calls on a CPU, version 0.3 of its foreign function interface: the beginnings of
-// the structures in jaxlib's include/xla/ffi/api/c_api.h that are needed here. Within a major version these stay as they
-// are. They are written out, so that building needs no jaxlib, and what was built runs with any that is new enough.
+// The part of XLA's foreign function interface, version 0.3, that is used here: the leading fields of structures in
+// jaxlib's include/xla/ffi/api/c_api.h, which do not change within a major version. They are declared here so that building
+// does not need jaxlib, and the result runs with any jaxlib that is recent enough.
 
 #pragma once
 
