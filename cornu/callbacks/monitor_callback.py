@@ -79,7 +79,7 @@ class MonitorCallback(Callback):
         if value is not None and np.size(value) == 1:
             return float(np.ravel(value)[0])
         if value is None:
-            problem = f"is not available. Available: {', '.join(logs) or 'nothing'}.{cure(self.monitor, logs)}"
+            problem = self._missing(logs)
         else:
             problem = f"is an array of shape {np.shape(value)}, which cannot be compared. Watch a scalar metric."
         warnings.warn(
@@ -90,16 +90,25 @@ class MonitorCallback(Callback):
 
     _without_value = ""  # the consequence, for the warning
 
+    def _missing(self, logs: Mapping) -> str:
+        """What is said of a value that the logs lack."""
+        return f"is not available. Available: {', '.join(logs) or 'nothing'}.{cure(self.monitor, logs)}"
+
     def _set_monitor_op(self, logs: Mapping | None = None) -> None:
         """Determine the direction of improvement, once."""
         if self.monitor_op is not None:
             return
         way = {"min": "down", "max": "up"}.get(self.mode) or direction(self.monitor, self.model)
+        logs = logs or {}
+        if way is None and self.monitor not in logs:
+            raise ValueError(
+                f"{type(self).__name__}: the monitored value, monitor={self.monitor!r}, {self._missing(logs)} "
+                'Where it comes in a later epoch, pass mode="max" or mode="min".'
+            )
         if way is None:
-            known = ", ".join(logs or {}) or "nothing"
             raise ValueError(
                 f"{type(self).__name__}: cannot tell whether higher or lower values of {self.monitor!r} are better. "
-                f'Pass mode="max" or mode="min". Available in the logs: {known}.'
+                f'Pass mode="max" or mode="min". Available in the logs: {", ".join(logs)}.'
             )
         self.monitor_op = np.less if way == "down" else np.greater
         self.min_delta = -abs(self.min_delta) if way == "down" else abs(self.min_delta)

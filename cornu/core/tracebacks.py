@@ -244,8 +244,8 @@ def _shown(value: object) -> str:
 
 # ---------------------------------------------------------------- JAX's errors in plain language
 
-_WHILE_COMPILED = "while a step is compiled its values are not known yet"
-_EAGERLY = "To inspect values while debugging: compile(run_eagerly=True)."
+_WHILE_COMPILED = "while a functional model is built or a step is compiled, its values are not known yet"
+_EAGERLY = "To inspect values while debugging: call the layer on an array, or compile(run_eagerly=True)."
 
 _TRACED: tuple[tuple[type[Exception], str, str, str], ...] = (  # kind of error, of its text, what happened, what to do
     (

@@ -66,9 +66,10 @@ class Normalization(Layer):
         kept = self._kept(len(input_shape))
         unknown = [axis for axis in kept if input_shape[axis] is None]
         if unknown:
+            single = " For numbers without features pass axis=None, or data of shape (rows, 1)." * (0 in unknown)
             raise ValueError(
                 f"{validate.describe(self)}: the axes in axis must have known sizes, but that of {unknown} is unknown. "
-                f"Received: input_shape={tuple(input_shape)}, axis={self.axis}."
+                f"Received: input_shape={tuple(input_shape)}, axis={self.axis}.{single}"
             )
         self._input_shape = tuple(input_shape)
         if self._given[0] is None:

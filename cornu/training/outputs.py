@@ -4,6 +4,7 @@ Losses, loss weights, metrics, labels and sample weights may each be a single ob
 outputs, or a dictionary by output name. `line_up` turns all of them into a flat list with one entry per output.
 """
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count, islice
 from typing import Any
@@ -345,7 +346,20 @@ class CompiledMetrics(Metric):
                     name = _unique(name, metric.name, weighted, taken)
                     self.entries.append((index, weighted, metric, name))
         self.entries.sort(key=lambda entry: entry[0])
+        self._warn_of_sharing()
         self.built = True
+
+    def _warn_of_sharing(self) -> None:
+        """A metric given for several outputs has one state: each of its values in the logs is of all of them."""
+        for metric in self.metrics:
+            names = [name for _, _, one, name in self.entries if one is metric]
+            if len(names) > 1:
+                warnings.warn(
+                    f"compile: the values {', '.join(names)} come from one metric object, "
+                    f"{validate.describe(metric)}, so each of them is computed over all of these outputs together. "
+                    "Create a metric for each of them.",
+                    stacklevel=2,
+                )
 
     def _of_outputs(self, given: object, y_pred: Tensor, outputs: int) -> list:
         """The metrics given for each output; for a single output the keys of a dictionary are arbitrary."""

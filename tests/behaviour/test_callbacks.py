@@ -291,6 +291,14 @@ def test_a_value_of_unknown_direction_needs_a_mode(kind):
     run(FakeModel(), [kind("thing", mode="max")], [1.0], name="thing")
 
 
+def test_a_name_that_neither_the_logs_nor_the_metrics_have_is_told_as_missing(tmp_path):
+    model = cornu.Sequential([cornu.Input((1,)), cornu.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    best = callbacks.ModelCheckpoint(tmp_path / "best.keras", monitor="val_acc", save_best_only=True)
+    with pytest.raises(ValueError, match=r"monitor='val_acc', is not available. Available: loss. .*validation_data"):
+        model.fit(np.ones((2, 1)), np.ones((2, 1)), verbose=0, callbacks=[best])
+
+
 @pytest.mark.parametrize("kind", [callbacks.EarlyStopping, callbacks.ReduceLROnPlateau])
 def test_a_value_that_is_missing_is_a_warning_with_the_names_there_are(kind):
     with pytest.warns(

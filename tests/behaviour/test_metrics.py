@@ -287,3 +287,12 @@ def test_losses_and_metrics_of_outputs_without_names_are_called_as_they_were_giv
         "mse_loss",
         "mean_absolute_error_loss",
     ]
+
+
+def test_one_metric_object_for_two_outputs_is_told_to_mix_them():
+    x, one = cornu.Input((1,)), metrics.MeanAbsoluteError(name="off")
+    model, rows = cornu.Model(x, {"a": x * 2.0, "b": x * 3.0}), np.ones((2, 1), "float32")
+    model.compile("sgd", "mse", metrics={"a": one, "b": one})
+    with pytest.warns(UserWarning, match=r"the values a_off, b_off come from one metric object, .*Create a metric"):
+        logs = model.evaluate(rows, {"a": rows, "b": rows}, verbose=0, return_dict=True)
+    assert logs["a_off"] == logs["b_off"] == 1.5

@@ -368,3 +368,8 @@ def test_a_layer_opens_its_own_file_when_its_model_is_loaded(tmp_path):
     cornu.Sequential([cornu.Input((2,)), Spelling(name="spelling")]).save(tmp_path / "model.keras")
     model = cornu.models.load_model(tmp_path / "model.keras", custom_objects={"Spelling": Spelling})
     assert model.get_layer("spelling").words == ["[UNK]", "ants", "bees"]
+
+
+def test_normalization_of_numbers_without_features_is_told_what_to_pass():
+    with pytest.raises(ValueError, match=r"pass axis=None, or data of shape \(rows, 1\)"):
+        L.Normalization().adapt(np.array([3.0, 4.0, 5.0]))
