@@ -51,7 +51,7 @@ class Activation(_ActivationLayer):
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """The activations."""
-        return self.activation(inputs)
+        return activations.get(self.activation)(inputs)
 
 
 class ReLU(_ActivationLayer):

@@ -53,12 +53,12 @@ class _Convolving(Windowed):
     def _finish(self, convolve: Callable, *arrays: jax.Array) -> jax.Array:
         """`activation(convolve(*arrays) + bias)`; for 16-bit floats, the sum is rounded once (see `half_precision`)."""
         if self.bias is None:
-            return self.activation(convolve(*arrays))
+            return activations.get(self.activation)(convolve(*arrays))
         bias = self.bias.value
         if self.data_format == "channels_first":
             bias = bias.reshape(1, -1, *(1,) * self.rank)
         alike = len({x.dtype for x in (bias, *arrays)}) == 1
-        return self.activation((_rounded_once if alike else _biased)(convolve, bias, *arrays))
+        return activations.get(self.activation)((_rounded_once if alike else _biased)(convolve, bias, *arrays))
 
 
 def _biased(convolve: Callable, bias: jax.Array, *arrays: jax.Array) -> jax.Array:

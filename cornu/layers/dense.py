@@ -103,4 +103,4 @@ class Dense(Quantizable, Layer):
 
     def call(self, inputs: jax.Array, training: bool | None = None) -> jax.Array:
         """`activation(inputs @ kernel + bias)`."""
-        return self.activation(self._biased(self._product(inputs), self.bias))
+        return activations.get(self.activation)(self._biased(self._product(inputs), self.bias))

@@ -231,4 +231,4 @@ class EinsumDense(Quantizable, Layer):
 
     def call(self, inputs: jax.Array, training: bool | None = None) -> jax.Array:
         """`activation(einsum(equation, inputs, kernel) + bias)`."""
-        return self.activation(self._biased(self._product(inputs), self.bias))
+        return activations.get(self.activation)(self._biased(self._product(inputs), self.bias))

@@ -47,6 +47,7 @@ _MODULES = (
     "nn",
     "ragged",
     "random",
+    "saved_model",
     "sets",
     "signal",
     "sparse",

@@ -7,8 +7,9 @@ the log says so.
 """
 
 import functools
+import inspect
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
@@ -146,10 +147,17 @@ class _Compiled:
         self._count = sum(self._computed)
         return [each for each in found if _flows(each)]
 
+    def results(self, arrays: list) -> Any:
+        """The shapes and types of what a call returns."""
+        return self._structured(jax.eval_shape(self._run, values_for_call(self.variables), arrays)[0])
+
     def __call__(self, arrays: list) -> Any:
         outputs, changed = self._run(values_for_call(self.variables), arrays)
         if self.changed:
             keep_after_call(self.changed, changed)
+        return self._structured(outputs)
+
+    def _structured(self, outputs: list) -> Any:
         given = iter(outputs)
         leaves = [next(given) if flows else kept for flows, kept in zip(self._computed, self._kept, strict=True)]
         return jax.tree.unflatten(self._made, leaves)
@@ -226,9 +234,111 @@ class Function:
             for value, spec in zip(args, specs, strict=False)
         ), kwargs
 
-    def get_concrete_function(self, *args: Any, **kwargs: Any) -> "Function":
-        """The function itself, which compiles for whatever it is called with."""
-        return self
+    def signatures(self) -> list[list[TensorSpec]]:
+        """The specs that it is declared with, or those of the tensors alone with which it has been called."""
+        if self.input_signature is not None:
+            return [self._named(self.input_signature)]
+        kinds = [key for key, compiled in self._compiled.items() if compiled is not None]
+        return [self._named(specs) for key in kinds if (specs := _specs_of(*key)) is not None]
+
+    def _named(self, specs: Iterable[TensorSpec]) -> list[TensorSpec]:
+        """The specs with the names of the arguments, where they have none."""
+        names = list(inspect.signature(self.python_function).parameters)
+        return [TensorSpec(spec.shape, spec.dtype, spec.name or name) for spec, name in zip(specs, names, strict=False)]
+
+    def get_concrete_function(self, *args: Any, **kwargs: Any) -> "ConcreteFunction":
+        """The function for one kind of arguments: tensors or their specs; by default those of its signature."""
+        if kwargs:
+            names = list(inspect.signature(self.python_function).parameters)[len(args) :]
+            args = (*args, *(kwargs[name] for name in names if name in kwargs))
+        given = [each if isinstance(each, TensorSpec) else _spec_of(each) for each in args]
+        if not args and self.input_signature is None and inspect.signature(self.python_function).parameters:
+            raise ValueError("get_concrete_function: give tf.TensorSpec(shape, dtype) for each argument.")
+        return ConcreteFunction(self, self._named(given) if args else (self.signatures() or [[]])[0])
+
+    def experimental_get_tracing_count(self) -> int:
+        """For how many kinds of arguments it has been compiled."""
+        return len(self._compiled)
+
+
+class ConcreteFunction:
+    """A function for one kind of tensors; see `Function.get_concrete_function`.
+
+    Args:
+        function: the function.
+        specs: the tensors that it takes.
+    """
+
+    def __init__(self, function: Function, specs: list[TensorSpec]):
+        self.function, self._specs = function, specs
+        self.python_function = function.python_function
+        self.name = getattr(function, "__name__", "function")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+    def signatures(self) -> list[list[TensorSpec]]:
+        """The specs of the tensors that it takes."""
+        return [self._specs]
+
+    @property
+    def structured_input_signature(self) -> tuple[tuple, dict]:
+        """The specs of the positional arguments, and of those by name."""
+        return tuple(self._specs), {}
+
+    @property
+    def inputs(self) -> list[TensorSpec]:
+        """The specs of the tensors that it takes."""
+        return self._specs
+
+    @functools.cached_property
+    def structured_outputs(self) -> Any:
+        """The specs of its results, in their structure; a size is None if it depends on one of the arguments'."""
+        small, large = (self._traced(size) for size in _SIZES_TRIED)
+        return jax.tree.map(_common_spec, small, large)
+
+    @property
+    def outputs(self) -> list[TensorSpec]:
+        """The specs of its results."""
+        return jax.tree.leaves(self.structured_outputs)
+
+    @property
+    def output_shapes(self) -> Any:
+        """The shapes of its results, in their structure."""
+        return jax.tree.map(lambda spec: spec.shape, self.structured_outputs)
+
+    def _traced(self, size: int) -> Any:
+        """The shapes and types of the results where unknown sizes are `size`."""
+        arrays = [
+            jax.numpy.zeros([size if n is None else n for n in spec.shape or ()], spec.dtype) for spec in self._specs
+        ]
+        leaves, treedef = jax.tree.flatten((tuple(arrays), {}))
+        return _Compiled(self.python_function, leaves, treedef).results(arrays)
+
+
+_SIZES_TRIED = 8, 16  # in place of unknown ones
+
+
+def _common_spec(small: Tensor, large: Tensor) -> TensorSpec:
+    shape = [n if n == m else None for n, m in zip(small.shape, large.shape, strict=True)]
+    return TensorSpec(shape, small.dtype)
+
+
+def _spec_of(value: Tensor) -> TensorSpec:
+    array = value if hasattr(value, "dtype") else border.to_tensor(value)
+    return TensorSpec(array.shape, array.dtype)
+
+
+def _specs_of(treedef: Any, *facts: Any) -> list[TensorSpec] | None:
+    """The specs of a kind of arguments, if they are positional tensors."""
+    args, kwargs = jax.tree.unflatten(treedef, range(len(facts)))
+    are_tensors = all(isinstance(fact, tuple) and len(fact) == _PARTS_OF_FACT for fact in facts)
+    if kwargs or list(args) != list(range(len(facts))) or not are_tensors:
+        return None
+    return [TensorSpec(shape, dtype) for shape, dtype, _ in facts]
+
+
+_PARTS_OF_FACT = 3  # of a tensor: see `_fact`
 
 
 def _of_spec(value: Tensor, spec: TensorSpec) -> Tensor:

@@ -282,7 +282,7 @@ CHECKS = {
 
 
 def _check_numerics(tensor: Tensor, message: str, name: str | None = None) -> jax.Array:
-    if not isinstance(tensor, jax.core.Tracer) and not bool(jnp.all(jnp.isfinite(tensor))):
+    if not isinstance(tensor, jax.core.Tracer) and not bool(ops.all(ops.isfinite(tensor))):
         raise InvalidArgumentError(f"{message}: the tensor contains nonfinite values.")
     return tensor
 

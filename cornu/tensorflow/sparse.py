@@ -3,9 +3,11 @@
 Most functions convert them to dense tensors.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -16,9 +18,9 @@ from cornu.tensorflow.texts import is_text, text
 from cornu.tensorflow.types import TensorShape
 
 __all__ = [
-    "SparseTensor", "add", "concat", "expand_dims", "eye", "from_dense", "map_values", "maximum", "minimum",
-    "reduce_max", "reduce_sum", "reorder", "reshape", "retain", "softmax", "sparse_dense_matmul", "to_dense",
-    "to_indicator", "transpose",
+    "SparseTensor", "add", "concat", "expand_dims", "eye", "fill_empty_rows", "from_dense", "map_values", "maximum",
+    "minimum", "reduce_max", "reduce_sum", "reorder", "reset_shape", "reshape", "retain", "slice", "softmax",
+    "sparse_dense_matmul", "split", "to_dense", "to_indicator", "transpose",
 ]  # fmt: skip
 
 
@@ -211,6 +213,56 @@ def sparse_dense_matmul(
     """The product of matrices one of which is sparse."""
     first, second = (jnp.asarray(_dense(each)) for each in (sp_a, b))
     return (jnp.conj(first.T) if adjoint_a else first) @ (jnp.conj(second.T) if adjoint_b else second)
+
+
+def slice(sp_input: SparseTensor, start: Tensor, size: Tensor, name: str | None = None) -> SparseTensor:
+    """The values in a box that starts at `start` and has at most the shape `size`."""
+    first, shape = np.asarray(start), np.asarray(sp_input.dense_shape)
+    room = np.minimum(np.asarray(size), shape - first)
+    places = np.asarray(sp_input.indices).reshape(-1, len(shape)) - first
+    kept = np.nonzero(((places >= 0) & (places < room)).all(1))[0]
+    return SparseTensor(jnp.asarray(places[kept], "int32"), sp_input.values[kept], jnp.asarray(room, "int32"))
+
+
+def split(sp_input: SparseTensor, num_split: int, axis: int, name: str | None = None) -> list[SparseTensor]:
+    """`num_split` tensors along an axis; where it does not divide, the first ones are larger by 1."""
+    shape = np.asarray(sp_input.dense_shape)
+    edges = np.cumsum([0, *map(len, np.array_split(np.arange(shape[axis]), int(num_split)))])
+    made = []
+    for first, last in itertools.pairwise(edges):
+        start, size = np.zeros_like(shape), shape.copy()
+        start[axis], size[axis] = first, last - first
+        made.append(slice(sp_input, start, size))
+    return made
+
+
+def reset_shape(sp_input: SparseTensor, new_shape: Tensor = None) -> SparseTensor:
+    """The same values in a larger tensor, or in the smallest that holds them."""
+    places = np.asarray(sp_input.indices).reshape(-1, len(sp_input.shape))
+    least = places.max(0, initial=-1) + 1
+    wanted = least if new_shape is None else np.asarray(sizes(new_shape))
+    if len(wanted) != len(least) or (new_shape is not None and (wanted < np.asarray(sp_input.dense_shape)).any()):
+        raise ValueError(f"tf.sparse.reset_shape: {wanted.tolist()} must be at least {sp_input.shape}.")
+    return SparseTensor(sp_input.indices, sp_input.values, jnp.asarray(wanted, "int32"))
+
+
+def fill_empty_rows(
+    sp_input: SparseTensor, default_value: Tensor, name: str | None = None
+) -> tuple[SparseTensor, jax.Array]:
+    """The tensor with `default_value` in the first column of each row without values, and which rows those are."""
+    places = np.asarray(sp_input.indices).reshape(-1, len(sp_input.shape))
+    is_empty = np.isin(np.arange(sp_input.shape[0]), places[:, 0], invert=True)
+    rows = np.zeros((is_empty.sum(), places.shape[1]), places.dtype)
+    rows[:, 0] = np.nonzero(is_empty)[0]
+    values = np.asarray(sp_input.values)
+    filled = np.concatenate(
+        [values, np.full(len(rows), text(default_value).item() if is_text(values) else default_value, values.dtype)]
+    )
+    made = SparseTensor(
+        jnp.asarray(np.concatenate([places, rows]), "int32"), text(filled) if is_text(values) else jnp.asarray(filled),
+        sp_input.dense_shape,
+    )  # fmt: skip
+    return reorder(made), jnp.asarray(is_empty)
 
 
 def softmax(sp_logits: SparseTensor, name: str | None = None) -> SparseTensor:

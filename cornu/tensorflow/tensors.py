@@ -95,7 +95,9 @@ def _ones_like(input: Tensor, dtype: DTypeLike | None = None) -> Tensor:
     return ops.ones_like(input, dtype)
 
 
-def _cast(x: Tensor, dtype: DTypeLike | None) -> Text | jax.Array:
+def _cast(x: Tensor, dtype: DTypeLike | None) -> Tensor:
+    if hasattr(x, "with_values"):  # a sparse tensor
+        return x.with_values(_cast(x.values, dtype))
     if is_text(x):
         if dtype == "string":
             return text(x)

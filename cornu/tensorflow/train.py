@@ -1,7 +1,8 @@
 """`tensorflow.train`: checkpoints of models, optimizers and variables, each one a single NumPy file."""
 
+import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,8 +10,11 @@ import numpy as np
 
 from cornu.core.typing import Tensor
 from cornu.core.variable import Variable, assigned_together
-from cornu.optimizers import SGD, Adagrad, Adam, RMSprop
+from cornu.data.dataset import DatasetIterator
+from cornu.layers.layer import Layer
+from cornu.optimizers import SGD, Adagrad, Adam, Optimizer, RMSprop
 from cornu.saving.atomic import replacing
+from cornu.tensorflow import errors
 from cornu.tensorflow.example import (
     BytesList,
     Example,
@@ -23,32 +27,54 @@ from cornu.tensorflow.example import (
     SequenceExample,
 )
 from cornu.tensorflow.served import within
+from cornu.tensorflow.types import DType, as_dtype
 
 __all__ = [
     "SGD", "Adagrad", "Adam", "BytesList", "Checkpoint", "CheckpointManager", "Example", "ExponentialMovingAverage",
     "Feature", "FeatureList", "FeatureLists", "Features", "FloatList", "Int64List", "RMSprop", "SequenceExample",
-    "checkpoints_iterator", "get_checkpoint_state", "latest_checkpoint", "list_variables", "load_variable",
+    "checkpoints_iterator", "get_checkpoint_state", "latest_checkpoint", "list_variables", "load_checkpoint",
+    "load_variable",
 ]  # fmt: skip
 
 _LATEST = "checkpoint"  # the file in a folder of checkpoints that names the latest one
 
 
 class Restored:
-    """What `Checkpoint.restore` gives: everything has been set."""
+    """What `Checkpoint.restore` gives: every object that is in the file has been set.
 
-    def assert_consumed(self) -> "Restored":
-        """Every variable was in the file."""
+    Args:
+        missing: the objects that are not in the file.
+        unused: what the file holds for other objects.
+    """
+
+    def __init__(self, missing: Sequence[str] = (), unused: Sequence[str] = ()):
+        self._missing, self._unused = missing, unused
+
+    def assert_existing_objects_matched(self) -> "Restored":
+        """Every object was in the file."""
+        if self._missing:
+            raise AssertionError(f"tf.train.Checkpoint: the file has no values for {', '.join(self._missing)}.")
         return self
 
-    assert_existing_objects_matched = expect_partial = assert_consumed
+    def assert_consumed(self) -> "Restored":
+        """Every object was in the file, and everything in the file belongs to an object."""
+        if self._unused:
+            raise AssertionError(f"tf.train.Checkpoint: nothing here takes {', '.join(self._unused)} of the file.")
+        return self.assert_existing_objects_matched()
+
+    assert_nontrivial_match = assert_existing_objects_matched
+
+    def expect_partial(self) -> "Restored":
+        """The same, without a warning, which there is not."""
+        return self
 
 
 class Checkpoint:
-    """Objects with variables, to be saved and restored together.
+    """Objects with variables, and iterators of datasets, to be saved and restored together.
 
     Args:
         root: an object of its own.
-        **objects: models, optimizers, metrics, modules, variables, by name.
+        **objects: models, optimizers, metrics, modules, variables, iterators, by name.
 
     Example:
 
@@ -58,22 +84,20 @@ class Checkpoint:
     """
 
     def __init__(self, root: object = None, **objects: object):
-        self._objects = objects if root is None else {"root": root, **objects}
-        self.save_counter = 0
+        self.save_counter = Variable(0, dtype="int32", trainable=False, name="save_counter")
+        self._objects = {"save_counter": self.save_counter, **({} if root is None else {"root": root}), **objects}
         self.__dict__.update(objects)
 
     def save(self, file_prefix: str | os.PathLike, options: object = None) -> str:
         """Write the next checkpoint, and give its path without the ending."""
-        self.save_counter += 1
-        return self.write(f"{os.fspath(file_prefix)}-{self.save_counter}")
+        self.save_counter.assign_add(1)
+        return self.write(f"{os.fspath(file_prefix)}-{int(self.save_counter.numpy())}")
 
     def write(self, file_prefix: Any, options: object = None) -> str:
         """Write a checkpoint of this name."""
         path = Path(os.fspath(file_prefix))
         values: dict[str, Any] = {
-            f"{name}/{at}": variable.numpy()
-            for name, owner in self._objects.items()
-            for at, variable in enumerate(_variables(name, owner))
+            key: value for name, owner in self._objects.items() for key, value in _values(name, owner).items()
         }
         with replacing(f"{path}.npz") as temporary, temporary.open("wb") as file:
             np.savez(file, **values)
@@ -81,28 +105,62 @@ class Checkpoint:
         return str(path)
 
     def restore(self, save_path: Any, options: object = None) -> Restored:
-        """Set all variables from a checkpoint; None, where there is none yet, changes nothing."""
+        """Set what a checkpoint has values for; None, where there is none yet, changes nothing."""
         if save_path is None:
             return Restored()
-        variables = {
-            f"{name}/{at}": variable
-            for name, owner in self._objects.items()
-            for at, variable in enumerate(_variables(name, owner))
-        }
         with np.load(f"{os.fspath(save_path)}.npz", allow_pickle=False) as stored:
-            if set(stored) != set(variables):
-                raise ValueError(
-                    f"tf.train.Checkpoint.restore: {save_path} holds {len(stored.files)} variables, the objects have "
-                    f"{len(variables)}. Build the models and the optimizers first: call each model on a batch, and "
-                    "optimizer.build(model.trainable_variables)."
-                )
-            values = [stored[name] for name in variables]
+            parts = {name: _part(stored, name) for name in self._objects}
+            used = {key for part in parts.values() for key in part}
+            unused = sorted(set(stored.files) - used)
+        found = {name: part for name, part in parts.items() if part}
+        for name, part in found.items():
+            self._make_ready(name, len(part), save_path)
         with assigned_together():
-            for variable, value in zip(variables.values(), values, strict=True):
-                variable.assign(value)
-        return Restored()
+            for name, part in found.items():
+                _set(self._objects[name], list(part.values()))
+        return Restored([name for name in self._objects if name not in found], unused)
 
     read = restore
+
+    def _make_ready(self, name: str, count: int, path: object) -> None:
+        """Raise ValueError unless an object has as many variables as the file; build an optimizer for the models."""
+        owner = self._objects[name]
+        if isinstance(owner, Optimizer) and not owner.built:
+            models = [each for each in self._objects.values() if isinstance(each, Layer)]
+            owner.build([variable for model in models for variable in model.trainable_variables])
+        if not isinstance(owner, DatasetIterator) and len(_variables(name, owner)) != count:
+            raise ValueError(
+                f"tf.train.Checkpoint.restore: {path} holds {count} variables of {name}, which has "
+                f"{len(_variables(name, owner))}. Build the models and the optimizers first: call each model on a "
+                "batch, and optimizer.build(model.trainable_variables)."
+            )
+
+
+_OF_VARIABLE = "/.ATTRIBUTES/VARIABLE_VALUE"  # behind the name of a variable, as TensorFlow has it
+_OF_ITERATOR = "/.ATTRIBUTES/ITERATOR_STATE"
+
+
+def _values(name: str, owner: object) -> dict[str, np.ndarray]:
+    """What an object has in a checkpoint, by names in the file."""
+    if isinstance(owner, DatasetIterator):
+        return {f"{name}{_OF_ITERATOR}": np.asarray(json.dumps(owner.get_state()))}
+    if isinstance(owner, Variable):
+        return {f"{name}{_OF_VARIABLE}": owner.numpy()}
+    return {f"{name}/{at}": variable.numpy() for at, variable in enumerate(_variables(name, owner))}
+
+
+def _part(stored: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    """What a file has for an object, in order."""
+    return {key: stored[key] for key in stored if key.partition("/")[0] == name}
+
+
+def _set(owner: object, values: list[np.ndarray]) -> None:
+    """Give an object what a file has for it."""
+    if isinstance(owner, DatasetIterator):
+        owner.set_state(json.loads(values[0].item()))
+        return
+    for variable, value in zip(_variables("", owner), values, strict=True):
+        variable.assign(value)
 
 
 def _variables(name: str, owner: object) -> list[Variable]:
@@ -112,8 +170,8 @@ def _variables(name: str, owner: object) -> list[Variable]:
     found = getattr(owner, "variables", None)
     if found is None:
         raise TypeError(
-            f"tf.train.Checkpoint: {name} must be a model, an optimizer, a metric, a module or a variable. "
-            f"Received: {type(owner).__name__}."
+            f"tf.train.Checkpoint: {name} must be a model, an optimizer, a metric, a module, a variable or an iterator "
+            f"of a dataset. Received: {type(owner).__name__}."
         )
     return list(found)
 
@@ -134,7 +192,7 @@ class CheckpointManager:
     ):  # fmt: skip
         self.checkpoint, self.directory = checkpoint, Path(os.fspath(directory))
         self._name, self._most = checkpoint_name, max_to_keep
-        self.checkpoints: list[str] = []
+        self.checkpoints = _written(self.directory, f"{checkpoint_name}-*")
 
     @property
     def latest_checkpoint(self) -> str | None:
@@ -155,6 +213,12 @@ class CheckpointManager:
         """Restore the last checkpoint, if there is one."""
         self.checkpoint.restore(self.latest_checkpoint)
         return self.latest_checkpoint
+
+
+def _written(folder: Path, name: str = "*") -> list[str]:
+    """The checkpoints of a name in a folder, the oldest first."""
+    files = sorted(folder.glob(f"{name}.npz"), key=lambda file: file.stat().st_mtime)
+    return [str(file.with_suffix("")) for file in files]
 
 
 def latest_checkpoint(checkpoint_dir: Any, latest_filename: str | None = None) -> str | None:
@@ -186,8 +250,7 @@ def get_checkpoint_state(
     path = latest_checkpoint(checkpoint_dir, latest_filename)
     if path is None:
         return None
-    files = sorted(Path(os.fspath(checkpoint_dir)).glob("*.npz"), key=lambda file: file.stat().st_mtime)
-    return CheckpointState(path, [str(file.with_suffix("")) for file in files])
+    return CheckpointState(path, _written(Path(os.fspath(checkpoint_dir))))
 
 
 def list_variables(ckpt_dir_or_file: str | os.PathLike) -> list[tuple[str, list[int]]]:
@@ -200,6 +263,41 @@ def load_variable(ckpt_dir_or_file: str | os.PathLike, name: str) -> np.ndarray:
     """The values of a variable in a checkpoint, of a name that `list_variables` gives."""
     with np.load(_file(ckpt_dir_or_file), allow_pickle=False) as stored:
         return stored[name]
+
+
+class CheckpointReader:
+    """The variables in a checkpoint; see `load_checkpoint`.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: str):
+        with np.load(path, allow_pickle=False) as stored:
+            self._values = dict(stored)
+
+    def get_variable_to_shape_map(self) -> dict[str, list[int]]:
+        """The shape of each variable by its name."""
+        return {name: list(value.shape) for name, value in self._values.items()}
+
+    def get_variable_to_dtype_map(self) -> dict[str, DType]:
+        """The type of each variable by its name."""
+        return {name: as_dtype(value.dtype) for name, value in self._values.items()}
+
+    def has_tensor(self, tensor_str: str) -> bool:
+        """Whether there is a variable of this name."""
+        return tensor_str in self._values
+
+    def get_tensor(self, tensor_str: str) -> np.ndarray:
+        """The values of a variable."""
+        if tensor_str not in self._values:
+            raise errors.NotFoundError(f"The checkpoint has no {tensor_str!r}. It has: {', '.join(self._values)}.")
+        return self._values[tensor_str]
+
+
+def load_checkpoint(ckpt_dir_or_file: str | os.PathLike) -> CheckpointReader:
+    """A reader of the variables in a checkpoint: a path that `save` gave, or a folder for the latest in it."""
+    return CheckpointReader(_file(ckpt_dir_or_file))
 
 
 def _file(path: str | os.PathLike) -> str:

@@ -208,7 +208,59 @@ def test_models_and_optimizers_are_kept_in_checkpoints(tmp_path):
     assert step.numpy() == 3 and np.array_equal(model.get_weights()[0], before[0])
     assert sorted(path.name for path in (tmp_path / "kept").glob("*.npz")) == ["ckpt-2.npz", "ckpt-3.npz"]
     with pytest.raises(ValueError, match="Build the models"):
-        tf.train.Checkpoint(step=step).restore(manager.latest_checkpoint)
+        tf.train.Checkpoint(net=cornu.Sequential([cornu.layers.Dense(1)])).restore(manager.latest_checkpoint)
+    partial = tf.train.Checkpoint(step=step, other=tf.Variable(0.0)).restore(manager.latest_checkpoint)
+    with pytest.raises(AssertionError, match="no values for other"):
+        partial.assert_existing_objects_matched()
+    again = tf.train.CheckpointManager(tf.train.Checkpoint(step=step), tmp_path / "kept", max_to_keep=2)
+    again.restore_or_initialize()
+    assert again.save().endswith("ckpt-4") and not (tmp_path / "kept" / "ckpt-2.npz").exists()
+
+
+def test_a_checkpoint_keeps_the_place_in_a_dataset_and_is_read_by_name(tmp_path):
+    places = iter(cornu.data.Dataset.range(6))
+    checkpoint = tf.train.Checkpoint(places=places, value=tf.Variable([1.0, 2.0]))
+    first = int(next(places))
+    path = checkpoint.save(tmp_path / "ckpt")
+    assert [int(next(places)) for _ in range(2)] == [first + 1, first + 2]
+    checkpoint.restore(path).assert_consumed()
+    assert int(next(places)) == first + 1
+    reader = tf.train.load_checkpoint(tmp_path)
+    name = "value/.ATTRIBUTES/VARIABLE_VALUE"
+    assert reader.get_tensor(name).tolist() == [1, 2] and reader.get_variable_to_shape_map()[name] == [2]
+    with pytest.raises(tf.errors.NotFoundError, match="has no 'other'"):
+        reader.get_tensor("other")
+
+
+def test_modules_are_saved_with_their_functions(tmp_path):
+    class Line(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = tf.Variable(3.0)
+
+        @tf.function(input_signature=[tf.TensorSpec([None], "float32")])
+        def times(self, x):
+            return {"y": self.scale * x}
+
+    line = Line()
+    concrete = line.times.get_concrete_function()
+    assert concrete.structured_outputs["y"].shape == [None] and concrete.inputs[0].name == "x"
+    tf.saved_model.save(line, tmp_path / "line", signatures=line.times)
+    loaded = tf.saved_model.load(tmp_path / "line")
+    assert loaded.times(np.float32([1, 2]))["y"].tolist() == [3, 6] and loaded.scale.numpy() == 3
+    assert loaded.signatures["serving_default"](x=np.float32([2]))["y"].tolist() == [6]
+    (tmp_path / "saved_model.pb").write_bytes(b"")
+    with pytest.raises(ValueError, match="which only TensorFlow runs"):
+        tf.saved_model.load(tmp_path)
+
+
+def test_sparse_tensors_are_cut_and_filled():
+    held = tf.sparse.SparseTensor([[0, 3], [2, 4]], [10, 20], [3, 10])
+    assert tf.sparse.slice(held, [0, 2], [1, 3]).indices.tolist() == [[0, 1]]
+    assert [list(each.shape) for each in tf.sparse.split(held, 3, 1)] == [[3, 4], [3, 3], [3, 3]]
+    filled, is_empty = tf.sparse.fill_empty_rows(held, 7)
+    assert filled.values.tolist() == [10, 7, 20] and is_empty.tolist() == [False, True, False]
+    assert list(tf.sparse.reset_shape(held).shape) == [3, 5]
 
 
 def test_sounds_are_read(tmp_path):
@@ -263,7 +315,6 @@ def test_lines_that_compute_nothing_do_not_stop_a_script(capsys, tmp_path):
         ("reduce_meen", "'reduce_mean'"),
         ("image.resise", "'resize'"),
         ("compat.v1.placeholder", "TensorFlow 1's"),
-        ("saved_model.save", "model.save"),
     ],
 )
 def test_what_is_not_there_says_what_to_use(path, words):
