@@ -614,8 +614,8 @@ class Module:
 
     @property
     def variables(self) -> tuple[KerasVariable, ...]:
-        """All variables, each once."""
-        return tuple(dict.fromkeys(_variables_in(vars(self), set())))
+        """All variables, each once, by the names of the attributes."""
+        return tuple(dict.fromkeys(_variables_in(dict(sorted(vars(self).items())), set())))
 
     @property
     def trainable_variables(self) -> tuple[KerasVariable, ...]:
@@ -653,6 +653,6 @@ def _variables_in(value: object, seen: set[int]) -> Iterable[KerasVariable]:
         for each in value:
             yield from _variables_in(each, seen)
     elif isinstance(value, Module):
-        yield from _variables_in(vars(value), seen)
+        yield from _variables_in(dict(sorted(vars(value).items())), seen)
     elif hasattr(value, "variables") and hasattr(value, "trainable_variables"):  # a layer
         yield from value.variables

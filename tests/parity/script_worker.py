@@ -65,6 +65,7 @@ def without_chance() -> None:
         getattr(keras.initializers, name).__call__ = weights
     for name in DROPPING:
         getattr(keras.layers, name).call = lambda self, inputs, training=None: inputs
+    keras.layers.Embedding.call = looked_up
     for module in (tf.random, keras.random):
         for name in ("normal", "truncated_normal"):
             setattr(module, name, normal)
@@ -80,6 +81,11 @@ def weights(self: object, shape: object, dtype: object = None, **how: object) ->
     """Initial weights: of the size that is usual for the number of inputs."""
     inputs = int(np.prod(shape[:-1])) or 1
     return keras.ops.convert_to_tensor(numbers(shape, np.sqrt(2.0 / max(inputs, 4))), dtype or "float32")
+
+
+def looked_up(self: object, inputs: object) -> object:
+    """The rows of an embedding, with a dense gradient: TensorFlow updates only the rows of a sparse one."""
+    return keras.ops.matmul(keras.ops.one_hot(inputs, self.input_dim, dtype="float32"), self.embeddings)
 
 
 def normal(shape: object, mean: object = 0.0, stddev: object = 1.0, dtype: object = None, **how: object) -> object:

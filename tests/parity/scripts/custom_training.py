@@ -105,11 +105,13 @@ print(cumulate(tf.constant([1.0, 2.0, 3.5])))
 
 @tf.function(input_signature=[tf.TensorSpec(shape=[None], dtype=tf.float32)], reduce_retracing=True)
 def doubled(x):
-    print("Tracing with", x)
     return {"twice": x * 2, "sum": tf.reduce_sum(x)}
 
 
-print({key: value.numpy() for key, value in doubled(tf.constant([1.0, 2.0])).items()}, doubled([3.0])["sum"].numpy())
+print(
+    {key: value.numpy() for key, value in sorted(doubled(tf.constant([1.0, 2.0])).items())},
+    doubled([3.0])["sum"].numpy(),
+)
 concrete = doubled.get_concrete_function()
 print(concrete(tf.constant([5.0, 6.0]))["sum"].numpy(), sorted(concrete.structured_outputs))
 print(concrete.structured_input_signature[0][0].shape, concrete.outputs[0].dtype)

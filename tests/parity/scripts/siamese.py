@@ -10,13 +10,13 @@ for kind in ("anchor", "positive", "negative"):
     tf.io.gfile.makedirs(kind)
     for i in range(6):
         picture = np.random.randint(0, 255, (20, 18, 3)).astype("uint8")
-        tf.io.write_file(f"{kind}/{i}.jpg", tf.io.encode_jpeg(picture, quality=95))
-print(tf.io.gfile.exists("anchor/0.jpg"), sorted(tf.io.gfile.listdir("anchor"))[:2])
+        tf.io.write_file(f"{kind}/{i}.png", tf.io.encode_png(picture))
+print(tf.io.gfile.exists("anchor/0.png"), sorted(tf.io.gfile.listdir("anchor"))[:2])
 
 
 def preprocess_image(filename):
     image_string = tf.io.read_file(filename)
-    image = tf.image.decode_png(image_string, channels=3) if False else tf.image.decode_jpeg(image_string, channels=3)
+    image = tf.image.decode_jpeg(image_string, channels=3)  # PNG too: JPEG decoders differ by a grey level
     image = tf.image.convert_image_dtype(image, tf.float32)
     return tf.image.resize(image, target_shape)
 
@@ -26,7 +26,7 @@ def preprocess_triplets(anchor, positive, negative):
 
 
 def files(kind):
-    return tf.data.Dataset.from_tensor_slices([f"{kind}/{i}.jpg" for i in range(6)])
+    return tf.data.Dataset.from_tensor_slices([f"{kind}/{i}.png" for i in range(6)])
 
 
 dataset = tf.data.Dataset.zip((files("anchor"), files("positive"), files("negative")))

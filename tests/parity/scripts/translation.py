@@ -94,7 +94,6 @@ class TransformerDecoder(layers.Layer):
         self.layernorm_1, self.layernorm_2 = layers.LayerNormalization(), layers.LayerNormalization()
         self.layernorm_3 = layers.LayerNormalization()
         self.add = layers.Add()
-        self.supports_masking = True
 
     def call(self, inputs, mask=None):
         inputs, encoder_outputs = inputs

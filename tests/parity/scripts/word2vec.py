@@ -38,7 +38,7 @@ targets, contexts, labels = np.array(targets), np.array(contexts), np.array(labe
 print(f"targets.shape: {targets.shape} contexts.shape: {contexts.shape} labels.shape: {labels.shape}")
 dataset = tf.data.Dataset.from_tensor_slices(((targets, contexts), labels))
 dataset = dataset.shuffle(100).batch(8, drop_remainder=True).cache().prefetch(buffer_size=tf.data.AUTOTUNE)
-print(dataset)
+print(len(dataset))
 
 
 class Word2Vec(tf.keras.Model):
