@@ -22,17 +22,21 @@ _OTHERS = (str, bytes, list, tuple, dict, set, type)
 def checked(init: Init) -> Init:
     """A constructor that refuses `_OTHERS` where it wants numbers or truth values.
 
-    What it says itself of an argument, in a ValueError, is left as it is.
+    What it says itself of an argument is left as it is.
     """
 
     @functools.wraps(init)
     def made(self: object, *args: object, **kwargs: object) -> None:
         try:
             init(self, *args, **kwargs)
-        except TypeError:
-            _require(init, self, args, kwargs)
-            raise
-        _require(init, self, args, kwargs)
+        except TypeError as error:
+            name, problem = _problem(init, self, args, kwargs)
+            if not problem or name in str(error):
+                raise
+            raise TypeError(problem) from error
+        problem = _problem(init, self, args, kwargs)[1]
+        if problem:
+            raise ValueError(problem)
 
     return cast(Init, made)
 
@@ -43,14 +47,14 @@ def check_constructor(cls: type) -> None:
         cls.__init__ = checked(cls.__init__)  # type: ignore[misc]  # of this very class
 
 
-def _require(init: Callable, owner: object, args: tuple, kwargs: Mapping[str, object]) -> None:
+def _problem(init: Callable, owner: object, args: tuple, kwargs: Mapping[str, object]) -> tuple[str, str]:
+    """The first argument that is not a number but must be, and what to say of it; empty if there is none."""
     for name, value in (*zip(_wanted(init), args, strict=False), *kwargs.items()):
         wanted = isinstance(value, _OTHERS) and _wanted(init).get(name)
         if wanted:
-            raise ValueError(
-                f"{validate.describe(owner)}: {name} must be {wanted}. Received: {name}={validate.shown(value)}."
-                f"{_cure(value)}"
-            )
+            received = f"Received: {name}={validate.shown(value)}.{_cure(value)}"
+            return name, f"{validate.describe(owner)}: {name} must be {wanted}. {received}"
+    return "", ""
 
 
 def _cure(value: object) -> str:

@@ -166,7 +166,7 @@ def sparse_categorical_crossentropy(
         from_logits: whether `y_pred` are logits. Defaults to False.
         ignore_class: a label whose samples are ignored: their values are 0 and masked. None ignores none.
         axis: the axis of the classes, which is reduced. Defaults to -1.
-        label_smoothing: from 0 to 1: the share of each label that is spread evenly over all classes. Defaults to 0.
+        label_smoothing: from 0 to 1: the share of each label that is spread evenly over all classes. Defaults to 0.0.
 
     Example:
 
@@ -547,7 +547,7 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         ignore_class: a label whose samples are ignored, such as 255 or -1; None ignores none.
         reduction: how the per-sample values are reduced, see `Loss`.
         axis: the axis of the classes. Defaults to -1.
-        label_smoothing: from 0 to 1: the share of each label that is spread evenly over all classes. Defaults to 0.
+        label_smoothing: from 0 to 1: the share of each label that is spread evenly over all classes. Defaults to 0.0.
         name: name.
         dtype: dtype or dtype policy to compute in; None is floatx.
 

@@ -13,6 +13,7 @@ import pytest
 import cornu
 from cornu import layers
 from cornu.core import context, promises
+from cornu.layers.rows import mixes_rows
 from cornu.training import outputs
 from cornu.training.execution import padding
 
@@ -237,7 +238,7 @@ def test_layers_that_are_said_to_keep_rows_apart_do(name, training):
         except ValueError:  # a layer that turns rows into features cannot take another number of them
             found.append(np.zeros(0))
     apart = found[1].shape[:1] == (5,) and np.allclose(found[0][:5], found[1], atol=1e-6) and not layer.losses
-    claim = not any(padding._mixes_rows(part, training) for part in layer._flatten_layers())
+    claim = not any(mixes_rows(part, training) for part in layer._flatten_layers())
     assert claim == (apart and name != "Lambda")
 
 
@@ -253,7 +254,7 @@ def test_layers_that_are_said_to_keep_rows_apart_do(name, training):
 def test_functions_in_a_graph_keep_rows_apart_number_by_number(function, apart):
     x = cornu.Input((4,))
     model = cornu.Model(x, function(layers.Dense(4)(x)))
-    assert apart == (not any(padding._mixes_rows(part, False) for part in model._flatten_layers()))
+    assert apart == (not any(mixes_rows(part, False) for part in model._flatten_layers()))
 
 
 def loss_cases():
