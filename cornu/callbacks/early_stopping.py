@@ -11,7 +11,8 @@ class EarlyStopping(MonitorCallback):
     Args:
         monitor: name of the value to watch. Defaults to `"val_loss"`.
         min_delta: minimum change that counts as an improvement. Defaults to 0.
-        patience: number of epochs without improvement after which training stops. Defaults to 0.
+        patience: number of epochs in a row without improvement after which training stops; 0 stops at the first, as 1
+            does. The first epoch watched always improves. Defaults to 0.
         verbose: 1 to print a message when training stops. Defaults to 0.
         mode: `"min"`, `"max"`, or `"auto"` to infer it from the metric.
         baseline: value that must be surpassed for the patience counter to be reset. None by default.
@@ -19,7 +20,10 @@ class EarlyStopping(MonitorCallback):
         start_from_epoch: number of epochs to skip before watching. Defaults to 0.
 
     Example:
+        model = cornu.Sequential([cornu.Input((2,)), cornu.layers.Dense(1)])
+        model.compile("sgd", "mse")
         stop = cornu.callbacks.EarlyStopping(monitor="val_loss", patience=3, restore_best_weights=True)
+        model.fit(np.ones((8, 2)), np.ones((8, 1)), epochs=20, validation_split=0.5, callbacks=[stop], verbose=0)
     """
 
     state_attributes = ("wait", "stopped_epoch", "best", "best_weights", "best_epoch")

@@ -73,7 +73,11 @@ class MonitorCallback(Callback):
         self.monitor_op: Callable[[float, float], bool] | None = None
 
     def get_monitor_value(self, logs: Mapping | None) -> float | None:
-        """The watched value; a warning and None if it is missing from the logs or is not a single number."""
+        """The watched value; a warning and None if it is missing from the logs or is not a single number.
+
+        A missing value whose direction of improvement is unknown, too, is a `ValueError` before that, at the end of the
+        first epoch.
+        """
         logs = logs or {}
         value = logs.get(self.monitor)
         if value is not None and np.size(value) == 1:

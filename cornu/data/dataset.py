@@ -134,8 +134,10 @@ class Dataset:
         rows = map_leaves(_rows, tensors)
         sizes = {len(leaf) for leaf in leaves(rows)}
         if len(sizes) != 1:
+            lengths = map_leaves(len, rows)
             raise ValueError(
-                f"Dataset.from_tensor_slices: all arrays must have the same number of rows. Received: {sorted(sizes)}."
+                "Dataset.from_tensor_slices: all arrays must have the same number of rows. "
+                f"Received, of these lengths: {lengths!r}."
             )
         size = sizes.pop()
         return Dataset(

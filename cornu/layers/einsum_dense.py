@@ -114,7 +114,8 @@ class EinsumDense(Quantizable, Layer):
     Args:
         equation: subscripts of input, kernel and output, such as `"abc,cd->abd"`. Input and output may both begin, or
             both end, with `...` for axes that are left unchanged.
-        output_shape: size or sizes of the output axes without the batch; None uses the input's size.
+        output_shape: size or sizes of the output axes without the batch; None among them, as in `(None, 5)`, uses the
+            input's size of that axis.
         activation: activation function, a name or a callable; None is linear.
         bias_axes: letters of the output axes that have a bias, such as `"d"`; None for no bias.
         kernel_initializer, bias_initializer: initializers of the weights. Default to `"glorot_uniform"` and `"zeros"`.
@@ -163,6 +164,11 @@ class EinsumDense(Quantizable, Layer):
         super().__init__(**kwargs)
         _parse(equation, self)
         self.equation = equation
+        if output_shape is None:
+            raise TypeError(
+                f"{validate.describe(self)}: output_shape must be a size, or a tuple with a size or None for each "
+                "output axis without the batch, such as (None, 5). Received: output_shape=None."
+            )
         self.output_shape = validate.one_or_several(output_shape)
         self.activation = activations.get(activation)
         self.bias_axes = bias_axes

@@ -32,6 +32,11 @@ __all__ = [
 
 _PLACES = 1024  # more than the number of prefetched batches
 
+_SINGLE_ROWS = (
+    " If these are single rows rather than batches, add .batch(32) to the dataset, or yield arrays whose first axis "
+    "is the rows of a batch; otherwise check whether rows are missing from one of them."
+)
+
 
 class Batches:
     """Batches of (x, y, sample_weight), epoch by epoch.
@@ -134,7 +139,7 @@ class Batches:
         """A batch with its text processed, and rows weighted by class."""
         if self.same_rows and self.num_samples is None:
             x, y, sample_weight = batch
-            common_length(x, y, sample_weight, self.owner)
+            common_length(x, y, sample_weight, self.owner, _SINGLE_ROWS)
         if self.read is not None:
             batch = self.read(batch)
         if not self._class_weight:

@@ -18,6 +18,7 @@ from cornu.core.read_text import numbers_of
 from cornu.core.typing import Data, Nested
 
 _MOST_LISTED = 6  # maximum number of arrays in a message
+_MISSING_ROWS = " Check whether rows are missing from one of them."
 
 
 def is_sparse(value: object) -> bool:
@@ -58,7 +59,10 @@ def as_array(value: Nested, name: str, owner: str) -> Nested:
         return value.tocsr().astype(settings.floatx())
     array = _as_numpy(value, name, owner)
     if array.ndim == 0:
-        raise ValueError(f"{owner}: {name} must have at least one axis, for the samples. Received: {value!r}.")
+        raise ValueError(
+            f"{owner}: {name} must have at least one axis, for the samples. Received: {value!r}. A generator of single "
+            "rows must yield batches."
+        )
     if array.dtype.kind == "f" or array.dtype.name in FLOATS:
         return array.astype(settings.floatx(), copy=False)
     return border.narrowed(array, owner, name)
@@ -89,8 +93,8 @@ def named_leaves(data: Data, name: str) -> Iterator[tuple[str, Any]]:
         yield name, data
 
 
-def common_length(x: Data, y: Data, sample_weight: Data, owner: str) -> int:
-    """The number of samples, which must be equal for all arrays and at least one."""
+def common_length(x: Data, y: Data, sample_weight: Data, owner: str, advice: str = _MISSING_ROWS) -> int:
+    """The number of samples, which must be equal for all arrays and at least one; `advice` ends the error."""
     parts = {"x": x, "y": y, "sample_weight": sample_weight}
     lengths = {key: leaf.shape[0] for name, part in parts.items() for key, leaf in named_leaves(part, name)}
     if not lengths:
@@ -100,7 +104,7 @@ def common_length(x: Data, y: Data, sample_weight: Data, owner: str) -> int:
         more = f", and so on, {len(lengths)} arrays in all" if len(lengths) > len(few) else ""
         raise ValueError(
             f"{owner}: all arrays must have the same number of samples. Received: {', '.join(few)}{more}."
-            + (_about_lists(parts) or " Check whether rows are missing from one of them.")
+            + (_about_lists(parts) or advice)
         )
     length = next(iter(lengths.values()))
     if length == 0:
