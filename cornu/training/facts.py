@@ -14,6 +14,7 @@ from cornu.runs import Record
 from cornu.training.data.batches import Batches
 
 _SAMPLE = 16  # number of array rows to compare
+SAMPLE_OF_ROWS = "sample of the rows"  # the name of the fact that is a digest
 _PARTS = ("x", "y", "sample_weight")
 _DATA = ("self", *_PARTS, "validation_data")  # arguments of `fit` covered by `of_data`
 
@@ -35,7 +36,7 @@ def of_data(batches: Batches) -> Record:
     digest = hashlib.sha256()
     for leaf in leaves:
         digest.update(np.ascontiguousarray(leaf[rows]).tobytes())
-    return facts | {"sample of the rows": digest.hexdigest()[:16]}
+    return facts | {SAMPLE_OF_ROWS: digest.hexdigest()[:16]}
 
 
 def tell(callbacks: CallbackList, arguments: Mapping[str, object], batches: Batches, checks: Batches | None) -> None:

@@ -250,10 +250,10 @@ class Run:
             )
         for name, fact in self._facts.items():
             if state["data"].get(name) != fact:
-                raise ValueError(
-                    f"{owner}: the backup belongs to a run on different data. {name.capitalize()} then: "
-                    f"{state['data'].get(name)}; now: {fact}. {cure}"
-                )
+                difference = f"{name.capitalize()} then: {state['data'].get(name)}; now: {fact}."
+                if name == facts.SAMPLE_OF_ROWS:
+                    difference = "The arrays have the same shapes, dtypes and number of rows, but other values."
+                raise ValueError(f"{owner}: the backup belongs to a run on different data. {difference} {cure}")
 
 
 def variables_of_training(model: Any) -> list[Variable]:

@@ -410,7 +410,7 @@ def test_of_two_backups_the_one_before_serves_where_the_last_is_damaged(tmp_path
     ("change", "told"),
     [
         ({"x": X[:20], "y": Y[:20]}, "Number of rows then: 24; now: 20"),
-        ({"x": X[::-1]}, "Sample of the rows then: "),
+        ({"x": X[::-1]}, "number of rows, but other values"),
         ({"y": Y.astype("int32")}, r"y float32\[1\].* now: .*y int32\[1\]"),
         ({"batch_size": 8}, "Batch size then: 4; now: 8"),
     ],
