@@ -251,7 +251,7 @@ class Run:
         for name, fact in self._facts.items():
             if state["data"].get(name) != fact:
                 difference = f"{name.capitalize()} then: {state['data'].get(name)}; now: {fact}."
-                if name == facts.SAMPLE_OF_ROWS:
+                if name == facts.SAMPLE_OF_ROWS and name in state["data"]:
                     difference = "The arrays have the same shapes, dtypes and number of rows, but other values."
                 raise ValueError(f"{owner}: the backup belongs to a run on different data. {difference} {cure}")
 
