@@ -1,6 +1,6 @@
 """Convolution layers: weights, bias and activation around the operations of `cornu.ops`.
 
-Four families share one base class with a sliding window (`_Convolving`). They differ in their weights and in the
+Four families share one base class with a sliding window. They differ in their weights and in the
 operation they call; the classes of a family differ only in the number of spatial axes (`rank`).
 """
 

@@ -1,7 +1,7 @@
 """`SimpleRNN`, `LSTM` and `GRU`: `RNN` with a built-in cell and, if applicable, a faster loop.
 
-The fast loop projects all inputs in one matrix product and runs `kernels.recurrent`. It supports the activations in its
-table and no recurrent dropout; everything else runs cell by cell, as does `use_cudnn=False`.
+The fast loop projects all inputs in one matrix product and runs the steps in a compiled kernel. It supports the
+activations in its table and no recurrent dropout; everything else runs cell by cell, as does `use_cudnn=False`.
 """
 
 from collections.abc import Callable

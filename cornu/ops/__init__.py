@@ -1,6 +1,6 @@
 """All operations on tensors, under Keras's names.
 
-Each one serves concrete arrays and symbolic tensors alike (see `cornu.core.operation`) and lives in the module of its
+Each one serves concrete arrays and symbolic tensors alike and lives in the module of its
 family: `elementwise`, `reduction`, `shaping`, `indexing`, `creation`, `products`, `linalg`, `signal`, `segment`,
 `control`, `conversion`; and for networks `activation`, `crossentropy`, `normalization`, `convolution`, `attention`, ...
 """

@@ -2,7 +2,7 @@
 
 `seed` is an int (the same numbers at every call), a `SeedGenerator` (new numbers at every call), or None (new numbers
 from the global seed, see `set_random_seed`; not inside compiled code). Equal seeds give the same numbers as Keras on
-JAX, except for dropout, which uses a faster counter-based hash (see `cornu.kernels.dropout`).
+JAX, except for dropout, which uses a faster counter-based hash.
 """
 
 from collections.abc import Sequence
