@@ -24,7 +24,30 @@ sys.path.insert(0, str(HERE.parent))
 
 from tests.differential.differences import TABLE  # noqa: E402 - found only now
 
-NAMESPACES = (*cornu._NAMESPACES, "utils.bounding_boxes")
+TOP = "cornu"  # the page of the names of `cornu` itself
+
+
+def inner(namespace: str) -> Iterator[str]:
+    """The namespaces that a namespace names among its own, and theirs."""
+    module = importlib.import_module(f"cornu.{namespace}")
+    for name in module.__all__:
+        if inspect.ismodule(getattr(module, name)):
+            yield f"{namespace}.{name}"
+            yield from inner(f"{namespace}.{name}")
+
+
+INNER = tuple(dict.fromkeys(path for namespace in cornu._NAMESPACES for path in inner(namespace)))
+NAMESPACES = (*cornu._NAMESPACES, "errors", *INNER, TOP)
+
+
+def full(namespace: str) -> str:
+    """The module of a namespace."""
+    return TOP if namespace in ("", TOP) else f"cornu.{namespace}"
+
+
+def public_path(namespace: str, name: str) -> str:
+    """The path of a name below `cornu`."""
+    return name if namespace == TOP else f"{namespace}.{name}"
 
 
 @dataclass
@@ -52,8 +75,8 @@ class Page:
 def public() -> Iterator[tuple[str, str, object]]:
     """Each namespace, name and object, in order."""
     for namespace in NAMESPACES:
-        module = importlib.import_module(f"cornu.{namespace}")
-        for name in module.__all__:
+        module = importlib.import_module(full(namespace))
+        for name in cornu._NAMES if namespace == TOP else module.__all__:
             yield namespace, name, getattr(module, name)
 
 
@@ -63,10 +86,11 @@ def pages() -> dict[str, dict[str, Page]]:
     found: dict[str, dict[str, Page]] = {}
     for namespace, name, obj in public():
         module = getattr(obj, "__module__", None) or ""
-        if inspect.ismodule(obj) or not module.startswith(f"cornu.{namespace.split('.')[0]}"):
-            module = f"cornu.{namespace}"
+        outside = not module.startswith(f"cornu.{namespace.split('.')[0]}")
+        if inspect.ismodule(obj) or namespace in (*INNER, TOP) or outside:
+            module = full(namespace)
         page = found.setdefault(namespace, {}).setdefault(module, Page(module))
-        page.names.append(f"{namespace}.{name}")
+        page.names.append(public_path(namespace, name))
     return found
 
 
@@ -75,14 +99,14 @@ def homes() -> dict[int, str]:
     """For each object's identity the first of its public paths, its own name before others."""
     found: dict[int, str] = {}
     for namespace, name, obj in sorted(public(), key=lambda p: p[1] != getattr(p[2], "__name__", "")):
-        found.setdefault(id(obj), f"{namespace}.{name}")
+        found.setdefault(id(obj), public_path(namespace, name))
     return found
 
 
 def look_up(path: str) -> object:
     """The object at a public path below `cornu`."""
     namespace, _, name = path.rpartition(".")
-    return getattr(importlib.import_module(f"cornu.{namespace}"), name)
+    return getattr(importlib.import_module(full(namespace)), name)
 
 
 def signature(obj: object, bound: bool = False) -> str:
@@ -138,7 +162,7 @@ def directive(kind: str, head: str, body: str, marks: str = ":::", module: str =
 def entry(path: str) -> str:
     """What the reference says of one object."""
     obj, name = look_up(path), path.rpartition(".")[2]
-    first, module = homes()[id(obj)], f"cornu.{path.rpartition('.')[0]}"
+    first, module = homes()[id(obj)], full(path.rpartition(".")[0])
     if callable(obj) and path != first:
         return directive(
             "class" if isinstance(obj, type) else "function",
@@ -181,12 +205,15 @@ def overview(namespace: str, modules: dict[str, Page]) -> str:
 def site() -> dict[str, str]:
     """The text of each file of the reference."""
     tree = [":::{toctree}", ":maxdepth: 1", "", *NAMESPACES, ":::", ""]
-    about = "Every public name, told by its own docstring: `keras.X` of Keras is `cornu.X` here."
+    about = (
+        "Every public name, told by its own docstring: `keras.X` of Keras is `cornu.X` here. The examples assume "
+        "`import cornu`, `import cornu as keras` and `import numpy as np`."
+    )
     files = {"index": "\n".join(["# Reference", "", about, "", *tree])}
     for namespace, modules in pages().items():
         if len(modules) == 1:
             (only,) = modules.values()
-            files[namespace] = page(f"`cornu.{namespace}`", f"cornu.{namespace}", only.names)
+            files[namespace] = page(f"`{full(namespace)}`", full(namespace), only.names)
             continue
         files[namespace] = overview(namespace, modules)
         files |= {m.file: page(title(m), m.module, m.names) for m in modules.values()}
