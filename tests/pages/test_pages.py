@@ -1,5 +1,6 @@
 """The code of each page of the documents runs, cell after cell, as it does when the site is built."""
 
+import importlib
 import inspect
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OPTION = re.compile(r"^:(\w+): *(.*)\n", re.MULTILINE)
 TREE = re.compile(r"^:::\{toctree\}\n(?::\w+:[^\n]*\n)*\n(.*?)^:::$", re.MULTILINE | re.DOTALL)
+INTERNAL = {"cornu.layers.text_hash", "cornu.saving.legacy_model"}  # what these list is for their neighbours
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 ALL = {
     path.relative_to(DOCS).with_suffix("").as_posix(): path
@@ -65,3 +67,20 @@ def test_the_reference_has_every_method_on_the_page_of_its_class_or_of_a_public_
         }
         assert documented <= set().union(*(listed.get(base, ()) for base in bases)), cls
     assert {"compile", "fit", "evaluate", "predict"} <= listed[cornu.Model]
+
+
+def test_the_reference_lists_every_public_name(monkeypatch):
+    monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+    reference = importlib.import_module("reference")
+    listed = {path for modules in reference.pages().values() for page in modules.values() for path in page.names}
+    assert set(cornu._NAMES) <= listed
+    told = {id(reference.look_up(path)) for path in listed}
+    root = Path(cornu.__file__).parent
+    for namespace in (*cornu._NAMESPACES, "errors"):
+        for path in (root / f"{namespace}.py", *(root / namespace).rglob("*.py")):
+            name = ".".join(("cornu", *path.relative_to(root).with_suffix("").parts)).removesuffix(".__init__")
+            if name not in INTERNAL and path.exists() and "__all__" in path.read_text():
+                module = importlib.import_module(name)
+                missing = [n for n in getattr(module, "__all__", ()) if id(getattr(module, n)) not in told]
+                missing = [n for n in missing if not inspect.ismodule(getattr(module, n))]
+                assert not missing, f"{name}: {missing}"
