@@ -160,7 +160,7 @@ def _loop(
 ) -> tuple[Any, Saved]:
     """(hidden states, final states), and what the gradient needs from each group."""
     if way.native:
-        return _native_loop(gates, sequences, inputs, input_kernel, input_bias, states, kernel, bias, mask)
+        return _native_loop(gates, sequences, (inputs, input_kernel, input_bias, states, kernel, bias, mask))
     steps = inputs.shape[0]
     groups = _row_groups(inputs.shape[1], way)
     hidden_once = gates.hidden_is_gate and len(groups) == 1
@@ -254,19 +254,10 @@ def _loop_back(
     return _joined(d_inputs, 1), d_input_kernel, d_input_bias, d_states, d_kernel, d_bias, None
 
 
-def _native_loop(
-    gates: Gates,
-    sequences: bool,
-    inputs: jax.Array,
-    input_kernel: jax.Array | None,
-    input_bias: jax.Array | None,
-    states: Arrays,
-    kernel: jax.Array,
-    bias: jax.Array | None,
-    mask: jax.Array | None,
-) -> tuple[Any, Saved]:
+def _native_loop(gates: Gates, sequences: bool, inputs: Carry) -> tuple[Any, Saved]:
     """`_loop` in C++, but for the projection of the inputs."""
-    projected = _projected(inputs, input_kernel)
+    x, input_kernel, input_bias, states, kernel, bias, mask = inputs
+    projected = _projected(x, input_kernel)
     biases = tuple(jnp.zeros(kernel.shape[1:], kernel.dtype) if b is None else b for b in (input_bias, bias))
     stored = cell_loops.forward(gates, projected, states, kernel, biases, mask)
     history = stored[-len(states) :]
@@ -359,7 +350,7 @@ def _row_groups(batch: int, way: Way) -> list[_RowGroup]:
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
 def _recur(gates: Gates, way: Way, sequences: bool, *inputs: Nested) -> tuple[jax.Array | None, Arrays]:
-    return _native_loop(gates, sequences, *inputs)[0] if way.native else _plain(gates, way, sequences, *inputs)
+    return _native_loop(gates, sequences, inputs)[0] if way.native else _plain(gates, way, sequences, *inputs)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))

@@ -52,13 +52,14 @@ class _Convolving(Windowed):
 
     def _finish(self, convolve: Callable, *arrays: jax.Array) -> jax.Array:
         """`activation(convolve(*arrays) + bias)`; for 16-bit floats, the sum is rounded once (see `half_precision`)."""
+        activation = activations.get(self.activation)
         if self.bias is None:
-            return activations.get(self.activation)(convolve(*arrays))
+            return activation(convolve(*arrays))
         bias = self.bias.value
         if self.data_format == "channels_first":
             bias = bias.reshape(1, -1, *(1,) * self.rank)
         alike = len({x.dtype for x in (bias, *arrays)}) == 1
-        return activations.get(self.activation)((_rounded_once if alike else _biased)(convolve, bias, *arrays))
+        return activation((_rounded_once if alike else _biased)(convolve, bias, *arrays))
 
 
 def _biased(convolve: Callable, bias: jax.Array, *arrays: jax.Array) -> jax.Array:

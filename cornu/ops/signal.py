@@ -104,7 +104,6 @@ def stft(
             frame of `fft_length` points. Defaults to `"hann"`.
         center: whether to pad the signal by reflection, so that frame `t` is centered at `t * sequence_stride`.
             Defaults to True.
-        Defaults to True.
 
     Returns:
         Pair (real, imaginary), each of shape `(..., frames, fft_length // 2 + 1)`.
