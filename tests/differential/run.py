@@ -108,7 +108,7 @@ class Side:
             found["optimizer"] = [plain(v) for v in optimizer.variables]
         found["compiled"] = bool(model.compiled)
         if model.compiled:
-            found["metrics"] = list(model.metrics_names)
+            found["metrics"] = " ".join(model.metrics_names)
         return found
 
     def close(self) -> None:
@@ -142,6 +142,10 @@ def run(program: Program, note: list | None = None, compiled: bool = True) -> Fo
             for number, (verb, text) in enumerate(stages(program)):
                 for side in sides:
                     side.run(text)
+                rest = [text for each, text in stages(program)[number + 1 :] if each == "make"]
+                if verb == "make" and _refuses_early(*sides, rest):
+                    note.append("refused")
+                    return None
                 done = "\n".join(text for _, text in stages(program)[: number + 1])
                 here = [replace(f, text=done) for f in _compared(verb, *sides, tolerance, values=number > 0)]
                 ending = next((row for row in map(on_purpose, here) if row is not None and row.ends), None)
@@ -169,6 +173,15 @@ def run(program: Program, note: list | None = None, compiled: bool = True) -> Fo
         finally:
             for side in sides:
                 side.close()
+
+
+def _refuses_early(ours: Side, theirs: Side, rest: list[str]) -> bool:
+    """Whether cornu refuses to make a model that Keras cannot call, on purpose."""
+    if ours.error is None or theirs.error is not None:
+        return False
+    for text in rest:
+        theirs.run(text)
+    return theirs.error is not None
 
 
 def _is_half(program: Program) -> bool:

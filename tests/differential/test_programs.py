@@ -71,6 +71,14 @@ ONCE = {
             (Step("g", "a", ("x", "x"), "{f}({0}, {1})"), Step("h", "s", ("g",))), ("h",)),
         "numbers(seed, rows, 4, 3)", (Do("shapes"),),
     ),
+    "two metrics of one name": (
+        functional({"d": dense()}, ("d", "{f}({0})")), PAIR,
+        (Do("compile", {"optimizer": "sgd", "loss": "mse", "metrics": ["mae", "mae"]}), Do("evaluate")),
+    ),
+    "a cast of what a layer in half precision gives": (
+        functional({"d": dense(dtype="bfloat16")}, ("d", "{f}({0})"), (None, "K.ops.cast({0}, 'float32')")), PAIR,
+        (Do("config"), Do("summary")),
+    ),
     "a metric that makes its state late": (
         functional({"d": dense(activation="softmax")}, ("d", "{f}({0})")), HOT,
         (Do("compile", {"optimizer": "sgd", "loss": "categorical_crossentropy", "metrics": [New("metrics.F1Score")]}),
@@ -86,6 +94,15 @@ def test_what_once_disagreed_agrees(case):
     note: list[str] = []
     assert run(Program(net, (labels,), actions), note) is None
     assert note[-1] == "done"
+
+
+def test_a_model_that_keras_cannot_call_may_be_refused_at_once():
+    inputs = (Given("x", (4,), (4,)), Given("m", (3,), (3,), "bool"))
+    step = Step("h", "s", ("x",), "{f}({0}, mask=m)")
+    net = Net("outer", "functional", inputs, {"s": New("layers.Softmax")}, (step,), ("h",), takes="list")
+    note: list[str] = []
+    assert run(Program(net, ("numbers(seed, rows, 4)",), ()), note) is None
+    assert note == ["refused"]
 
 
 @pytest.mark.parametrize(("how", "decides"), [("K.ops.sign({0} * 3.1 - {0} - {0} * 2.1)", True), ("{0} * 2.0", False)])
