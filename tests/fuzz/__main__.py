@@ -1,17 +1,15 @@
 """Change good files at random and load them; tell of each that neither loads nor is refused cleanly.
 
-python -m tests.fuzz                                  # a thousand of each format
-python -m tests.fuzz --mutations 100000 --seed 7      # over all formats together
+python -m tests.fuzz                                  # ten thousand over all formats, by their shares
+python -m tests.fuzz --mutations 100000 --seed 7
 python -m tests.fuzz --format keras --keep found      # leave what went wrong in a folder
 python -m tests.fuzz --mutations 1000000 --state run.json   # go on where the last run with this file was ended
 """
 
 import argparse
-import itertools
 import json
 import os
 import queue
-import random
 import re
 import subprocess
 import sys
@@ -19,12 +17,13 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import cornu
-from tests.fuzz.mutate import mutate
+from tests.fuzz.changes import Change, Changes
+from tests.fuzz.faults import KINDS
 from tests.fuzz.seeds import FORMATS
 
 _SECONDS, _BYTES = 5.0, 2**30  # of processor time and of memory, what a load may take
@@ -37,9 +36,9 @@ _HELD = 2**30  # bytes that a worker holds when a fresh one takes over
 
 
 class Worker:
-    """A process that loads files."""
+    """A process that changes files and loads them; the good ones have passed all doors when it is there."""
 
-    def __init__(self):
+    def __init__(self, files: dict[str, dict[str, Path]]):
         # The cornu that is loaded here is loaded there too: -P leaves the current folder out.
         paths = os.pathsep.join((str(Path(cornu.__file__).parents[1]), str(Path(__file__).parents[2])))
         environment = os.environ | {"PYTHONPATH": paths, "PYTHONFAULTHANDLER": "1"}
@@ -54,6 +53,12 @@ class Worker:
         threading.Thread(target=self._read, daemon=True).start()
         self._listening = threading.Thread(target=lambda: self._errors.extend(self._process.stderr), daemon=True)
         self._listening.start()
+        self._tell({kind: {name: str(path) for name, path in paths.items()} for kind, paths in files.items()})
+        for kind, paths in files.items():
+            for path in paths.values():
+                for _ in dict.fromkeys(KINDS[kind].doors):
+                    answer = self._next(kind)
+                    assert answer.get("loaded"), f"The good file {path} does not load: {answer}"
 
     def _read(self) -> None:
         for line in self._process.stdout:
@@ -61,21 +66,29 @@ class Worker:
                 self._answers.put(json.loads(line))
         self._answers.put(None)
 
-    def load(self, kind: str, door: int, name: str, path: Path) -> dict[str, Any]:
-        """What came of opening a file by one of its format's doors."""
-        try:
-            self._process.stdin.write(json.dumps([kind, door, name, str(path)]) + "\n")
+    def loads(self, kind: str, seed: int, first: int, count: int) -> Iterator[dict[str, Any]]:
+        """What came of each of some changes of a format; the last one's is that of the process, if it ended."""
+        self._tell([kind, seed, first, count])
+        for _ in range(count):
+            answer = self._next(kind)
+            if "loaded" not in answer:
+                yield answer
+                return
+            if answer["seconds"] > _SECONDS + _FOR_EACH * answer["size"] or answer["bytes"] > _BYTES:
+                answer.setdefault("wrong", f"took {answer['seconds']:.1f} s and {answer['bytes'] / 2**20:.0f} MiB")
+            yield answer
+
+    def _tell(self, what: Any) -> None:
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(what) + "\n")
             self._process.stdin.flush()
+
+    def _next(self, kind: str) -> dict[str, Any]:
+        try:
             answer = self._answers.get(timeout=_GIVEN_UP)
         except queue.Empty:
             return {"wrong": f"did not come back within {_GIVEN_UP} s"}
-        except BrokenPipeError:
-            answer = None
-        if answer is None:
-            return self._ended(kind)
-        if answer["seconds"] > _SECONDS + _FOR_EACH * path.stat().st_size or answer["bytes"] > _BYTES:
-            answer.setdefault("wrong", f"took {answer['seconds']:.1f} s and {answer['bytes'] / 2**20:.0f} MiB")
-        return answer
+        return self._ended(kind) if answer is None else answer
 
     def _ended(self, kind: str) -> dict[str, Any]:
         """The process has crashed; where LLVM was reading a program, that is counted apart: SECURITY.md warns of it."""
@@ -91,39 +104,63 @@ class Worker:
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            pipe.close()
+            with suppress(BrokenPipeError):
+                pipe.close()
 
 
 def run(
     formats: list[str], mutations: int, seed: int, keep: Path | None = None, done: dict[str, int] | None = None
 ) -> Iterator[tuple[str, str, dict]]:
-    """(format, what was changed, what came of it) of each load; `mutations` of each format, those done before left out.
+    """(format, what was changed, what came of it) of each load, those done before left out.
 
-    A change, and the door by which it is opened, depend on the seed, the format and its number alone. The formats take
-    turns, so that a run that is ended has seen as much of each.
+    The formats take turns, each for as many changes as its share, so that a run that is ended has seen of each what it
+    should.
+
+    Args:
+        formats: the formats.
+        mutations: how many changes over all of them.
+        seed: what the changes depend on, besides the format and their number.
+        keep: folder for the files that went wrong.
+        done: how many changes of each format were made before.
     """
     done = done or {}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        files = {kind: FORMATS[kind].write(_made(Path(folder) / kind)) for kind in formats}
-        goods = {kind: {name: path.read_bytes() for name, path in paths.items()} for kind, paths in files.items()}
-        worker = _fresh(stack, files)
-        for number, kind in itertools.product(range(mutations), formats):
-            if number < done.get(kind, 0):
-                continue
-            label = f"{seed}-{number}"
-            rng = random.Random(f"{kind}-{label}")
-            name, door = rng.choice(list(goods[kind])), rng.randrange(len(FORMATS[kind].doors))
-            content, change = mutate(goods[kind][name], FORMATS[kind].inside, rng, list(goods[kind].values()))
-            place = files[kind][name].with_name(f"changed{''.join(files[kind][name].suffixes)}")
-            place.write_bytes(content)
-            answer = worker.load(kind, door, name, place)
-            if "wrong" in answer and keep is not None:
-                keep.mkdir(parents=True, exist_ok=True)
-                (keep / f"{kind}-{name.replace('/', '_')}-{label}{place.suffix}").write_bytes(content)
-            if answer.get("held", _HELD) >= _HELD:
-                worker.close()
-                worker = _fresh(stack, files)
-            yield kind, f"{name} {label}, door {door}", answer | {"change": change}
+        files = {kind: KINDS[kind].write(_made(Path(folder) / kind)) for kind in formats}
+        changes = Changes(files)
+        worker = None
+        for kind, first, last in _turns(formats, mutations):
+            number = max(first, done.get(kind, 0))
+            while number < last:
+                if worker is None:
+                    worker = Worker(files)
+                    stack.callback(worker.close)
+                for answer in worker.loads(kind, seed, number, last - number):
+                    change = changes.make(kind, seed, number) if "change" not in answer or "wrong" in answer else None
+                    if "wrong" in answer and keep is not None:
+                        keep.mkdir(parents=True, exist_ok=True)
+                        (keep / _name(change, seed, number)).write_bytes(change.content)
+                    if change is not None:
+                        answer |= {"change": change.how}
+                    yield kind, f"{seed}-{number}" if change is None else _name(change, seed, number), answer
+                    number += 1
+                if "loaded" not in answer or answer["held"] >= _HELD:
+                    worker.close()
+                    worker = None
+
+
+def _turns(formats: list[str], mutations: int) -> Iterator[tuple[str, int, int]]:
+    """(format, first number, number behind the last) of each turn."""
+    turn = 0
+    while mutations > 0:
+        for kind in formats:
+            share = min(KINDS[kind].share, mutations)
+            mutations -= share
+            yield kind, turn * KINDS[kind].share, turn * KINDS[kind].share + share
+        turn += 1
+
+
+def _name(change: Change, seed: int, number: int) -> str:
+    return f"{change.kind}-{change.name.replace('/', '_')}-{seed}-{number}-{change.door.__name__.strip('<>')}"
 
 
 def _made(folder: Path) -> Path:
@@ -131,34 +168,21 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _fresh(stack: ExitStack, files: dict[str, dict[str, Path]]) -> Worker:
-    """A worker in which the good files have passed all doors: the first pass of all takes longer, for it imports."""
-    worker = Worker()
-    stack.callback(worker.close)
-    for kind, paths in files.items():
-        for name, path in paths.items():
-            for door in {FORMATS[kind].doors.index(each) for each in FORMATS[kind].doors}:
-                answer = worker.load(kind, door, name, path)
-                assert answer.get("loaded"), f"The good file {path} does not load: {answer}"
-    return worker
-
-
 def main() -> int:
     """Run, and say what was found."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.fuzz", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--mutations", type=int, help="how many over all formats (a thousand of each)")
+    parser.add_argument("--mutations", type=int, default=10000, help="how many over all formats (10000)")
     parser.add_argument("--format", action="append", choices=list(FORMATS), help="change files of this format alone")
     parser.add_argument("--seed", type=int, default=0, help="another seed makes other changes (0)")
     parser.add_argument("--state", type=Path, help="file that keeps the figures, from which a later run goes on")
     parser.add_argument("--keep", type=Path, help="folder for the files that went wrong")
     options = parser.parse_args()
     formats = options.format or list(FORMATS)
-    each = 1000 if options.mutations is None else -(-options.mutations // len(formats))
     figures = Figures(options.state, options.seed)
     try:
-        for kind, what, answer in run(formats, each, options.seed, options.keep, figures.done(formats)):
+        for kind, what, answer in run(formats, options.mutations, options.seed, options.keep, figures.done(formats)):
             if figures.note(kind, answer):
                 print(f"--- {kind} {what}\n{answer['wrong'][-1500:]}", flush=True)
     finally:

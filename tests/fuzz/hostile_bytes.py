@@ -26,10 +26,20 @@ _SIZES = (0, 1, 2**20, 2**31 - 1, 2**32, 2**40, 2**62, 2**63 - 1)
 
 def h5_asking_much(content: bytes, rng: random.Random) -> bytes:
     """A weights file in which one thing is far larger than its bytes, or far more tangled."""
-    buffer = io.BytesIO(content)
-    with h5py.File(buffer, "r+", libver=rng.choice(("earliest", "latest"))) as file:
+    with h5_in_memory(content, rng.choice(("earliest", "latest"))) as file:
         rng.choice(_H5)(file, rng)
-    return buffer.getvalue()
+        return h5_content(file)
+
+
+def h5_in_memory(content: bytes, libver: str = "earliest") -> h5py.File:
+    """An HDF5 file that can be changed, without a file."""
+    return h5py.File.in_memory(content, block_size=2**16, libver=libver)
+
+
+def h5_content(file: h5py.File) -> bytes:
+    """The bytes of an open file."""
+    file.flush()
+    return file.id.get_file_image()
 
 
 def _array(file: h5py.File, rng: random.Random) -> tuple[str, dict[str, Any]]:
@@ -313,6 +323,8 @@ _PICKLES = (_doublings, _in_itself, _deep, _keys, _arrays, _texts)
 
 # ---------------------------------------------------------------- archives
 
+_FAST: dict[str, dict[str, Any]] = {"w:gz": {"compresslevel": 1}, "w:xz": {"preset": 0}}
+
 
 def archive_asking_much(content: bytes, rng: random.Random) -> bytes:
     """A zip archive of many members, long or deep names, much in few bytes, or one part under several names."""
@@ -350,7 +362,8 @@ def _overlapping(content: bytes) -> bytes:
 def tar_asking_much(content: bytes, rng: random.Random) -> bytes:
     """A tar archive of many members, of a size that the archive has not, or of chains of links."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode=rng.choice(("w", "w:gz", "w:xz")), format=rng.choice((0, 1, 2))) as archive:
+    mode, form = rng.choice(("w", "w:gz", "w:xz")), rng.choice((0, 1, 2))
+    with tarfile.open(fileobj=buffer, mode=mode, format=form, **_FAST.get(mode, {})) as archive:
         for number in range(rng.choice((1, 30, 300))):
             name = rng.choice(
                 (f"x{number}", "a/" * 60 + f"{number}", f"{'y' * 90}{number}", rng.choice(STEERING)[:9] + "z")

@@ -7,6 +7,7 @@ JSON is changed wherever a format keeps it: in files, in attributes of HDF5, in 
 
 import bz2
 import copy
+import functools
 import gzip
 import hashlib
 import io
@@ -77,7 +78,7 @@ def mutate(content: bytes, inside: str, rng: random.Random, others: list[bytes])
         if chance < 0.65:
             return _MUCH[inside](content, rng), "much"
         return _INSIDE[inside](content, rng, others), "parts"
-    except (ValueError, OSError, KeyError, TypeError, RuntimeError):  # what cannot even be written
+    except (ValueError, OSError, LookupError, TypeError, RuntimeError):  # what cannot even be written
         return _bytes(content, rng, others), "bytes"
 
 
@@ -165,8 +166,7 @@ def _keys(holder: Any) -> list:
 
 
 def _h5(content: bytes, rng: random.Random, others: list[bytes]) -> bytes:
-    buffer = io.BytesIO(content)
-    with h5py.File(buffer, "r+") as file:
+    with hostile_bytes.h5_in_memory(content) as file:
         texts = [key for key in ("model_config", "training_config") if key in file.attrs]
         for _ in range(rng.choice((1, 1, 2))):
             names: list[str] = []
@@ -176,7 +176,7 @@ def _h5(content: bytes, rng: random.Random, others: list[bytes]) -> bytes:
                 file.attrs[key] = _json(file.attrs[key], rng, others).decode()
             elif names:
                 _change_node(file, rng.choice(names), names, rng)
-    return buffer.getvalue()
+        return hostile_bytes.h5_content(file)
 
 
 def _change_node(file: Any, name: str, names: list[str], rng: random.Random) -> None:
@@ -231,7 +231,7 @@ def _safetensors(content: bytes, rng: random.Random, others: list[bytes]) -> byt
 _PACKERS: dict[bytes, tuple[Callable, Callable]] = {
     b"\x1f\x8b": (gzip.decompress, gzip.compress),
     b"BZh": (bz2.decompress, bz2.compress),
-    b"\xfd7zXZ": (lzma.decompress, lzma.compress),
+    b"\xfd7zXZ": (lzma.decompress, functools.partial(lzma.compress, preset=0)),
 }
 
 
@@ -317,7 +317,7 @@ def _members(content: bytes) -> dict[str, bytes]:
 
 def _written(members: dict[str, bytes], rng: random.Random) -> bytes:
     buffer = io.BytesIO()
-    method = rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA))
+    method = rng.choice((*[zipfile.ZIP_STORED] * 6, zipfile.ZIP_DEFLATED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA))
     with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
@@ -332,14 +332,14 @@ def _json_much(content: bytes, rng: random.Random) -> bytes:
 
 
 def _h5_much(content: bytes, rng: random.Random) -> bytes:
-    buffer = io.BytesIO(content)
-    with h5py.File(buffer, "r+") as file:
-        if "model_config" not in file.attrs or rng.random() < 0.2:
-            file.close()
-            return hostile_bytes.h5_asking_much(content, rng)
-        key = rng.choice([key for key in ("model_config", "training_config") if key in file.attrs])
-        file.attrs[key] = _json_much(file.attrs[key], rng).decode()
-    return buffer.getvalue()
+    if rng.random() < 0.8:
+        with hostile_bytes.h5_in_memory(content) as file:
+            keys = [key for key in ("model_config", "training_config") if key in file.attrs]
+            if keys:
+                key = rng.choice(keys)
+                file.attrs[key] = _json_much(file.attrs[key], rng).decode()
+                return hostile_bytes.h5_content(file)
+    return hostile_bytes.h5_asking_much(content, rng)
 
 
 def _zip_much(content: bytes, rng: random.Random) -> bytes:

@@ -1,4 +1,8 @@
-"""Loads files, one after the other, and says what came of each; made to be killed where a load does not come back."""
+"""Changes good files and loads them, one after the other, and says what came of each.
+
+A process of its own, made to be killed where a load does not come back. It changes the files itself, so that nothing
+but a line for each goes between it and its driver.
+"""
 
 import ctypes
 import gc
@@ -12,10 +16,13 @@ import traceback
 import warnings
 from pathlib import Path
 
-from tests.fuzz.seeds import FORMATS, Door, steers
+from tests.fuzz.changes import Changes
+from tests.fuzz.faults import KINDS
+from tests.fuzz.seeds import Door, steers
 
 _ALLOWED = 8 * 2**30  # bytes of address space above the start: a net below the limit that the driver holds up
 _SPARE = 2**26  # bytes by which the peak may exceed what is held before it is set back
+_LOOKED_THROUGH = 100  # loads after which what they left behind in cycles is freed
 _RUNS = {
     "pickle.find_class", "os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "socket.connect",
     "socket.getaddrinfo", "os.symlink", "os.link", "os.chmod", "os.chown", "marshal.load",
@@ -37,22 +44,45 @@ _places = tuple(map(os.path.realpath, (tempfile.gettempdir(), "/proc/self", sys.
 
 
 def main() -> None:
-    """Answer each line of (format, door, seed, path) with a line about the load."""
+    """Load the good files, whose paths the first line says, then answer each line of (format, seed, first, count).
+
+    An answer is a line for each change in turn.
+    """
     warnings.simplefilter("ignore")
+    files = {kind: {name: Path(path) for name, path in paths.items()} for kind, paths in json.loads(input()).items()}
     sys.addaudithook(_note)
     limit = _address_space() + _ALLOWED
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    for kind, paths in files.items():  # the first pass of all takes longer, for it imports
+        for name, path in paths.items():
+            for door in dict.fromkeys(KINDS[kind].doors):
+                _say(_answer(door, name, path) | {"path": str(path)})
+    changes = Changes(files)
+    gc.disable()  # not at times of its own: what JAX keeps for good would be looked through again and again
+    gc.collect()
+    gc.freeze()
+    loads = 0
     for line in sys.stdin:
-        kind, door, name, path = json.loads(line)
-        answer = _answer(FORMATS[kind].doors[door], name, Path(path))
-        print(json.dumps(answer), flush=True)
-        gc.freeze()  # what JAX keeps for good need not be looked through again
-        if _peak() - _held() > _SPARE:
-            _release()
+        kind, seed, first, count = json.loads(line)
+        for number in range(first, first + count):
+            change = changes.make(kind, seed, number)
+            place = changes.write(change)
+            peak, held = _memory()
+            if peak - held > _SPARE:
+                _release()
+            _say(_answer(change.door, change.name, place) | {"change": change.how})
+            loads += 1
+            if loads % _LOOKED_THROUGH == 0:
+                gc.collect()
+                gc.freeze()
+
+
+def _say(answer: dict) -> None:
+    print(json.dumps(answer), flush=True)
 
 
 def _answer(door: Door, name: str, path: Path) -> dict:
-    before, start = _held(), time.process_time()
+    (_, before), start = _memory(), time.process_time()
     _seen.clear()
     error = None
     try:
@@ -60,25 +90,31 @@ def _answer(door: Door, name: str, path: Path) -> dict:
     except Exception as caught:
         error = caught
     seconds = time.process_time() - start
-    answer = {"seconds": seconds, "bytes": _peak() - before, "held": before, "loaded": error is None}
+    peak, held = _memory()
+    answer = {"seconds": seconds, "bytes": peak - before, "held": before, "loaded": error is None}
+    answer["size"] = path.stat().st_size
     if error is not None and not (isinstance(error, ValueError) and str(error).strip()):
         answer["wrong"] = "".join(traceback.format_exception(error))
     elif steers(str(error)):
         answer["wrong"] = f"an error has signs that a terminal obeys: {str(error)[:300]!r}"
     if _seen:
         answer["wrong"] = f"did what no file may ask for: {_seen[:3]}"
+    error = None
+    if peak - held > _SPARE or held - before > _SPARE:
+        gc.collect()
+        _release()
     return answer
 
 
-def _peak() -> int:
-    """The most bytes of memory that the process had since they were last set back."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+_status = os.open("/proc/self/status", os.O_RDONLY)
 
 
-def _held() -> int:
-    """The bytes of memory that the process has now."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+def _memory() -> tuple[int, int]:
+    """The most bytes of memory that the process had since they were last set back, and those that it has now."""
+    text = os.pread(_status, 4096, 0)
+    at = text.index(b"VmHWM:")
+    peak, held = text[at:].split(b"\n", 2)[:2]
+    return int(peak.split()[1]) * 1024, int(held.split()[1]) * 1024
 
 
 def _release() -> None:
