@@ -1,7 +1,9 @@
 """Faults on purpose: what no file may make a load do, so that it can be seen that the fuzzer finds it."""
 
+import marshal
 import os
 import time
+import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +34,10 @@ def runs() -> None:
     os.system("true")
 
 
+def function() -> None:
+    types.FunctionType(marshal.loads(marshal.dumps(function.__code__)), {})
+
+
 def memory() -> None:
     np.ones(_BYTES, np.uint8)
 
@@ -60,5 +66,5 @@ def _file(folder: Path) -> dict[str, Path]:
     return {"": folder / "good.bin"}
 
 
-FAULTS = tuple(map(_door, (other_error, no_message, steering, opens, runs, memory, seconds, crash)))
+FAULTS = tuple(map(_door, (other_error, no_message, steering, opens, runs, function, memory, seconds, crash)))
 KINDS = FORMATS | {"faults": Format(_file, FAULTS, "pickle", 1)}

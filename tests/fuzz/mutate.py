@@ -23,6 +23,7 @@ import h5py
 import numpy as np
 
 from cornu import layers
+from cornu.core import function_code
 from tests.fuzz import hostile, hostile_bytes
 
 _STRANGE = (
@@ -31,7 +32,20 @@ _STRANGE = (
     [0, 0, 0], "float16", "int8", "string", "channels_first", "same", "valid", "causal", "__tuple__",
     [10**6, 10**6],
 )  # fmt: skip
+_CODE = json.loads(json.dumps(function_code.Written(lambda x: x)))
 _GADGETS = (
+    _CODE,
+    {
+        "class_name": "Lambda",
+        "config": {"name": "l", "function_type": "lambda", "function": list(_CODE["config"].values())},
+        "inbound_nodes": [],
+    },
+    {
+        "module": "keras.layers",
+        "class_name": "Lambda",
+        "registered_name": None,
+        "config": {"name": "l", "function": _CODE},
+    },
     {"module": "os", "class_name": "system", "config": "echo", "registered_name": None},
     {"module": "builtins", "class_name": "function", "config": "eval", "registered_name": "function"},
     {"module": "keras.models", "class_name": "function", "config": "load_model", "registered_name": "function"},

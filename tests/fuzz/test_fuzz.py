@@ -20,10 +20,10 @@ def test_a_load_that_does_what_no_file_may_ask_for_is_found(monkeypatch, tmp_pat
     monkeypatch.setattr(driver, "_BYTES", 2**26)
     said = {
         "other_error": "KeyError: 'layers'", "no_message": "ValueError", "steering": "a terminal obeys",
-        "opens": "opened /etc/passwd", "runs": "os.system", "memory": "MiB", "seconds": "took 0.5 s",
-        "crash": "crash with",
+        "opens": "opened /etc/passwd", "runs": "os.system", "function": "marshal.loads", "memory": "MiB",
+        "seconds": "took 0.5 s", "crash": "crash with",
     }  # fmt: skip
-    came = list(driver.run(["faults"], len(FAULTS), seed=337, keep=tmp_path))  # with this seed each of them once
+    came = list(driver.run(["faults"], len(FAULTS), seed=1586, keep=tmp_path))  # with this seed each of them once
     assert sorted(what.rpartition("-")[2] for _, what, _ in came) == sorted(said)
     for _, what, answer in came:
         assert said[what.rpartition("-")[2]] in answer["wrong"]

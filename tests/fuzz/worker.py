@@ -25,7 +25,7 @@ _SPARE = 2**26  # bytes by which the peak may exceed what is held before it is s
 _LOOKED_THROUGH = 100  # loads after which what they left behind in cycles is freed
 _RUNS = {
     "pickle.find_class", "os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "socket.connect",
-    "socket.getaddrinfo", "os.symlink", "os.link", "os.chmod", "os.chown", "marshal.load",
+    "socket.getaddrinfo", "os.symlink", "os.link", "os.chmod", "os.chown", "marshal.load", "function.__new__",
 }  # fmt: skip
 _seen: list[str] = []
 
@@ -34,6 +34,9 @@ def _note(event: str, arguments: tuple) -> None:
     """Note what runs something, and files opened elsewhere than where files are read or where programs lie."""
     if event in _RUNS:
         _seen.append(f"{event}{arguments}")
+    elif event == "marshal.loads":
+        if "importlib" not in sys._getframe(1).f_code.co_filename:  # which reads modules
+            _seen.append(event)
     elif event == "open" and isinstance(arguments[0], (str, bytes, os.PathLike)):
         path = os.path.realpath(os.fsdecode(arguments[0]))
         if not path.startswith(_places):
