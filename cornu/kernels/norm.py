@@ -166,10 +166,15 @@ def rms_normalize(x: jax.Array, scale: jax.Array | None, axes: Axes, epsilon: fl
 
 
 def unit_normalize(x: jax.Array, axes: Axes, least: float = 1e-12) -> jax.Array:
-    """`x / max(norm, least)` with the Euclidean norm over `axes`."""
+    """`x / max(norm, least)` with the Euclidean norm over `axes`; `1 / least`, its gradient at 0, fits `x`'s dtype."""
     wide = widened(x)
     square = jnp.sum(jnp.square(wide), axis=tuple(axes), keepdims=True)
-    return (wide * lax.rsqrt(jnp.maximum(square, least**2))).astype(x.dtype)
+    return (wide * lax.rsqrt(jnp.maximum(square, at_least(least, x) ** 2))).astype(x.dtype)
+
+
+def at_least(least: float, x: jax.Array) -> float:
+    """A lower bound to divide by, not so small that it vanishes in the dtype of `x`."""
+    return max(least, float(jnp.finfo(x.dtype).tiny))
 
 
 def group_normalize(

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import settings, validate
-from cornu.core.typing import ConfigDict, Data, Tensor
+from cornu.core.typing import ConfigDict, Data, DTypeLike, Tensor
+from cornu.kernels import norm
 from cornu.layers.host import batches
 from cornu.layers.layer import Layer
 from cornu.layers.options import LayerOptions
@@ -82,9 +83,10 @@ class Normalization(Layer):
     def call(self, inputs: jax.Array) -> jax.Array:
         """The normalized inputs, or the original ones if `invert` is set."""
         x = jnp.asarray(inputs, self.compute_dtype)
-        mean, variance = (self._lined_up(value, x.shape) for value in self._statistics())
-        deviation = jnp.maximum(jnp.sqrt(variance), jnp.asarray(settings.epsilon(), x.dtype))
-        return x * deviation + mean if self.invert else (x - mean) / deviation
+        wide = norm.widened(x)
+        mean, variance = (self._lined_up(value, x.shape, wide.dtype) for value in self._statistics())
+        deviation = jnp.maximum(jnp.sqrt(variance), norm.at_least(settings.epsilon(), x))
+        return (wide * deviation + mean if self.invert else (wide - mean) / deviation).astype(x.dtype)
 
     def adapt(self, data: Data) -> None:
         """Compute mean and variance from data, discarding previous ones.
@@ -135,9 +137,9 @@ class Normalization(Layer):
         mean, variance = self._given
         return np.asarray(mean), np.asarray(variance)
 
-    def _lined_up(self, value: object, shape: Sequence[int | None]) -> jax.Array:
+    def _lined_up(self, value: object, shape: Sequence[int | None], dtype: DTypeLike | None = None) -> jax.Array:
         """A statistic in a shape that broadcasts to inputs of `shape`."""
-        value = jnp.asarray(value, self.compute_dtype)
+        value = jnp.asarray(value, dtype or self.compute_dtype)
         kept = self._kept(len(shape))
         full = jnp.broadcast_to(value, [shape[axis] for axis in kept])
         return full.reshape([shape[axis] if axis in kept else 1 for axis in range(len(shape))])

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from cornu import settings
 from cornu.core.operation import Tensor, op
 from cornu.core.policy import PolicyLike
+from cornu.kernels import norm
 from cornu.losses.loss import LossFunctionWrapper, predictions_and_labels, rowwise
 
 
@@ -135,9 +136,7 @@ def cosine_similarity(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> jax.Arr
 
 def unit_vectors(x: jax.Array, axis: int) -> jax.Array:
     """`x` divided by its Euclidean norm along `axis`, with a finite gradient for a zero vector."""
-    squares = jnp.sum(jnp.square(x), axis=axis, keepdims=True)
-    smallest = jnp.asarray(settings.epsilon(), jnp.float32) ** 2
-    return x * jax.lax.rsqrt(jnp.maximum(squares, smallest.astype(x.dtype)))
+    return norm.unit_normalize(x, (axis,), settings.epsilon())
 
 
 def _epsilon(like: jax.Array) -> jax.Array:

@@ -9,6 +9,7 @@ from jax import lax
 from cornu import settings
 from cornu.core.operation import Tensor, op
 from cornu.core.typing import Axes
+from cornu.kernels import norm
 from cornu.ops.conversion import saturate_cast
 from cornu.ops.elementwise import floating
 
@@ -117,9 +118,12 @@ def normalize(x: Tensor, axis: Axes = -1, order: int = 2, epsilon: float | None 
     x = floating(x)
     epsilon = settings.epsilon() if epsilon is None else epsilon
     if order == 2:
-        return x * lax.rsqrt(jnp.maximum(jnp.sum(jnp.square(x), axis=axis, keepdims=True), epsilon**2))
-    norm = jnp.linalg.norm(x, ord=order, axis=axis, keepdims=True)
-    return x / jnp.maximum(norm, epsilon)
+        axes = range(x.ndim) if axis is None else axis if isinstance(axis, (list, tuple)) else (axis,)
+        return norm.unit_normalize(x, axes, epsilon)
+    wide = norm.widened(x)
+    some = jnp.any(wide != 0, axis=axis, keepdims=True)  # without it, the gradient of the norm of zeros is NaN
+    size = jnp.where(some, jnp.linalg.norm(jnp.where(some, wide, 1), order, axis, keepdims=True), 0)
+    return (wide / jnp.maximum(size, norm.at_least(epsilon, x))).astype(x.dtype)
 
 
 def _layer_normalization(

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from cornu import settings, validate
 from cornu.core import border
 from cornu.core.configurable import Configurable
+from cornu.kernels import norm
 
 __all__ = ["L1", "L1L2", "L2", "OrthogonalRegularizer", "Regularizer", "l1", "l1_l2", "l2", "orthogonal_regularizer"]
 
@@ -116,8 +117,7 @@ class OrthogonalRegularizer(Regularizer):
         if x.ndim != 2:
             raise ValueError(f"OrthogonalRegularizer: the tensor must be a matrix. Received: shape={x.shape}.")
         vectors = x if self.mode == "rows" else x.T
-        norms = jnp.sqrt(jnp.maximum(jnp.sum(jnp.square(vectors), axis=1, keepdims=True), 1e-12))
-        vectors = vectors / norms
+        vectors = norm.unit_normalize(vectors, (1,), 1e-6)
         count = vectors.shape[0]
         cosines = jnp.abs(vectors @ vectors.T) * (1 - jnp.eye(count, dtype=x.dtype))  # (count, count)
         return self.factor * jnp.sum(cosines) / max(count * (count - 1), 1)

@@ -130,7 +130,8 @@ def _summary(**arguments: Any) -> str:
     printed = "print_fn=lambda *a, **k: lines.append(a[0])"
     return (
         f"lines = []\nmodel.summary({printed}{_given(arguments)})\n"
-        "table, *totals = '\\n'.join(lines).partition(' Total params')\nsee('summary', table, ''.join(totals))"
+        "table, *totals = '\\n'.join(lines).partition(' Total params')\nsee('summary', table)\n"
+        "see('totals', ''.join(totals))"
     )
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+_RULES = ("┏", "┡", "├", "└")  # how lines between the rows of a table begin
+
 
 @dataclass(frozen=True)
 class Found:
@@ -60,6 +62,18 @@ def config(value: Any) -> Any:
     """A config as JSON has it, without the order of its keys."""
     text = value if isinstance(value, str) else json.dumps(value, default=lambda o: f"<{type(o).__name__}>")
     return json.loads(json.dumps(json.loads(text), sort_keys=True))
+
+
+def table(text: str) -> list[list[str]]:
+    """The lines of a text, those of a table as cells, which may go on in the next line."""
+    rows: list[list[str]] = [[]]
+    for line in text.splitlines():
+        if line[:1] not in ("│", "┃"):
+            rows += [[line], []] if line[:1] not in _RULES else [[]]
+            continue
+        cells = [cell.strip() for cell in re.split("[│┃]", line)[1:-1]]
+        rows[-1] = [" ".join(filter(None, pair)) for pair in zip(rows[-1], cells, strict=True)] if rows[-1] else cells
+    return [row for row in rows if row]
 
 
 def differences(ours: Any, theirs: Any, tolerance: float, place: str = "") -> Iterator[tuple[str, str, str]]:

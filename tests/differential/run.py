@@ -23,14 +23,14 @@ from jax._src.interpreters import mlir
 
 import cornu
 from tests.differential import actions, prelude
-from tests.differential.compare import Found, config, differences, plain
+from tests.differential.compare import Found, config, differences, plain, table
 from tests.differential.differences import on_purpose
 from tests.differential.interpret import interpreted
 from tests.differential.on_numpy import on_numpy
 from tests.differential.program import Program
 
 _PRELUDE = compile(Path(prelude.__file__).read_text(), prelude.__file__, "exec")
-_WRITTEN = {"config", "json"}  # what is compared as JSON
+_READ = {"config": config, "json": config, "summary": table}  # what is compared as JSON, as the cells of a table
 # Compiled in a third of the time; and without AVX2 no product is added in one rounding. Where it is, a sum that two
 # fusions compute may come out as two numbers: then none equals the maximum, whose gradient is NaN.
 _FLAGS = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1 --xla_cpu_max_isa=AVX"
@@ -64,8 +64,7 @@ class Side:
         library.utils.set_random_seed(1)
 
     def _see(self, label: str, *values: Any) -> None:
-        values = [config(v) for v in values] if label in _WRITTEN else [plain(v) for v in values]
-        self.seen.append((label, values))
+        self.seen.append((label, [_READ.get(label, plain)(v) for v in values]))
 
     def run(self, text: str) -> None:
         """Run statements; an error is kept."""
