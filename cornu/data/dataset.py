@@ -179,7 +179,8 @@ class Dataset:
         inputs = tuple(as_element(argument) for argument in args or ())
 
         def read(item: object) -> Element:
-            return as_element(item) if spec is None else _checked(spec, item, owner)
+            element = as_element(item) if spec is None else _checked(spec, item, owner)
+            return map_leaves(_copied, element)  # a generator may use the memory again for its next item
 
         return Dataset(
             lambda key: passes.Generated(lambda: iter(generator(*inputs)), read, owner),
@@ -1229,6 +1230,10 @@ def _signature(types: Any, shapes: Any, signature: object) -> Spec:
 
 def _tupled(value: object) -> object:
     return tuple(map(_tupled, value)) if isinstance(value, list) else value
+
+
+def _copied(leaf: object) -> Any:
+    return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
 
 
 def _checked(spec: object, item: object, owner: str) -> Element:

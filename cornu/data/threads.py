@@ -89,9 +89,11 @@ class _Calls:
             self._bytes = max(self._bytes, *map(_bytes_of, elements))
 
     def at_a_time(self, threads: int) -> int:
-        """Of how many elements no thread runs out of work: few where each takes long, or much memory."""
+        """Of how many elements no thread runs out of work: few where each takes long, fewer of large ones."""
         many = threads * _MANY
-        return threads + 1 if self.seconds > _LONG or self._bytes * many > _ROOM else many
+        if self._bytes * many > _ROOM:
+            return threads
+        return threads + 1 if self.seconds > _LONG else many
 
     def pay(self, threads: int) -> bool:
         """Whether threads pay off: not if they delay one another, as with short Python operations."""

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import cornu
+from cornu.data import Dataset
 from cornu.training.data import chunks
 from cornu.training.data.batches import make_batches
 from cornu.training.data.chunks import Chunk, array_chunks, chunk_size, feed, packed, stacked_chunks
@@ -229,3 +231,11 @@ def test_a_device_gives_a_part_of_its_free_memory_to_data(monkeypatch):
     assert chunks._room() == 200
     device.memory_stats = lambda: None  # as with some kinds of devices
     assert chunks._room() == 0
+
+
+def test_what_layers_in_a_map_made_reaches_the_step_without_a_copy():
+    made = []
+    data = Dataset.from_tensor_slices((X[:8], Y[:8])).batch(4)
+    data = data.map(lambda x, y: (made.append(cornu.ops.multiply(x, 2)) or made[-1], y))
+    places = [batch[0].unsafe_buffer_pointer() for batch, _ in fed(make_batches(data, owner="fit"), ONE)]
+    assert set(places) <= {array.unsafe_buffer_pointer() for array in made} and len(places) == 2

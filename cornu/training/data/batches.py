@@ -17,6 +17,7 @@ import numpy as np
 
 from cornu import validate
 from cornu.core.typing import Data, State
+from cornu.data import Dataset
 from cornu.training.data.arrays import ArraySource
 from cornu.training.data.class_weight import tell_of_strangers, weigh_classes
 from cornu.training.data.convert import common_length, convert, convert_weights, has_shape, take
@@ -86,6 +87,11 @@ class Batches:
     def can_be_made_ahead(self) -> bool:
         """Whether a thread may prefetch batches: a user's iterator stays in the user's own thread."""
         return self.num_samples is None and not self.source.reads_iterator
+
+    @property
+    def keeps_jax_arrays(self) -> bool:
+        """Whether JAX arrays in a batch keep their values: a layer in a dataset's `map` computed them."""
+        return isinstance(getattr(self.source, "data", None), Dataset)
 
     def order(self, epoch: int) -> np.ndarray:
         """The order in which the rows of `arrays` are used in an epoch."""

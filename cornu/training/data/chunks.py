@@ -71,11 +71,13 @@ def feed(
     items: Generator[Any, None, None] = (
         _shared(*padding.pad(packed(batch[:parts]), full), batches) for batch in batches.epoch(number, start)
     )
+    ahead = AHEAD
     if size > 1 and grouped:
-        items = stacked_chunks(items, size, pace)
+        items, ahead = stacked_chunks(items, size, pace), 1  # which holds several
     elif jit and batches.num_samples is None and not placement.is_shared():
-        items = ((_own(data), rows) for data, rows in items)
-    with prefetch(items, AHEAD) if jit and batches.can_be_made_ahead else contextlib.closing(items) as ready:
+        of_jax = batches.keeps_jax_arrays
+        items = ((_own(data, of_jax), rows) for data, rows in items)
+    with prefetch(items, ahead) if jit and batches.can_be_made_ahead else contextlib.closing(items) as ready:
         yield ready
 
 
@@ -236,17 +238,26 @@ def _write(index: int, stacked: np.ndarray, leaf: object) -> None:
     stacked[index] = leaf
 
 
-def _own(data: Data) -> Nested:
+def _own(data: Data, keeps_jax_arrays: bool) -> Nested:
     """A batch on the device, in memory that nothing else writes to."""
 
-    def copy(leaf: object) -> Any:
+    def own(leaf: object) -> Any:
         if np.asarray(leaf).dtype.kind in "OUS":
             return leaf
+        if keeps_jax_arrays and _is_of_jax(leaf):
+            return jax.device_put(leaf)
         owned = _room_for(1, leaf)
         owned[0] = leaf
         return jax.device_put(owned[0])
 
-    return jax.tree.map(copy, data)
+    return jax.tree.map(own, data)
+
+
+def _is_of_jax(leaf: object) -> bool:
+    """Whether an array shows memory of JAX, which is never written to."""
+    while isinstance(leaf, np.ndarray):
+        leaf = leaf.base
+    return isinstance(leaf, memoryview) and isinstance(leaf.obj, jax.Array)
 
 
 def packed(batch: tuple) -> tuple:
