@@ -189,7 +189,7 @@ class Layer(Operation):
     def _call_bound(self, arguments: dict[str, object], args: tuple, kwargs: dict) -> Nested:
         """Build, run, and propagate masks."""
         self._build_for(arguments)
-        training = self._resolve_training(arguments)
+        training = self._resolve_training(arguments, kwargs)
         given_masks = self._fill_masks(arguments)
         symbolic = any_symbolic(args, kwargs)
         with self._call_scope(training, symbolic):
@@ -258,9 +258,12 @@ class Layer(Operation):
         if self.input_spec is not None:
             specs.check(self.input_spec, inputs, validate.describe(self))
 
-    def _resolve_training(self, arguments: Mapping) -> bool | None:
-        """The mode requested in this call, else that of the enclosing layer, else `call`'s default."""
-        said = arguments.get("training")
+    def _resolve_training(self, arguments: Mapping, kwargs: Mapping) -> bool | None:
+        """The mode requested in this call, else that of the enclosing layer, else `call`'s default.
+
+        A `call` without an argument `training` is given none: the mode is that of the layers that it calls.
+        """
+        said = arguments.get("training", kwargs.get("training"))
         if said is not None:
             if not isinstance(said, (bool, int, np.bool_)):
                 raise TypeError(
@@ -389,7 +392,7 @@ class Layer(Operation):
         arguments = self._bind(args, kwargs)
         self._check_inputs(next(iter(arguments.values()), None))
         self._build_for(arguments)
-        with self._call_scope(self._resolve_training(arguments), symbolic=True):
+        with self._call_scope(self._resolve_training(arguments, kwargs), symbolic=True):
             return self.compute_output_spec(*args, **kwargs)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Nested:
@@ -398,7 +401,7 @@ class Layer(Operation):
             arguments = self._bind(args, kwargs)
             if type(self).build is Layer.build and not all(part.built for part in self._parts(Layer)):
                 with suppress(Exception):  # layers that cannot run abstractly are built by the first call
-                    output_spec(lambda given: self._run(given, self._resolve_training(given)), arguments)
+                    output_spec(lambda given: self._run(given, self._resolve_training(given, kwargs)), arguments)
             shapes, named = _shapes_for(self, type(self).compute_output_shape, arguments)
             return tree.map_shape_structure(
                 lambda shape: KerasTensor(shape, self.compute_dtype), self.compute_output_shape(*shapes, **named)
@@ -412,7 +415,7 @@ class Layer(Operation):
         def run(*inner_args: object, **inner_kwargs: object) -> Any:
             arguments = self._bind(inner_args, inner_kwargs)
             with context.scope(losses=[], autocast=self._reading_dtype()):
-                return self._run(arguments, self._resolve_training(arguments))
+                return self._run(arguments, self._resolve_training(arguments, inner_kwargs))
 
         return output_spec(run, *args, **kwargs)
 

@@ -205,6 +205,7 @@ class BatchNormalization(_Scaled):
     def call(self, inputs: jax.Array, training: bool | None = None, mask: jax.Array | None = None) -> jax.Array:
         """Normalize with the batch's statistics during training, else with the moving averages."""
         inputs = _as_floats(inputs, self)
+        mask = None if mask is None else _beside(mask, inputs, self)
         if not (training and self.trainable):
             return self._by(inputs, self.moving_mean.value, self.moving_variance.value)
         if mask is None and not self.renorm:
@@ -214,7 +215,7 @@ class BatchNormalization(_Scaled):
         if mask is None:
             mean, variance = norm.batch_moments(inputs, self.axis)
         else:
-            mean, variance = norm.masked_moments(inputs, _beside(mask, inputs, self), self.axis)
+            mean, variance = norm.masked_moments(inputs, mask, self.axis)
         if not self.renorm:
             self._update(mean, variance)
             return self._by(inputs, mean, variance)

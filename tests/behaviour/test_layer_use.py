@@ -448,3 +448,35 @@ def test_a_layer_may_ask_for_its_inputs_as_they_are_given():
 
     given = np.ones(2)
     assert AsGiven()(given) is given
+
+
+class Hidden:
+    """A layer or model whose `call` says nothing of the mode, around one that has two."""
+
+    def __init__(self):
+        super().__init__()
+        self.inside = layers.Dropout(0.5, seed=1)
+
+    def call(self, inputs):
+        return self.inside(inputs)
+
+
+HiddenLayer, HiddenModel = (type(base.__name__, (Hidden, base), {}) for base in (layers.Layer, cornu.Model))
+AROUND = {
+    "a layer": HiddenLayer,
+    "a subclassed model": HiddenModel,
+    "a sequential model": lambda: cornu.Sequential([HiddenModel()]),
+    "a graph": lambda: cornu.Model(x := cornu.Input((6,)), HiddenLayer()(x)),
+    "a wrapper": lambda: layers.TimeDistributed(HiddenLayer()),
+}
+
+
+@pytest.mark.parametrize("around", AROUND)
+def test_the_mode_of_a_call_reaches_what_is_inside_though_no_call_hands_it_on(around):
+    layer, x = AROUND[around](), np.ones((2, 6), "float32")
+    x = x[:, None] if around == "a wrapper" else x
+    np.testing.assert_array_equal(layer(x), x)
+    assert set(np.unique(layer(x, training=True))) == {0, 2}
+    np.testing.assert_array_equal(layer(x, training=False), x)
+    whole = cornu.Model(given := cornu.Input(x.shape[1:]), layer(given, training=True))
+    assert set(np.unique(whole(x))) == {0, 2}

@@ -95,6 +95,12 @@ def test_mistakes_with_normalization(make, shape, message):
         make().build(shape)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_a_mask_of_steps_is_refused_where_there_are_none(training):
+    with pytest.raises(ValueError, match=r"leading axes of the inputs.*mask.shape=\(2, 4\), inputs.shape=\(2, 3\)"):
+        layers.BatchNormalization()(np.ones((2, 3)), mask=np.ones((2, 4), bool), training=training)
+
+
 @pytest.mark.parametrize("name", ["BatchNormalization", "LayerNormalization", "RMSNormalization", "UnitNormalization"])
 def test_an_axis_that_is_no_number(name):
     with pytest.raises(TypeError, match="axis"):
