@@ -21,57 +21,121 @@ from cornu.settings import (
 
 
 def version() -> str:
-    """The version of cornu."""
+    """The version of cornu.
+
+    Example:
+
+        print(cornu.config.version() == cornu.__version__)  # True
+    """
     return cornu.__version__
 
 
 def backend() -> str:
-    """The engine: always `"jax"`."""
+    """The engine: always `"jax"`.
+
+    Example:
+
+        print(cornu.config.backend())  # jax
+    """
     return "jax"
 
 
 def enable_interactive_logging() -> None:
-    """Show progress on standard output."""
+    """Show progress on standard output.
+
+    Example:
+
+        cornu.config.enable_interactive_logging()
+        print(cornu.config.is_interactive_logging_enabled())  # True
+    """
     settings.write("interactive_logging", True)
 
 
 def disable_interactive_logging() -> None:
-    """Send progress to the log of the `cornu` logger instead of standard output."""
+    """Send progress to the log of the `cornu` logger instead of standard output.
+
+    Example:
+
+        cornu.config.disable_interactive_logging()
+        print(cornu.config.is_interactive_logging_enabled())  # False
+        cornu.config.enable_interactive_logging()
+    """
     settings.write("interactive_logging", False)
 
 
 def enable_traceback_filtering() -> None:
-    """Show the user's own lines in tracebacks, without the inner frames of cornu and JAX; this is the default."""
+    """Show the user's own lines in tracebacks, without the inner frames of cornu and JAX; this is the default.
+
+    Example:
+
+        cornu.config.enable_traceback_filtering()
+        print(cornu.config.is_traceback_filtering_enabled())  # True
+    """
     settings.filter_tracebacks(True)
 
 
 def disable_traceback_filtering() -> None:
-    """Show all frames in tracebacks, including those inside cornu and JAX."""
+    """Show all frames in tracebacks, including those inside cornu and JAX.
+
+    Example:
+
+        cornu.config.disable_traceback_filtering()
+        print(cornu.config.is_traceback_filtering_enabled())  # False
+        cornu.config.enable_traceback_filtering()
+    """
     settings.filter_tracebacks(False)
 
 
 def is_traceback_filtering_enabled() -> bool:
-    """Whether inner frames are hidden in tracebacks."""
+    """Whether inner frames are hidden in tracebacks.
+
+    Example:
+
+        print(cornu.config.is_traceback_filtering_enabled())
+    """
     return settings.read("traceback_filtering")
 
 
 def enable_flash_attention() -> None:
-    """Use the platform's flash attention wherever shapes and dtypes allow it."""
+    """Use the platform's flash attention wherever shapes and dtypes allow it.
+
+    Example:
+
+        cornu.config.enable_flash_attention()
+        print(cornu.config.is_flash_attention_enabled())  # True
+    """
     settings.write("flash_attention", True)
 
 
 def disable_flash_attention() -> None:
-    """Never use flash attention."""
+    """Never use flash attention.
+
+    Example:
+
+        cornu.config.disable_flash_attention()
+        print(cornu.config.is_flash_attention_enabled())  # False
+    """
     settings.write("flash_attention", False)
 
 
 def is_flash_attention_enabled() -> bool | None:
-    """True, False, or None if not set."""
+    """True, False, or None if not set.
+
+    Example:
+
+        print(cornu.config.is_flash_attention_enabled())  # None
+    """
     return settings.read("flash_attention")
 
 
 def enable_preflight() -> None:
-    """Report silent mistakes in model and data before training; this is the default."""
+    """Report silent mistakes in model and data before training; this is the default.
+
+    Example:
+
+        cornu.config.enable_preflight()
+        print(cornu.config.is_preflight_enabled())  # True
+    """
     settings.write("preflight", True)
 
 
@@ -88,7 +152,12 @@ def disable_preflight() -> None:
 
 
 def is_preflight_enabled() -> bool:
-    """Whether silent mistakes are reported before training."""
+    """Whether silent mistakes are reported before training.
+
+    Example:
+
+        print(cornu.config.is_preflight_enabled())  # True
+    """
     return settings.read("preflight")
 
 
@@ -101,22 +170,52 @@ def enable_unsafe_deserialization() -> None:
 
 
 def max_epochs() -> int | None:
-    """The maximum number of epochs of `fit`, or None."""
+    """The maximum number of epochs of `fit`, or None.
+
+    Example:
+
+        print(cornu.config.max_epochs())  # None
+    """
     return settings.read("max_epochs")
 
 
 def set_max_epochs(max_epochs: int | None) -> None:
-    """Limit `fit` to this many epochs, regardless of its arguments; None or 0 removes the limit."""
+    """Limit `fit` to a number of epochs, regardless of its arguments.
+
+    Args:
+        max_epochs: the limit, a positive integer; None or 0 removes it.
+
+    Example:
+
+        cornu.config.set_max_epochs(1)
+        print(cornu.config.max_epochs())  # 1
+        cornu.config.set_max_epochs(None)
+    """
     settings.write("max_epochs", _limit(max_epochs, "max_epochs"))
 
 
 def max_steps_per_epoch() -> int | None:
-    """The maximum number of steps per epoch of `fit`, `evaluate` and `predict`, or None."""
+    """The maximum number of steps per epoch of `fit`, `evaluate` and `predict`, or None.
+
+    Example:
+
+        print(cornu.config.max_steps_per_epoch())  # None
+    """
     return settings.read("max_steps_per_epoch")
 
 
 def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
-    """Limit epochs to this many steps; None or 0 removes the limit."""
+    """Limit the epochs of `fit`, `evaluate` and `predict` to a number of steps.
+
+    Args:
+        max_steps_per_epoch: the limit, a positive integer; None or 0 removes it.
+
+    Example:
+
+        cornu.config.set_max_steps_per_epoch(2)
+        print(cornu.config.max_steps_per_epoch())  # 2
+        cornu.config.set_max_steps_per_epoch(None)
+    """
     settings.write("max_steps_per_epoch", _limit(max_steps_per_epoch, "max_steps_per_epoch"))
 
 
@@ -125,7 +224,12 @@ def _limit(value: int | None, name: str) -> int | None:
 
 
 def compilation_cache() -> str | None:
-    """The directory of the compilation cache, which persists between runs of a program; None if disabled."""
+    """The directory of the compilation cache, which persists between runs of a program; None if disabled.
+
+    Example:
+
+        print(cornu.config.compilation_cache())
+    """
     return cache.current_folder()
 
 
@@ -144,7 +248,7 @@ def set_compilation_cache(folder: str | os.PathLike | bool = True, max_bytes: in
     Example:
 
         cornu.config.set_compilation_cache(False)
-        print(cornu.config.compilation_cache())  # None
+        print(cornu.config.compilation_cache())
     """
     if not isinstance(folder, (str, os.PathLike, bool)) or folder == "":
         raise TypeError(

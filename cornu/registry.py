@@ -115,7 +115,11 @@ def _namespace(name: str) -> ModuleType:
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Registered], Registered]:
-    """Decorator that lets saved files refer to the class or function as `package>name`.
+    """Decorator that lets saved files refer to a class or function by name.
+
+    Args:
+        package: what stands before the `>`. Defaults to `"Custom"`.
+        name: what stands after it; None is the name of the class or function.
 
     Example:
 
@@ -137,7 +141,15 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
 
 
 def get_registered_name(obj: Any) -> str:
-    """The name under which `obj` was registered, or its own name."""
+    """The name under which `obj` was registered, or its own name.
+
+    Args:
+        obj: a class or function.
+
+    Example:
+
+        print(cornu.saving.get_registered_name(cornu.layers.Dense))  # Dense
+    """
     return _registered_names.get(obj, obj.__name__)
 
 
@@ -146,7 +158,17 @@ def get_registered_object(
     custom_objects: Mapping[str, Callable] | None = None,
     module_objects: Mapping[str, Callable] | None = None,
 ) -> Callable | None:
-    """The object named `name` among scoped, registered, `custom_objects` and `module_objects`, or None."""
+    """The object of that name among scoped and registered ones, or None.
+
+    Args:
+        name: the registered name, such as `"package>Class"`.
+        custom_objects: dictionary from names to classes or functions, searched next. None by default.
+        module_objects: likewise, searched last. None by default.
+
+    Example:
+
+        print(cornu.saving.get_registered_object("mine>Layer"))  # None
+    """
     for table in (_scoped.get(), _registered, custom_objects or {}, module_objects or {}):
         if name in table:
             return table[name]
@@ -159,7 +181,12 @@ def custom_objects_in_scope() -> dict[str, Callable]:
 
 
 def get_custom_objects() -> dict[str, Callable]:
-    """The table of registered objects, which may be modified."""
+    """The table of registered objects, which may be modified.
+
+    Example:
+
+        print("Custom>Unknown" in cornu.saving.get_custom_objects())  # False
+    """
     return _registered
 
 

@@ -45,12 +45,27 @@ def for_computing() -> tuple:
 
 
 def floatx() -> str:
-    """The default floating-point type, such as `"float32"`."""
+    """The default floating-point type, such as `"float32"`.
+
+    Example:
+
+        print(cornu.config.floatx())  # float32
+    """
     return _values["floatx"]
 
 
 def set_floatx(value: str) -> None:
-    """Set the default floating-point type; `"float64"` also enables JAX's 64-bit mode."""
+    """Set the default floating-point type; `"float64"` also enables JAX's 64-bit mode.
+
+    Args:
+        value: `"float16"`, `"bfloat16"`, `"float32"` or `"float64"`.
+
+    Example:
+
+        cornu.config.set_floatx("float16")
+        print(cornu.ops.zeros(2).dtype)  # float16
+        cornu.config.set_floatx("float32")
+    """
     if value not in _FLOAT_TYPES:
         raise ValueError(f"set_floatx: expected one of {', '.join(_FLOAT_TYPES)}. Received: {value!r}.")
     allow_float64(value)
@@ -64,22 +79,52 @@ def allow_float64(dtype: str) -> None:
 
 
 def epsilon() -> float:
-    """The small number added to avoid division by zero and the logarithm of zero."""
+    """The small number added to avoid division by zero and the logarithm of zero.
+
+    Example:
+
+        print(cornu.config.epsilon())  # 1e-07
+    """
     return _values["epsilon"]
 
 
 def set_epsilon(value: float) -> None:
-    """Set the small number returned by `epsilon()`."""
+    """Set the small number returned by `epsilon()`.
+
+    Args:
+        value: a positive number.
+
+    Example:
+
+        cornu.config.set_epsilon(1e-5)
+        print(cornu.config.epsilon())  # 1e-05
+        cornu.config.set_epsilon(1e-7)
+    """
     _values["epsilon"] = float(value)
 
 
 def image_data_format() -> str:
-    """`"channels_last"` or `"channels_first"`: the default order of image axes."""
+    """`"channels_last"` or `"channels_first"`: the default order of image axes.
+
+    Example:
+
+        print(cornu.config.image_data_format())  # channels_last
+    """
     return _values["image_data_format"]
 
 
 def set_image_data_format(data_format: str) -> None:
-    """Set the default order of image axes."""
+    """Set the default order of image axes.
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Example:
+
+        cornu.config.set_image_data_format("channels_first")
+        print(cornu.layers.Conv2D(2, 3).data_format)  # channels_first
+        cornu.config.set_image_data_format("channels_last")
+    """
     value = str(data_format).lower()
     if value not in _DATA_FORMATS:
         raise ValueError(
@@ -89,7 +134,12 @@ def set_image_data_format(data_format: str) -> None:
 
 
 def is_interactive_logging_enabled() -> bool:
-    """Whether progress is written to standard output (True) or to the log (False)."""
+    """Whether progress is written to standard output (True) or to the log (False).
+
+    Example:
+
+        print(cornu.config.is_interactive_logging_enabled())  # True
+    """
     return _values["interactive_logging"]
 
 

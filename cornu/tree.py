@@ -21,7 +21,12 @@ __all__ = [
 
 
 class MAP_TO_NONE:  # noqa: N801 - Keras's public name
-    """The value that a function passed to `traverse` returns to insert None."""
+    """The value that a function passed to `traverse` returns to insert None.
+
+    Example:
+
+        print(cornu.tree.traverse(lambda x: cornu.tree.MAP_TO_NONE if x == 1 else None, [1, 2]))  # [None, 2]
+    """
 
 
 def _flatten_deque(items: deque) -> tuple:
@@ -37,12 +42,28 @@ def _none_is_leaf(x: object) -> bool:
 
 
 def is_nested(structure: object) -> bool:
-    """Whether `structure` is a container (list, tuple, dictionary, registered node) rather than a leaf."""
+    """Whether `structure` is a container (list, tuple, dictionary, registered node) rather than a leaf.
+
+    Args:
+        structure: any object.
+
+    Example:
+
+        print(cornu.tree.is_nested([1]), cornu.tree.is_nested(1))  # True False
+    """
     return not jtu.all_leaves([structure], is_leaf=_none_is_leaf)
 
 
 def flatten(structure: object) -> list:
-    """The leaves of `structure`, left to right."""
+    """The leaves of `structure`, left to right.
+
+    Args:
+        structure: any nested structure.
+
+    Example:
+
+        print(cornu.tree.flatten({"a": 1, "b": (2, [3])}))  # [1, 2, 3]
+    """
     return jtu.tree_leaves(structure, is_leaf=_none_is_leaf)
 
 
@@ -62,13 +83,31 @@ def _child(structure: Any, key: Any) -> Any:
 
 
 def flatten_with_path(structure: object) -> list[tuple[tuple, Any]]:
-    """Pairs of (path, leaf), where a path is a tuple of keys and indices."""
+    """Pairs of (path, leaf), where a path is a tuple of keys and indices.
+
+    Args:
+        structure: any nested structure.
+
+    Example:
+
+        print(cornu.tree.flatten_with_path({"a": 1, "b": (2, 3)}))  # [(('a',), 1), (('b', 0), 2), (('b', 1), 3)]
+    """
     pairs, _ = jtu.tree_flatten_with_path(structure, is_leaf=_none_is_leaf)
     return [(_plain_path(structure, path), leaf) for path, leaf in pairs]
 
 
 def map_structure(func: Callable, *structures: object, none_is_leaf: bool = True) -> Any:
-    """Apply `func` to the leaves of one or more structures of the same shape."""
+    """The structure of the results of `func`, applied to the leaves of one or more structures.
+
+    Args:
+        func: function of as many leaves as there are structures.
+        *structures: nested structures of the same shape.
+        none_is_leaf: whether None is passed to `func`, rather than kept as it is. Defaults to True.
+
+    Example:
+
+        print(cornu.tree.map_structure(lambda x, y: x + y, {"a": 1}, {"a": 2}))  # {'a': 3}
+    """
     if not callable(func):
         raise TypeError(f"map_structure: func must be callable. Received: func={func!r}.")
     if not structures:
@@ -79,7 +118,17 @@ def map_structure(func: Callable, *structures: object, none_is_leaf: bool = True
 
 
 def map_structure_up_to(shallow_structure: object, func: Callable, *structures: object) -> Any:
-    """Apply `func` at the depth of the leaves of `shallow_structure`."""
+    """Apply `func` at the depth of the leaves of `shallow_structure`.
+
+    Args:
+        shallow_structure: structure that says how deep to go.
+        func: function of what the structures hold there.
+        *structures: structures that are at least as deep.
+
+    Example:
+
+        print(cornu.tree.map_structure_up_to({"a": 0}, len, {"a": [1, 2, 3]}))  # {'a': 3}
+    """
     if not structures:
         raise ValueError("map_structure_up_to: at least one structure is required.")
     definition: Any
@@ -90,7 +139,16 @@ def map_structure_up_to(shallow_structure: object, func: Callable, *structures: 
 
 
 def map_shape_structure(func: Callable, structure: object) -> Any:
-    """Apply `func` to each shape (a tuple or list of ints and None) in `structure`."""
+    """Apply `func` to each shape (a tuple or list of ints and None) in `structure`.
+
+    Args:
+        func: function of a shape.
+        structure: nested structure of shapes.
+
+    Example:
+
+        print(cornu.tree.map_shape_structure(len, {"a": (None, 3), "b": (2, 3, 4)}))  # {'a': 2, 'b': 3}
+    """
     return in_order_of(structure, jtu.tree_map(func, structure, is_leaf=is_shape), is_leaf=is_shape)
 
 
@@ -104,8 +162,16 @@ def _is_dimension(d: object) -> bool:
 
 
 def assert_same_structure(a: object, b: object, check_types: bool | None = None) -> None:
-    """Raise ValueError unless both have the same nesting and keys; containers' types must agree too, unless
-    `check_types` is False."""
+    """Raise ValueError unless both have the same nesting and keys.
+
+    Args:
+        a, b: nested structures.
+        check_types: whether the types of containers must agree, too; None is True.
+
+    Example:
+
+        cornu.tree.assert_same_structure({"a": [1, 2]}, {"a": [3, 4]})
+    """
     if check_types is False:
         return assert_same_paths(a, b)
     definitions: list[object] = [jtu.tree_structure(s, is_leaf=_none_is_leaf) for s in (a, b)]
@@ -116,14 +182,31 @@ def assert_same_structure(a: object, b: object, check_types: bool | None = None)
 
 
 def assert_same_paths(a: object, b: object) -> None:
-    """Raise ValueError unless both have leaves at the same paths, whatever the types of their containers."""
+    """Raise ValueError unless both have leaves at the same paths, whatever the types of their containers.
+
+    Args:
+        a, b: nested structures.
+
+    Example:
+
+        cornu.tree.assert_same_paths({"a": (1, 2)}, {"a": [3, 4]})
+    """
     first, second = ({path for path, _ in flatten_with_path(s)} for s in (a, b))
     if first != second:
         raise ValueError(f"The two structures have different paths: {sorted(first ^ second, key=str)}.")
 
 
 def pack_sequence_as(structure: object, flat_sequence: Sequence) -> Any:
-    """Arrange `flat_sequence` in the shape of `structure`."""
+    """Arrange `flat_sequence` in the shape of `structure`.
+
+    Args:
+        structure: a nested structure.
+        flat_sequence: as many values as it has leaves.
+
+    Example:
+
+        print(cornu.tree.pack_sequence_as({"a": 0, "b": (0, 0)}, [1, 2, 3]))  # {'a': 1, 'b': (2, 3)}
+    """
     definition: Any = jtu.tree_structure(structure, is_leaf=_none_is_leaf)
     if definition.num_leaves != len(flat_sequence):
         raise ValueError(
@@ -156,12 +239,30 @@ def key_orders(structure: object) -> list[tuple]:
 
 
 def lists_to_tuples(structure: object) -> Any:
-    """The same structure with tuples instead of lists."""
+    """The same structure with tuples instead of lists.
+
+    Args:
+        structure: any nested structure.
+
+    Example:
+
+        print(cornu.tree.lists_to_tuples({"a": [1, 2]}))  # {'a': (1, 2)}
+    """
     return traverse(lambda x: tuple(x) if isinstance(x, list) else None, structure, top_down=False)
 
 
 def traverse(func: Callable, structure: object, top_down: bool = True) -> Any:
-    """Visit every node of `structure`; a value returned by `func` replaces the node."""
+    """Visit every node of `structure`; a value returned by `func` replaces the node.
+
+    Args:
+        func: function of a leaf or container; None keeps it, and `MAP_TO_NONE` puts None in its place.
+        structure: any nested structure.
+        top_down: whether containers are visited before what they hold. Defaults to True.
+
+    Example:
+
+        print(cornu.tree.traverse(lambda x: x * 10 if isinstance(x, int) else None, [1, (2, 3)]))  # [10, (20, 30)]
+    """
     if top_down:
         replaced = func(structure)
         if replaced is not None:

@@ -50,6 +50,9 @@ catalogue = Catalogue("activation", {f.__name__: f for f in _FUNCTIONS} | {"swis
 def get(identifier: object) -> Callable:
     """The activation for a name, a config or a callable; None is `linear`.
 
+    Args:
+        identifier: name, config, callable or None.
+
     Example:
 
         print(cornu.activations.get("relu")(np.array([-1.0, 1.0])))  # [0. 1.]
@@ -61,6 +64,9 @@ def get(identifier: object) -> Callable:
 
 def serialize(activation: Callable) -> Any:
     """The name of a built-in activation, or the config of any other.
+
+    Args:
+        activation: an activation function.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""The activation functions that `cornu.ops` does not define under the same name and signature.
+"""More activation functions: those that `cornu.ops` does not define under the same name and signature.
 
 Every other name in this namespace is the operation itself, imported in `__init__`.
 """
@@ -13,6 +13,9 @@ from cornu.core.operation import Tensor, op
 def linear(x: object) -> Tensor:
     """The identity: returns `x` as it is.
 
+    Args:
+        x: any object.
+
     Example:
 
         print(cornu.activations.linear(np.array([-1.0, 2.0])))  # [-1.  2.]
@@ -22,6 +25,9 @@ def linear(x: object) -> Tensor:
 
 def exponential(x: object) -> Tensor:
     """`exp(x)`.
+
+    Args:
+        x: tensor of any shape.
 
     Example:
 
@@ -39,7 +45,7 @@ def gelu(x: object, approximate: bool = False) -> Tensor:
 
     Example:
 
-        print(cornu.activations.gelu(np.array([-1.0, 0.0, 1.0])))  # [-0.15865526 0. 0.8413447]
+        print(cornu.activations.gelu(np.array([-1.0, 0.0, 1.0])))  # [-0.1587 0. 0.8413]
     """
     return ops.gelu(x, approximate)
 
@@ -47,6 +53,9 @@ def gelu(x: object, approximate: bool = False) -> Tensor:
 @op
 def mish(x: Tensor) -> Tensor:
     """`x * tanh(softplus(x))` (Misra, 2019, https://arxiv.org/abs/1908.08681).
+
+    Args:
+        x: tensor of any shape.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Networks for images, with weights trained on ImageNet: each function creates a model."""
+"""Networks for images: with weights trained on ImageNet; each function creates a model."""
 
 from typing import TYPE_CHECKING
 

@@ -141,6 +141,13 @@ Args:
 {more}
 Returns:
     A functional model from images, preprocessed by the module's `preprocess_input`, to scores or features.
+
+Example:
+
+    base = cornu.applications.{kind}(weights=None, include_top=False, pooling="avg")  # with "imagenet", it downloads
+    inputs = cornu.Input((224, 224, 3))
+    outputs = cornu.layers.Dense(3, activation="softmax")(base(inputs, training=False))
+    print(cornu.Model(inputs, outputs).output_shape)  # (None, 3)
 """
 
 

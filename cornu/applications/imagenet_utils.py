@@ -76,7 +76,7 @@ def preprocessing(mode: str | None) -> Callable[[object, str | None], object]:
         return x if mode is None else preprocess_input(x, data_format, mode)
 
     family_input.__name__ = family_input.__qualname__ = "preprocess_input"
-    family_input.__doc__ = _FAMILY_DOCSTRING.format(what=_RANGES[mode])
+    family_input.__doc__ = _FAMILY_DOCSTRING.format(what=_RANGES[mode], family=_FIRST[mode])
     return family_input
 
 
@@ -86,11 +86,17 @@ _RANGES = {
     "tf": "scaled to -1 to 1",
     "torch": "scaled to 0 to 1, minus the ImageNet mean, divided by its standard deviation",
 }
+_FIRST = {None: "convnext", "caffe": "resnet", "tf": "mobilenet", "torch": "densenet"}
 _FAMILY_DOCSTRING = """Preprocess images for this family's models: {what}.
 
     Args:
         x: one image or a batch of them, RGB from 0 to 255.
         data_format: `"channels_last"`, `"channels_first"`, or None for the global default.
+
+    Example:
+
+        images = np.full((1, 2, 2, 3), 255.0)
+        print(cornu.applications.{family}.preprocess_input(images).shape)  # (1, 2, 2, 3)
     """
 
 
@@ -103,6 +109,11 @@ def decode_predictions(preds: object, top: int = 5) -> list[list[tuple[str, str,
 
     Returns:
         For each row, (WordNet id, name, score), the highest score first.
+
+    Example:
+
+        model = cornu.applications.MobileNetV3Small()
+        print(cornu.applications.imagenet_utils.decode_predictions(model.predict(np.zeros((1, 224, 224, 3))), top=3))
     """
     preds = np.asarray(preds)
     if preds.ndim != 2 or preds.shape[1] != 1000:

@@ -101,6 +101,11 @@ def MobileNetV2(  # noqa: N802 - Keras's public name
 
     Returns:
         A functional model from images, preprocessed by `preprocess_input`, to scores or features.
+
+    Example:
+
+        base = cornu.applications.MobileNetV2(weights=None, include_top=False, pooling="avg")
+        print(base.output_shape)  # (None, 1280)
     """
     size = published_size(input_shape, MOBILENET_V2_SIZES)
     plan = Plan(

@@ -18,6 +18,11 @@ def clear_session(free_memory: bool = True) -> None:
 
     Args:
         free_memory: whether to run Python's garbage collector, too. Defaults to True.
+
+    Example:
+
+        cornu.backend.clear_session()
+        print(cornu.layers.Dense(2).name)  # dense
     """
     reset_uids()
     reset_global_seed()

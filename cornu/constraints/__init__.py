@@ -51,6 +51,9 @@ catalogue = Catalogue(
 def get(identifier: object) -> Any:
     """The constraint for a name, a config, a class or a callable; None for None.
 
+    Args:
+        identifier: name, config, class, callable or None.
+
     Example:
 
         constraint = cornu.constraints.get("max_norm")
@@ -59,12 +62,30 @@ def get(identifier: object) -> Any:
 
 
 def serialize(constraint: Constraint) -> ConfigDict:
-    """`constraint` as plain data."""
+    """`constraint` as plain data.
+
+    Args:
+        constraint: a constraint.
+
+    Example:
+
+        print(cornu.constraints.serialize(cornu.constraints.NonNeg())["class_name"])  # NonNeg
+    """
     return catalogue.serialize(constraint)
 
 
 def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
-    """The constraint described by `config`, the result of `serialize`."""
+    """The constraint described by `config`, the result of `serialize`.
+
+    Args:
+        config: plain data.
+        custom_objects: dictionary from names to classes or functions. None by default.
+
+    Example:
+
+        config = cornu.constraints.serialize(cornu.constraints.MaxNorm(2.0))
+        print(cornu.constraints.deserialize(config).max_value)  # 2.0
+    """
     return catalogue.deserialize(config, custom_objects)
 
 

@@ -52,7 +52,7 @@ class MaxNorm(Constraint):
     Example:
 
         constraint = cornu.constraints.MaxNorm(1.0)
-        print(constraint(np.array([[3.0], [4.0]], "float32")))  # [[0.6], [0.8]]
+        print(constraint(np.array([[3.0], [4.0]], "float32")))  # [[0.6] [0.8]]
 
     Paper: Srivastava et al. 2014, Dropout: A Simple Way to Prevent Neural Networks from Overfitting.
     """
@@ -79,7 +79,7 @@ class MinMaxNorm(Constraint):
     Example:
 
         constraint = cornu.constraints.MinMaxNorm(min_value=1.0, max_value=2.0)
-        print(constraint(np.array([[0.3], [0.4]], "float32")))  # [[0.6], [0.8]]
+        print(constraint(np.array([[0.3], [0.4]], "float32")))  # [[0.6] [0.8]]
     """
 
     def __init__(self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Axes = 0):
@@ -116,7 +116,7 @@ class UnitNorm(Constraint):
 
     Example:
 
-        print(cornu.constraints.UnitNorm()(np.array([[3.0], [4.0]], "float32")))  # [[0.6], [0.8]]
+        print(cornu.constraints.UnitNorm()(np.array([[3.0], [4.0]], "float32")))  # [[0.6] [0.8]]
     """
 
     def __init__(self, axis: Axes = 0):

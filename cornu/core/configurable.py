@@ -171,6 +171,9 @@ def serialize_keras_object(obj: object) -> Any:
 
     Classes are named as Keras names them, so that real Keras reads the result.
 
+    Args:
+        obj: a layer, loss, optimizer or other object with a config, a function, or nested containers of them.
+
     Example:
 
         print(cornu.saving.serialize_keras_object(cornu.regularizers.L2(0.1)))
@@ -345,6 +348,11 @@ def deserialize_keras_object(
 
     Raises:
         ValueError: if a name is unknown, or the config contains code or is malformed.
+
+    Example:
+
+        config = cornu.saving.serialize_keras_object(cornu.layers.Dense(2))
+        print(cornu.saving.deserialize_keras_object(config).units)  # 2
     """
     if isinstance(config, str) and config in (module_objects or {}):
         named = cast(dict, module_objects)[config]

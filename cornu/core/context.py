@@ -124,7 +124,15 @@ _uids: dict[str, int] = {}
 
 
 def get_uid(prefix: str = "") -> int:
-    """How many times `prefix` was requested, including this time."""
+    """How many times `prefix` was requested, including this time.
+
+    Args:
+        prefix: any text. Empty by default.
+
+    Example:
+
+        print(cornu.backend.get_uid("made_up"), cornu.backend.get_uid("made_up"))  # 1 2
+    """
     _uids[prefix] = _uids.get(prefix, 0) + 1
     return _uids[prefix]
 

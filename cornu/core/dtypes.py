@@ -20,7 +20,15 @@ _PYTHON_TYPES = {bool: "bool", int: "int32", float: "float32", str: "string", co
 
 
 def standardize_dtype(dtype: object) -> str:
-    """The name of `dtype`: None is floatx, Python's `float`, `int` and `bool` are float32 (floatx), int32 and bool."""
+    """The name of `dtype`: None is floatx, Python's `float`, `int` and `bool` are float32 (floatx), int32 and bool.
+
+    Args:
+        dtype: name of a dtype, a dtype, a Python type or None.
+
+    Example:
+
+        print(cornu.backend.standardize_dtype(np.int32))  # int32
+    """
     if dtype is None or dtype is float:
         return settings.floatx()
     if isinstance(dtype, str):
@@ -52,12 +60,28 @@ def _foreign_name(dtype: Any) -> str:
 
 
 def is_float(dtype: object) -> bool:
-    """Whether `dtype` is a floating-point type."""
+    """Whether `dtype` is a floating-point type.
+
+    Args:
+        dtype: name of a dtype, a dtype, or a Python type.
+
+    Example:
+
+        print(cornu.backend.is_float_dtype("bfloat16"))  # True
+    """
     return standardize_dtype(dtype) in FLOATS
 
 
 def is_int(dtype: object) -> bool:
-    """Whether `dtype` is an integer type."""
+    """Whether `dtype` is an integer type.
+
+    Args:
+        dtype: name of a dtype, a dtype, or a Python type.
+
+    Example:
+
+        print(cornu.backend.is_int_dtype("uint8"))  # True
+    """
     return standardize_dtype(dtype) in INTEGERS
 
 

@@ -40,6 +40,13 @@ class Operation(Explained, Configurable):
 
     Args:
         name: name without "/"; None derives one from the class name.
+
+    Example:
+
+        class Twice(cornu.Operation):
+            def call(self, x):
+                return 2 * x
+        print(Twice()(np.array([1.0, 2.0])))  # [2. 4.]
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:

@@ -153,6 +153,10 @@ class Int4DTypePolicy(QuantizedDTypePolicy):
     Args:
         mode: `"int4/<block_size>"`, such as `"int4/128"`; a size of -1 is one scale per column.
         source_name: name of the policy used for computation. None uses the global policy.
+
+    Example:
+
+        print(cornu.dtype_policies.Int4DTypePolicy("int4/64", "float32").block_size)  # 64
     """
 
     _in_files = InFiles("keras.dtype_policies")
@@ -167,6 +171,10 @@ class GPTQDTypePolicy(QuantizedDTypePolicy):
         mode: `"gptq/<weight_bits>/<group_size>"`, such as `"gptq/4/128"`: 2, 3, 4 or 8 bits, and the number of rows of
             a column that share a scale; -1 is all of them.
         source_name: name of the policy used for computation. None uses the global policy.
+
+    Example:
+
+        print(cornu.dtype_policies.GPTQDTypePolicy("gptq/4/128", "float32").weight_bits)  # 4
     """
 
     _in_files = InFiles("keras.dtype_policies")
@@ -182,6 +190,10 @@ class AWQDTypePolicy(GPTQDTypePolicy):
         mode: `"awq/4/<group_size>"`, such as `"awq/4/128"`: the number of rows of a column that share a scale; -1 is
             all of them.
         source_name: name of the policy used for computation. None uses the global policy.
+
+    Example:
+
+        print(cornu.dtype_policies.AWQDTypePolicy("awq/4/128", "float32").name)  # awq/4/128_from_float32
     """
 
     _in_files = InFiles("keras.dtype_policies")
@@ -195,6 +207,10 @@ class QuantizedFloat8DTypePolicy(QuantizedDTypePolicy):
         mode: `"float8"`.
         source_name: name of the policy used for computation. None uses the global policy.
         amax_history_length: number of training steps for which the largest absolute values are kept. Defaults to 1024.
+
+    Example:
+
+        print(cornu.dtype_policies.QuantizedFloat8DTypePolicy("float8", "float32").name)  # float8_from_float32
     """
 
     _in_files = InFiles("keras.dtype_policies")
@@ -236,6 +252,11 @@ class DTypePolicyMap(Configurable, MutableMapping):
     Args:
         default_policy: the policy if no key matches; None uses the global policy.
         policy_map: dictionary from paths to policies.
+
+    Example:
+
+        policies = cornu.dtype_policies.DTypePolicyMap(policy_map={"decoder": "mixed_bfloat16"})
+        print(policies["decoder/dense"].compute_dtype)  # bfloat16
     """
 
     _in_files = InFiles("keras.dtype_policies")
@@ -308,7 +329,12 @@ class DTypePolicyMap(Configurable, MutableMapping):
 
 
 def dtype_policy() -> DTypePolicy:
-    """The policy of layers that are not given one."""
+    """The policy of layers that are not given one.
+
+    Example:
+
+        print(cornu.config.dtype_policy().name)  # float32
+    """
     return settings.read("dtype_policy") or DTypePolicy(settings.floatx())
 
 
@@ -320,6 +346,12 @@ def set_dtype_policy(policy: object) -> None:
 
     Raises:
         ValueError: for anything else.
+
+    Example:
+
+        cornu.config.set_dtype_policy("mixed_bfloat16")
+        print(cornu.layers.Dense(2).compute_dtype)  # bfloat16
+        cornu.config.set_dtype_policy("float32")
     """
     if not isinstance(policy, (str, dict, DTypePolicy, DTypePolicyMap)):
         raise ValueError(
@@ -334,7 +366,15 @@ PolicyLike: TypeAlias = DTypeLike | DTypePolicy | DTypePolicyMap | Config
 
 
 def get(identifier: PolicyLike | None) -> DTypePolicy | DTypePolicyMap:
-    """The policy for a name, config, dtype or policy; None is the global one."""
+    """The policy for a name, config, dtype or policy; None is the global one.
+
+    Args:
+        identifier: name, config, dtype, policy or None.
+
+    Example:
+
+        print(cornu.dtype_policies.get("mixed_bfloat16").compute_dtype)  # bfloat16
+    """
     if identifier is None:
         return dtype_policy()
     if isinstance(identifier, (DTypePolicy, DTypePolicyMap)):

@@ -76,6 +76,9 @@ class RematScope:
 def remat(f: Callable) -> Callable:
     """`f`, with intermediate values that are recomputed for the gradient.
 
+    Args:
+        f: function of tensors.
+
     Example:
 
         f = cornu.remat(lambda x: cornu.ops.sin(cornu.ops.sin(x)))

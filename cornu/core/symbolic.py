@@ -166,7 +166,14 @@ class KerasTensor:
 
 
 class SymbolicScope:
-    """Scope for symbolic work; it has no effect in cornu, where shape inference never has side effects."""
+    """Scope for symbolic work; it has no effect in cornu, where shape inference never has side effects.
+
+    Example:
+
+        with cornu.SymbolicScope():
+            x = cornu.Input((3,))
+        print(x.shape)  # (None, 3)
+    """
 
     def __enter__(self) -> "SymbolicScope":
         return self
@@ -236,7 +243,15 @@ for _python, _name in _BINARY.items():
 
 
 def is_keras_tensor(x: object) -> bool:
-    """Whether `x` is a symbolic tensor."""
+    """Whether `x` is a symbolic tensor.
+
+    Args:
+        x: any object.
+
+    Example:
+
+        print(cornu.backend.is_keras_tensor(cornu.Input((3,))))  # True
+    """
     return isinstance(x, KerasTensor)
 
 

@@ -1019,6 +1019,11 @@ class DatasetIterator:
     Args:
         dataset: the dataset.
         present: conversion of each element before it is returned.
+
+    Example:
+
+        numbers = iter(cornu.data.Dataset.range(3))
+        print(next(numbers), next(numbers))  # 0 1
     """
 
     def __init__(self, dataset: Dataset, present: Callable[[Element], Any]):

@@ -16,7 +16,7 @@ def load_data(
     regression dataset.
 
     Args:
-        path: file name in `~/.keras/datasets`, or an absolute path.
+        path: file name in `~/.keras/datasets`, or an absolute path. Defaults to `"boston_housing.npz"`.
         test_split: fraction of the rows in the test set, in `[0, 1)`. Defaults to 0.2.
         seed: seed of the shuffling. Defaults to 113.
 

@@ -24,7 +24,7 @@ def load_data(
     A word's index is its rank by frequency plus `index_from`; 0 is reserved for padding.
 
     Args:
-        path: file name in `~/.keras/datasets`, or an absolute path.
+        path: file name in `~/.keras/datasets`, or an absolute path. Defaults to `"imdb.npz"`.
         num_words: words with this index or a higher one are omitted; None omits only the highest one, as in Keras.
         skip_top: words with a lower index are omitted, including the start marker. Defaults to 0.
         maxlen: reviews with this many words or more are omitted; None for no limit.
@@ -69,7 +69,7 @@ def get_word_index(path: str | os.PathLike = "imdb_word_index.json") -> dict[str
     """Return the frequency rank of each word of the reviews, 1 for the most frequent.
 
     Args:
-        path: file name in `~/.keras/datasets`, or an absolute path.
+        path: file name in `~/.keras/datasets`, or an absolute path. Defaults to `"imdb_word_index.json"`.
 
     Raises:
         OSError: if the file is missing and cannot be downloaded.

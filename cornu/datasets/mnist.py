@@ -11,7 +11,7 @@ def load_data(path: str | os.PathLike = "mnist.npz") -> tuple[Table, Table]:
     """Load grayscale images of handwritten digits: 60,000 for training and 10,000 for testing.
 
     Args:
-        path: file name in `~/.keras/datasets`, or an absolute path.
+        path: file name in `~/.keras/datasets`, or an absolute path. Defaults to `"mnist.npz"`.
 
     Returns:
         `(x_train, y_train), (x_test, y_test)`: images of shape `(n, 28, 28)`, uint8 from 0 (background) to 255, and the

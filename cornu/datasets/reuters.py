@@ -30,7 +30,7 @@ def load_data(
     A word's index is its rank by frequency plus `index_from`; 0 is reserved for padding.
 
     Args:
-        path: file name in `~/.keras/datasets`, or an absolute path.
+        path: file name in `~/.keras/datasets`, or an absolute path. Defaults to `"reuters.npz"`.
         num_words: words with this index or a higher one are omitted; None omits only the highest one, as in Keras.
         skip_top: words with a lower index are omitted, including the start marker. Defaults to 0.
         maxlen: wires with this many words or more are omitted; None for no limit.
@@ -67,7 +67,7 @@ def get_word_index(path: str | os.PathLike = "reuters_word_index.json") -> dict[
     """Return the frequency rank of each word of the wires, 1 for the most frequent.
 
     Args:
-        path: file name in `~/.keras/datasets`, or an absolute path.
+        path: file name in `~/.keras/datasets`, or an absolute path. Defaults to `"reuters_word_index.json"`.
 
     Raises:
         OSError: if the file is missing and cannot be downloaded.

@@ -1,4 +1,4 @@
-"""Device meshes with named axes, and layouts, which define along which of these axes an array is split.
+"""Device meshes and layouts: named axes, and along which of them an array is split.
 
 All of this is descriptive: devices are named `"cpu:0"`, axes `"batch"`. The corresponding JAX objects, a
 `jax.sharding.Mesh` and a `NamedSharding`, are derived from it.

@@ -1,4 +1,4 @@
-"""The distributions: what is split over the devices of a mesh during training, evaluation and inference.
+"""Distributions: what is split over the devices of a mesh during training, evaluation and inference.
 
 A distribution provides three kinds of layouts: for variables, for batches, and for layer outputs. Each step is the same
 computation as on one device: XLA splits it according to these layouts and inserts the communication, so sums, losses,

@@ -19,12 +19,31 @@ from cornu.core.typing import ConfigDict
 
 
 def serialize(dtype_policy: DTypePolicy) -> ConfigDict:
-    """The policy as plain data."""
+    """The policy as plain data.
+
+    Args:
+        dtype_policy: a policy.
+
+    Example:
+
+        policy = cornu.dtype_policies.DTypePolicy("float32")
+        print(cornu.dtype_policies.serialize(policy)["class_name"])  # DTypePolicy
+    """
     return serialize_keras_object(dtype_policy)
 
 
 def deserialize(config: ConfigDict, custom_objects: dict | None = None) -> DTypePolicy:
-    """The policy for a config returned by `serialize`."""
+    """The policy for a config returned by `serialize`.
+
+    Args:
+        config: plain data.
+        custom_objects: dictionary from names to classes. None by default.
+
+    Example:
+
+        config = cornu.dtype_policies.serialize(cornu.dtype_policies.DTypePolicy("mixed_bfloat16"))
+        print(cornu.dtype_policies.deserialize(config).name)  # mixed_bfloat16
+    """
     return deserialize_keras_object(config, custom_objects)
 
 

@@ -81,6 +81,13 @@ class Artifact:
     Attributes:
         endpoints: dictionary from name to `Endpoint`.
         variables, trainable_variables, non_trainable_variables: the variables of the tracked layers and models.
+
+    Example:
+
+        model = cornu.Sequential([cornu.Input((3,)), cornu.layers.Dense(2)])
+        model.export("model.stablehlo", verbose=False)
+        artifact = cornu.export.load("model.stablehlo")
+        print(artifact.serve(np.ones((1, 3), "float32")).shape, list(artifact.endpoints))  # (1, 2) ['serve']
     """
 
     def __init__(self, endpoints: dict[str, "Endpoint"], collections: dict[str, list[Variable]], tracked: list):
@@ -122,6 +129,13 @@ class Endpoint:
     Attributes:
         name: its name in the file.
         inputs, outputs: a dictionary with name, shape and dtype for each array; dynamic sizes are names.
+
+    Example:
+
+        model = cornu.Sequential([cornu.Input((3,), name="x"), cornu.layers.Dense(2)])
+        model.export("model.stablehlo", verbose=False)
+        serve = cornu.export.load("model.stablehlo").endpoints["serve"]
+        print(serve.inputs)  # [{'name': 'x', 'shape': ['batch', 3], 'dtype': 'float32'}]
     """
 
     def __init__(self, name: str, exported: export.Exported, variables: dict[str, Variable], entry: dict[str, Any]):

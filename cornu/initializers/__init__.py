@@ -58,6 +58,9 @@ catalogue = Catalogue(
 def get(identifier: object) -> Any:
     """The initializer for a name, a config, a class, a function or an array of values.
 
+    Args:
+        identifier: name, config, class, function or array.
+
     Example:
 
         print(cornu.initializers.get("zeros")((2,)))  # [0. 0.]
@@ -69,6 +72,9 @@ def get(identifier: object) -> Any:
 
 def serialize(initializer: InitializerLike | None) -> Any:
     """The config of an initializer.
+
+    Args:
+        initializer: an initializer.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Initializers that draw.
+"""Random initializers.
 
 All share one convention: `_draw(generator, shape)` generates float values with a NumPy generator. An int seed gives the
 same values at every call; a seed of None is drawn once, when the initializer is created; a `SeedGenerator` gives new

@@ -157,7 +157,15 @@ from cornu.layers.zero_padding import ZeroPadding1D, ZeroPadding2D, ZeroPadding3
 
 
 def serialize(layer: Layer) -> ConfigDict:
-    """The layer as plain data."""
+    """The layer as plain data.
+
+    Args:
+        layer: a layer.
+
+    Example:
+
+        print(cornu.layers.serialize(cornu.layers.Dense(2))["class_name"])  # Dense
+    """
     return serialize_keras_object(layer)
 
 
@@ -167,6 +175,11 @@ def deserialize(config: ConfigDict, custom_objects: dict | None = None) -> Layer
     Args:
         config: plain data.
         custom_objects: dictionary from names to classes or functions. None by default.
+
+    Example:
+
+        config = cornu.layers.serialize(cornu.layers.Dense(2))
+        print(cornu.layers.deserialize(config).units)  # 2
     """
     return deserialize_keras_object(config, custom_objects)
 

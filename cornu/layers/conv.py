@@ -174,6 +174,8 @@ class Conv1D(_Conv):
 
         layer = cornu.layers.Conv1D(8, 3, padding="causal", activation="relu")
         print(layer(np.ones((2, 10, 4))).shape)  # (2, 10, 8)
+
+    Source: Dumoulin & Visin, 2016, A guide to convolution arithmetic, <https://arxiv.org/abs/1603.07285>.
     """
 
     rank = 1
@@ -211,6 +213,8 @@ class Conv2D(_Conv):
 
         layer = cornu.layers.Conv2D(32, 3, strides=2, padding="same", activation="relu")
         print(layer(np.ones((2, 28, 28, 1))).shape)  # (2, 14, 14, 32)
+
+    Source: Dumoulin & Visin, 2016, A guide to convolution arithmetic, <https://arxiv.org/abs/1603.07285>.
     """
 
     rank = 2
@@ -291,6 +295,8 @@ class Conv3D(_Conv):
 
         layer = cornu.layers.Conv3D(4, 3)
         print(layer(np.ones((1, 6, 6, 6, 2))).shape)  # (1, 4, 4, 4, 4)
+
+    Source: Dumoulin & Visin, 2016, A guide to convolution arithmetic, <https://arxiv.org/abs/1603.07285>.
     """
 
     rank = 3
@@ -430,6 +436,9 @@ class Conv1DTranspose(_ConvTranspose):
 
         layer = cornu.layers.Conv1DTranspose(8, 3, strides=2, padding="same")
         print(layer(np.ones((2, 10, 4))).shape)  # (2, 20, 8)
+
+    Source: Zeiler et al., 2010, Deconvolutional networks; for the shapes, Dumoulin & Visin, 2016, chapter 4,
+    <https://arxiv.org/abs/1603.07285>.
     """
 
     rank = 1
@@ -464,6 +473,9 @@ class Conv2DTranspose(_ConvTranspose):
 
         layer = cornu.layers.Conv2DTranspose(8, 3, strides=2, padding="same")
         print(layer(np.ones((2, 7, 7, 4))).shape)  # (2, 14, 14, 8)
+
+    Source: Zeiler et al., 2010, Deconvolutional networks; for the shapes, Dumoulin & Visin, 2016, chapter 4,
+    <https://arxiv.org/abs/1603.07285>.
     """
 
     rank = 2
@@ -538,6 +550,9 @@ class Conv3DTranspose(_ConvTranspose):
 
         layer = cornu.layers.Conv3DTranspose(4, 2, strides=2)
         print(layer(np.ones((1, 3, 3, 3, 2))).shape)  # (1, 6, 6, 6, 4)
+
+    Source: Zeiler et al., 2010, Deconvolutional networks; for the shapes, Dumoulin & Visin, 2016, chapter 4,
+    <https://arxiv.org/abs/1603.07285>.
     """
 
     rank = 3
@@ -659,6 +674,8 @@ class DepthwiseConv1D(_DepthwiseConv):
 
         layer = cornu.layers.DepthwiseConv1D(3, depth_multiplier=2)
         print(layer(np.ones((2, 10, 4))).shape)  # (2, 8, 8)
+
+    Source: Howard et al., 2017, MobileNets, <https://arxiv.org/abs/1704.04861>.
     """
 
     rank = 1
@@ -692,6 +709,8 @@ class DepthwiseConv2D(_DepthwiseConv):
 
         layer = cornu.layers.DepthwiseConv2D(3, padding="same")
         print(layer(np.ones((2, 8, 8, 4))).shape)  # (2, 8, 8, 4)
+
+    Source: Howard et al., 2017, MobileNets, <https://arxiv.org/abs/1704.04861>.
     """
 
     rank = 2
@@ -829,6 +848,8 @@ class SeparableConv1D(_SeparableConv):
 
         layer = cornu.layers.SeparableConv1D(8, 3)
         print(layer(np.ones((2, 10, 4))).shape)  # (2, 8, 8)
+
+    Source: Chollet, 2016, Xception, <https://arxiv.org/abs/1610.02357>.
     """
 
     rank = 1
@@ -865,6 +886,8 @@ class SeparableConv2D(_SeparableConv):
 
         layer = cornu.layers.SeparableConv2D(8, 3, padding="same")
         print(layer(np.ones((2, 8, 8, 4))).shape)  # (2, 8, 8, 8)
+
+    Source: Chollet, 2016, Xception, <https://arxiv.org/abs/1610.02357>.
     """
 
     rank = 2

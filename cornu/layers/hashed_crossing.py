@@ -37,7 +37,7 @@ class HashedCrossing(HostLayer):
     Example:
 
         layer = cornu.layers.HashedCrossing(num_bins=5)
-        print(layer((np.array(["A", "B", "A"]), np.array([101, 101, 102]))))  # [1 4 1]
+        print(layer((np.array(["A", "B", "A"]), np.array([101, 101, 102]))))  # [1 4 3]
     """
 
     pure_call = rowwise = takes_text = True

@@ -230,6 +230,17 @@ class FlaxLayer(JaxLayer):
         The result of the module.
 
     https://keras.io/api/layers/backend_specific_layers/flax_layer/
+
+    Example:
+
+        from flax import linen
+
+        class Net(linen.Module):
+            @linen.compact
+            def __call__(self, inputs):
+                return linen.Dense(2)(inputs)
+
+        print(cornu.layers.FlaxLayer(Net())(np.ones((1, 3))).shape)  # (1, 2)
     """
 
     def __init__(self, module: Any, method: Any = None, variables: Nested = None, **kwargs: Any):

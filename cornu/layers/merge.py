@@ -425,6 +425,9 @@ def _unit_length(x: jax.Array, axis: int) -> jax.Array:
 def add(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
     """The sum of a list of tensors: `Add(**kwargs)(inputs)`.
 
+    Args:
+        inputs: list of tensors of the same shape, or of shapes that broadcast.
+
     Example:
 
         print(cornu.layers.add([np.ones((1, 2)), np.ones((1, 2))]))  # [[2. 2.]]
@@ -433,37 +436,95 @@ def add(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
 
 
 def subtract(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
-    """The first of two tensors minus the second: `Subtract(**kwargs)(inputs)`."""
+    """The first of two tensors minus the second: `Subtract(**kwargs)(inputs)`.
+
+    Args:
+        inputs: list of two tensors of the same shape, or of shapes that broadcast.
+
+    Example:
+
+        print(cornu.layers.subtract([np.full((1, 2), 3.0), np.ones((1, 2))]))  # [[2. 2.]]
+    """
     return Subtract(**kwargs)(inputs)
 
 
 def multiply(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
-    """The elementwise product of a list of tensors: `Multiply(**kwargs)(inputs)`."""
+    """The elementwise product of a list of tensors: `Multiply(**kwargs)(inputs)`.
+
+    Args:
+        inputs: list of tensors of the same shape, or of shapes that broadcast.
+
+    Example:
+
+        print(cornu.layers.multiply([np.full((1, 2), 3.0), np.full((1, 2), 2.0)]))  # [[6. 6.]]
+    """
     return Multiply(**kwargs)(inputs)
 
 
 def average(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
-    """The mean of a list of tensors: `Average(**kwargs)(inputs)`."""
+    """The mean of a list of tensors: `Average(**kwargs)(inputs)`.
+
+    Args:
+        inputs: list of tensors of the same shape, or of shapes that broadcast.
+
+    Example:
+
+        print(cornu.layers.average([np.ones((1, 2)), np.zeros((1, 2))]))  # [[0.5 0.5]]
+    """
     return Average(**kwargs)(inputs)
 
 
 def maximum(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
-    """The elementwise maximum of a list of tensors: `Maximum(**kwargs)(inputs)`."""
+    """The elementwise maximum of a list of tensors: `Maximum(**kwargs)(inputs)`.
+
+    Args:
+        inputs: list of tensors of the same shape, or of shapes that broadcast.
+
+    Example:
+
+        print(cornu.layers.maximum([np.ones((1, 2)), np.zeros((1, 2))]))  # [[1. 1.]]
+    """
     return Maximum(**kwargs)(inputs)
 
 
 def minimum(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
-    """The elementwise minimum of a list of tensors: `Minimum(**kwargs)(inputs)`."""
+    """The elementwise minimum of a list of tensors: `Minimum(**kwargs)(inputs)`.
+
+    Args:
+        inputs: list of tensors of the same shape, or of shapes that broadcast.
+
+    Example:
+
+        print(cornu.layers.minimum([np.ones((1, 2)), np.zeros((1, 2))]))  # [[0. 0.]]
+    """
     return Minimum(**kwargs)(inputs)
 
 
 def concatenate(inputs: Sequence, axis: int = -1, **kwargs: Unpack[LayerOptions]) -> Tensor:
-    """A list of tensors concatenated along `axis`: `Concatenate(axis, **kwargs)(inputs)`."""
+    """A list of tensors joined end to end: `Concatenate(axis, **kwargs)(inputs)`.
+
+    Args:
+        inputs: list of tensors of the same shape apart from `axis`.
+        axis: the axis to join along. Defaults to -1.
+
+    Example:
+
+        print(cornu.layers.concatenate([np.ones((1, 2)), np.zeros((1, 3))]).shape)  # (1, 5)
+    """
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 
 def dot(inputs: Sequence, axes: int | Sequence[int] = -1, **kwargs: Unpack[LayerOptions]) -> Tensor:
-    """The product of two tensors, summed over `axes`: `Dot(axes, **kwargs)(inputs)`."""
+    """The product of two tensors, summed over an axis: `Dot(axes, **kwargs)(inputs)`.
+
+    Args:
+        inputs: two tensors.
+        axes: the axis to sum over, or a pair with that of each input. Defaults to -1.
+
+    Example:
+
+        print(cornu.layers.dot([np.ones((1, 3)), np.ones((1, 3))]))  # [[3.]]
+    """
     return Dot(axes=axes, **kwargs)(inputs)
 
 

@@ -1,4 +1,4 @@
-"""Random rotation, scaling, translation and shear of images.
+"""Random affine transformations of images: rotation, scaling, translation and shear.
 
 Each layer draws numbers and computes from them the map from the pixels of the result to the pixels of the image: `(a0 x
 + a1 y + a2, b0 x + b1 y + b2)`, as in `ops.image.affine_transform`.

@@ -320,7 +320,8 @@ class ActivityRegularization(Layer):
 
         layer = cornu.layers.ActivityRegularization(l1=0.5)
         layer(np.ones((2, 3)))
-        print(layer.losses)  # one number: 0.5 * 3, the mean over the two samples
+        print(layer.losses[0])  # 1.5
+        # 0.5 * 3, the mean over the two samples
     """
 
     pure_call = rowwise = True

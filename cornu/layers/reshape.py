@@ -1,4 +1,4 @@
-"""Layers that rearrange entries without computation: the batch axis stays first."""
+"""Reshaping layers: entries rearranged without computation; the batch axis stays first."""
 
 import math
 from collections.abc import Iterable, Sequence

@@ -40,6 +40,13 @@ class TorchModuleWrapper(Layer):
         What the module returns.
 
     https://keras.io/api/layers/backend_specific_layers/torch_module_wrapper/
+
+    Example:
+
+        import torch
+
+        layer = cornu.layers.TorchModuleWrapper(torch.nn.Linear(3, 2))
+        print(layer(np.ones((1, 3), "float32")).shape)  # (1, 2)
     """
 
     pure_call = rowwise = False  # nothing is known about the module

@@ -41,9 +41,9 @@ def deserialize_keras_object(
 
     Args:
         identifier: the dictionary, the name of a function or class, a function or class itself, or None.
-        module_objects: dictionary from names to the candidate classes and functions.
-        custom_objects: custom ones, looked up first, as are registered ones.
-        printable_module_name: the kind of object, for error messages.
+        module_objects: dictionary from names to the candidate classes and functions. None by default.
+        custom_objects: custom ones, looked up first, as are registered ones. None by default.
+        printable_module_name: the kind of object, for error messages. Defaults to `"object"`.
 
     Raises:
         ValueError: if the name is unknown or missing.

@@ -107,7 +107,15 @@ def get(identifier: object) -> Any:
 
 
 def serialize(loss: object) -> Any:
-    """The loss, function or instance, as plain data."""
+    """The loss, function or instance, as plain data.
+
+    Args:
+        loss: a loss, as a function or an instance.
+
+    Example:
+
+        print(cornu.losses.serialize(cornu.losses.MeanSquaredError())["class_name"])  # MeanSquaredError
+    """
     return catalogue.serialize(loss)
 
 
@@ -117,6 +125,11 @@ def deserialize(name: object, custom_objects: CustomObjects | None = None) -> Ca
     Args:
         name: the result of `serialize`, or a name.
         custom_objects: dictionary from names to classes or functions. None by default.
+
+    Example:
+
+        config = cornu.losses.serialize(cornu.losses.Huber(delta=2.0))
+        print(type(cornu.losses.deserialize(config)).__name__)  # Huber
     """
     return catalogue.deserialize(name, custom_objects)
 

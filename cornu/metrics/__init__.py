@@ -123,7 +123,15 @@ def get(identifier: object) -> Any:
 
 
 def serialize(metric: object) -> Any:
-    """The metric as plain data."""
+    """The metric as plain data.
+
+    Args:
+        metric: a metric, as a function or an instance.
+
+    Example:
+
+        print(cornu.metrics.serialize(cornu.metrics.AUC())["class_name"])  # AUC
+    """
     return catalogue.serialize(metric)
 
 
@@ -133,6 +141,11 @@ def deserialize(config: object, custom_objects: CustomObjects | None = None) -> 
     Args:
         config: the result of `serialize`, or a name.
         custom_objects: dictionary from names to classes or functions. None by default.
+
+    Example:
+
+        config = cornu.metrics.serialize(cornu.metrics.AUC(name="area"))
+        print(cornu.metrics.deserialize(config).name)  # area
     """
     return catalogue.deserialize(config, custom_objects)
 

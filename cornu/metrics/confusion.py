@@ -1,4 +1,4 @@
-"""True and false positives and negatives at one or many thresholds, and the metrics derived from them.
+"""Confusion metrics: true and false positives and negatives at one or many thresholds, and what follows from them.
 
 A prediction is positive at a threshold if it exceeds it. All metrics here fill vectors with one count per threshold. If
 the thresholds are evenly spaced from 0 to 1, predictions are assigned to buckets and the counts are cumulative sums

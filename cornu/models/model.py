@@ -530,6 +530,11 @@ def model_from_json(json_string: str, custom_objects: dict | None = None) -> Mod
     Raises:
         ValueError: if the text is not a config of a model, names unknown classes, contains code, or needs more than a
             gigabyte of weights, which is only allowed for a file that contains them.
+
+    Example:
+
+        model = cornu.Sequential([cornu.Input((4,)), cornu.layers.Dense(2)])
+        print(cornu.models.model_from_json(model.to_json()).output_shape)  # (None, 2)
     """
     text = json_string.encode(errors="surrogatepass")
     with (

@@ -60,6 +60,10 @@ def rgb_to_hsv(images: Tensor, data_format: str | None = None) -> jax.Array:
     Args:
         images: floats, shape `(batch, height, width, 3)` or without the batch, or with the channels first.
         data_format: `"channels_last"`, `"channels_first"` or None for the global default.
+
+    Example:
+
+        print(cornu.ops.image.rgb_to_hsv(np.array([[[0.0, 1.0, 1.0]]])))  # [[[0.5 1. 1.]]]
     """
     images, axis = _floating_channels(images, data_format, "rgb_to_hsv")
     red, green, blue = jnp.moveaxis(images, axis, 0)
@@ -78,7 +82,16 @@ def rgb_to_hsv(images: Tensor, data_format: str | None = None) -> jax.Array:
 
 @op(class_name="HSVToRGB")
 def hsv_to_rgb(images: Tensor, data_format: str | None = None) -> jax.Array:
-    """Hue, saturation, value (all from 0 to 1) converted to red, green, blue: the inverse of `rgb_to_hsv`."""
+    """Hue, saturation, value (all from 0 to 1) converted to red, green, blue: the inverse of `rgb_to_hsv`.
+
+    Args:
+        images: floats, shape `(batch, height, width, 3)` or without the batch, or with the channels first.
+        data_format: `"channels_last"`, `"channels_first"` or None for the global default.
+
+    Example:
+
+        print(cornu.ops.image.hsv_to_rgb(np.array([[[0.5, 1.0, 1.0]]])))  # [[[0. 1. 1.]]]
+    """
     images, axis = _floating_channels(images, data_format, "hsv_to_rgb")
     hue, saturation, value = jnp.moveaxis(images, axis, 0)
     turn = hue * 6

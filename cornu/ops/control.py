@@ -1,4 +1,4 @@
-"""Compilable control flow (conditions, loops, maps), and control over gradients.
+"""Control flow: conditions, loops and maps that can be compiled, and control over gradients.
 
 Functions passed in take and return tensors or nested structures of them. On concrete values a condition simply runs the
 selected branch; inside a compiled function both branches become part of the program.
@@ -37,6 +37,11 @@ def cond(pred: Tensor, true_fn: Callable, false_fn: Callable) -> Any:
 @op
 def switch(index: Tensor, branches: list, *operands: Nested) -> Any:
     """`branches[index](*operands)`, with `index` clamped to the existing branches.
+
+    Args:
+        index: an integer, which may be computed.
+        branches: functions of the same arguments, with results of the same shape.
+        *operands: the arguments.
 
     Example:
 
@@ -80,6 +85,11 @@ def while_loop(cond: Callable, body: Callable, loop_vars: Nested, maximum_iterat
 def fori_loop(lower: Tensor, upper: Tensor, body_fun: Callable, init_val: Nested) -> Any:
     """Run `value = body_fun(i, value)` for `i` from `lower` up to, but not including, `upper`.
 
+    Args:
+        lower, upper: the first index, and the end of the range, which is not included.
+        body_fun: function `(i, value) -> value`, which keeps shapes and dtypes.
+        init_val: initial value: a tensor or a nested structure.
+
     Example:
 
         print(cornu.ops.fori_loop(0, 4, lambda i, total: total + i, 0))  # 6
@@ -115,6 +125,12 @@ def scan(
 def associative_scan(f: Callable, elems: Nested, reverse: bool = False, axis: int = 0) -> Any:
     """Cumulative combination along `axis` with an associative binary function, in parallel.
 
+    Args:
+        f: associative function of two tensors (or structures).
+        elems: a tensor, or a nested structure of tensors with the same size along `axis`.
+        reverse: whether to start at the end. Defaults to False.
+        axis: the axis to scan along. Defaults to 0.
+
     Example:
 
         print(cornu.ops.associative_scan(lambda a, b: a + b, np.array([1, 2, 3])))  # [1 3 6]
@@ -126,6 +142,10 @@ def associative_scan(f: Callable, elems: Nested, reverse: bool = False, axis: in
 def map(f: Callable, xs: Nested) -> Any:
     """`f` applied to each element along the first axis of `xs`, sequentially, stacked.
 
+    Args:
+        f: function of a slice along the first axis.
+        xs: a tensor, or a nested structure of tensors with the same first size.
+
     Example:
 
         print(cornu.ops.map(lambda x: x * x, np.array([1, 2, 3])))  # [1 4 9]
@@ -136,6 +156,10 @@ def map(f: Callable, xs: Nested) -> Any:
 @op
 def vectorized_map(function: Callable, elements: Nested) -> Any:
     """`function` applied to each element along the first axis of `elements`, in parallel.
+
+    Args:
+        function: function of a slice along the first axis.
+        elements: a tensor, or a nested structure of tensors with the same first size.
 
     Example:
 
@@ -170,7 +194,16 @@ def vectorize(pyfunc: Callable, excluded: Any = None, signature: str | None = No
 
 @op
 def stop_gradient(variable: Tensor) -> jax.Array:
-    """The same value, through which no gradient flows."""
+    """The same value, through which no gradient flows.
+
+    Args:
+        variable: a tensor or variable.
+
+    Example:
+
+        import jax
+        print(jax.grad(lambda x: x * cornu.ops.stop_gradient(x))(3.0))  # 3.0
+    """
     return lax.stop_gradient(variable)
 
 

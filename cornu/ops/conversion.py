@@ -1,4 +1,4 @@
-"""Operations on the representation of a tensor: its dtype, its shape, and conversion to and from NumPy."""
+"""Tensors and arrays: dtypes, shapes, and conversion to and from NumPy."""
 
 import math
 from collections.abc import Callable
@@ -19,6 +19,10 @@ from cornu.core.variable import Variable
 def cast(x: Tensor, dtype: DTypeLike | None) -> jax.Array:
     """`x` converted to `dtype`.
 
+    Args:
+        x: any tensor.
+        dtype: name of the dtype.
+
     Example:
 
         print(cornu.ops.cast(np.array([0.2, 1.7]), "int32"))  # [0 1]
@@ -29,6 +33,10 @@ def cast(x: Tensor, dtype: DTypeLike | None) -> jax.Array:
 @op
 def saturate_cast(x: Tensor, dtype: DTypeLike | None) -> jax.Array:
     """`x` converted to `dtype`, with values out of its range clipped to the nearest bound.
+
+    Args:
+        x: any tensor.
+        dtype: name of the dtype.
 
     Example:
 
@@ -45,13 +53,30 @@ def saturate_cast(x: Tensor, dtype: DTypeLike | None) -> jax.Array:
 
 @op
 def view(x: Tensor, dtype: DTypeLike | None = None) -> jax.Array:
-    """The same bytes reinterpreted as another dtype; a change of width scales the last axis."""
+    """The same bytes reinterpreted as another dtype; a change of width scales the last axis.
+
+    Args:
+        x: any tensor.
+        dtype: name of the dtype; None keeps that of `x`.
+
+    Example:
+
+        print(cornu.ops.view(np.array([1.0], "float32"), "int32"))  # [1065353216]
+    """
     return jnp.asarray(x).view(None if dtype is None else storage_dtype(dtype))
 
 
 @op
 def copy(x: Tensor) -> jax.Array:
-    """A copy of `x`."""
+    """A copy of `x`.
+
+    Args:
+        x: any tensor.
+
+    Example:
+
+        print(cornu.ops.copy(np.array([1, 2])))  # [1 2]
+    """
     return jnp.array(x, copy=True)
 
 
@@ -94,7 +119,17 @@ def convert_to_tensor(
 
 
 def convert_to_numpy(x: Tensor) -> np.ndarray:
-    """A tensor as a writable NumPy array of its own."""
+    """A tensor as a writable NumPy array of its own.
+
+    Args:
+        x: tensor with values.
+
+    Example:
+
+        values = cornu.ops.convert_to_numpy(cornu.ops.ones(2))
+        values[0] = 5
+        print(values)  # [5. 1.]
+    """
     if isinstance(x, KerasTensor):
         raise ValueError(f"convert_to_numpy: a symbolic tensor has no values yet. Received: {x}.")
     return border.to_host(x)
@@ -102,32 +137,81 @@ def convert_to_numpy(x: Tensor) -> np.ndarray:
 
 @op
 def array(x: Tensor, dtype: DTypeLike | None = None) -> jax.Array:
-    """`x` as a tensor, converted to `dtype` if given."""
+    """A value as a tensor.
+
+    Args:
+        x: array, number, or nested lists of numbers.
+        dtype: dtype of the result; None follows from `x`.
+
+    Example:
+
+        print(cornu.ops.array([1, 2], "float32"))  # [1. 2.]
+    """
     return jnp.asarray(x, dtype=None if dtype is None else storage_dtype(dtype))
 
 
 def is_tensor(x: object) -> bool:
-    """Whether `x` is a tensor with values: symbolic tensors, NumPy arrays, numbers and lists are not."""
+    """Whether `x` is a tensor with values: symbolic tensors, NumPy arrays, numbers and lists are not.
+
+    Args:
+        x: any object.
+
+    Example:
+
+        print(cornu.ops.is_tensor(cornu.ops.ones(2)), cornu.ops.is_tensor([1, 2]))  # True False
+    """
     return isinstance(x, jax.Array)
 
 
 def dtype(x: Tensor) -> str:
-    """The name of the dtype of `x`."""
+    """The name of the dtype of `x`.
+
+    Args:
+        x: any tensor.
+
+    Example:
+
+        print(cornu.ops.dtype(cornu.ops.ones(2)))  # float32
+    """
     return standardize_dtype(_described(x).dtype)
 
 
 def shape(x: Tensor) -> tuple:
-    """The shape of `x`, with None for each unknown size of a symbolic tensor."""
+    """The shape of `x`, with None for each unknown size of a symbolic tensor.
+
+    Args:
+        x: any tensor.
+
+    Example:
+
+        print(cornu.ops.shape(cornu.Input((None, 3))))  # (None, None, 3)
+    """
     return tuple(_described(x).shape)
 
 
 def ndim(x: Tensor) -> int:
-    """The number of axes of `x`."""
+    """The number of axes of `x`.
+
+    Args:
+        x: any tensor.
+
+    Example:
+
+        print(cornu.ops.ndim(np.ones((2, 3))))  # 2
+    """
     return len(shape(x))
 
 
 def size(x: Tensor) -> jax.Array:
-    """The number of elements of `x`; a symbolic scalar for a symbolic tensor with an unknown size."""
+    """The number of elements of `x`; a symbolic scalar for a symbolic tensor with an unknown size.
+
+    Args:
+        x: any tensor.
+
+    Example:
+
+        print(cornu.ops.size(np.ones((2, 3))))  # 6
+    """
     sizes = shape(x)
     return _open_size(x) if None in sizes else math.prod(sizes)
 

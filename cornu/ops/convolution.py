@@ -1,4 +1,4 @@
-"""Convolution and pooling of sequences, images and volumes.
+"""Convolution and pooling: of sequences, images and volumes.
 
 Each operation checks its arguments, and converts the data to channels last, the only layout of the kernels, and back.
 """

@@ -54,7 +54,20 @@ def extract_patches_3d(
     padding: str = "valid",
     data_format: str | None = None,
 ) -> jax.Array:
-    """`extract_patches` for volumes of shape `(batch, depth, height, width, channels)`."""
+    """`extract_patches` for volumes.
+
+    Args:
+        volumes: shape `(batch, depth, height, width, channels)` or without the batch, or with the channels first.
+        size: size of a patch, an int or one per axis.
+        strides: distance between patches, likewise; None is `size`.
+        dilation_rate: spacing of a patch's voxels, likewise. Defaults to 1.
+        padding: `"valid"` or `"same"`. Defaults to `"valid"`.
+        data_format: `"channels_last"`, `"channels_first"` or None for the global default.
+
+    Example:
+
+        print(cornu.ops.image.extract_patches_3d(np.ones((1, 4, 4, 4, 1)), 2).shape)  # (1, 2, 2, 2, 8)
+    """
     return _patches(volumes, 3, size, strides, dilation_rate, padding, data_format, "extract_patches_3d")
 
 
@@ -173,6 +186,10 @@ def sobel_edges(images: Tensor, data_format: str | None = None) -> jax.Array:
 
     Returns:
         The shape of `images` with a last axis of size 2: (vertical, horizontal).
+
+    Example:
+
+        print(cornu.ops.image.sobel_edges(np.ones((1, 4, 4, 3))).shape)  # (1, 4, 4, 3, 2)
     """
     batch, last, batched = _as_batch(images, data_format, "sobel_edges")
     edges = _each_channel(batch, np.stack([-_SOBEL, -_SOBEL.T], axis=-1), "SAME")
@@ -194,14 +211,19 @@ def ssim(
 
     Args:
         image1, image2: shape `(batch, height, width, channels)` or without the batch, or with the channels first.
-        max_val: the difference between the largest and the smallest possible value.
-        filter_size: side of the Gaussian window.
-        filter_sigma: its standard deviation in pixels.
-        k1, k2: small factors that stabilize the divisions.
+        max_val: the difference between the largest and the smallest possible value. Defaults to 1.0.
+        filter_size: side of the Gaussian window, in pixels. Defaults to 11.
+        filter_sigma: its standard deviation in pixels. Defaults to 1.5.
+        k1, k2: small factors that stabilize the divisions. Default to 0.01 and 0.03.
         data_format: `"channels_last"`, `"channels_first"` or None for the global default.
 
     Returns:
         A number up to 1 (equal) for each image.
+
+    Example:
+
+        image = np.eye(16).reshape(1, 16, 16, 1)
+        print(cornu.ops.image.ssim(image, image))  # [1.]
     """
     one, _, batched = _as_batch(image1, data_format, "ssim")
     two = _as_batch(image2, data_format, "ssim")[0]

@@ -1,4 +1,4 @@
-"""Operations that select, sort, find and replace elements."""
+"""Indexing and sorting: selecting, ordering, finding and replacing elements."""
 
 from typing import Any
 
@@ -15,15 +15,27 @@ from cornu.core.typing import ShapeLike
 
 @op
 def get_item(x: Tensor, key: object) -> jax.Array:
-    """`x[key]`."""
+    """`x[key]`.
+
+    Args:
+        x: any tensor.
+        key: an int, a slice, None, `...`, a tensor of indices, or a tuple of these.
+
+    Example:
+
+        print(cornu.ops.get_item(np.array([1, 2, 3]), slice(1, None)))  # [2 3]
+    """
     return jnp.asarray(x)[tuple(key) if isinstance(key, list) else key]
 
 
 @op
 def take(x: Tensor, indices: Tensor, axis: int | None = None) -> jax.Array:
-    """Elements or slices along `axis` at `indices`, which may be negative and of any shape.
+    """Elements or slices at given indices along an axis.
 
-    None for `axis` selects from the flattened array.
+    Args:
+        x: any tensor.
+        indices: integers of any shape, which may be negative.
+        axis: the axis to select from; None selects from the flattened tensor.
 
     Example:
 
@@ -34,7 +46,17 @@ def take(x: Tensor, indices: Tensor, axis: int | None = None) -> jax.Array:
 
 @op
 def take_along_axis(x: Tensor, indices: Tensor, axis: int | None = None) -> jax.Array:
-    """One element for each entry of `indices`, which has the rank of `x` and indexes along `axis`."""
+    """One element for each entry of `indices`.
+
+    Args:
+        x: any tensor.
+        indices: integers with as many axes as `x`, whose other axes broadcast with those of `x`.
+        axis: the axis that `indices` count along; None selects from the flattened tensor.
+
+    Example:
+
+        print(cornu.ops.take_along_axis(np.array([[10, 20], [30, 40]]), np.array([[1], [0]]), axis=1))  # [[20] [30]]
+    """
     return jnp.take_along_axis(x, jnp.asarray(indices), axis=axis)
 
 
@@ -52,7 +74,17 @@ def _where_spec(condition: Tensor, x1: Tensor = None, x2: Tensor = None) -> Any:
 
 @op(spec=_where_spec)
 def where(condition: Tensor, x1: Tensor | None = None, x2: Tensor | None = None) -> jax.Array:
-    """`x1` where `condition` is True, else `x2`; with neither, the indices where it is True, one tensor per axis."""
+    """`x1` where `condition` is True, else `x2`; with neither, the indices where it is True, one tensor per axis.
+
+    Args:
+        condition: booleans, of any shape.
+        x1, x2: values where the condition is True and where it is False; all shapes broadcast. None for both
+            returns indices.
+
+    Example:
+
+        print(cornu.ops.where(np.array([True, False]), 1.0, 0.0))  # [1. 0.]
+    """
     if (x1 is None) != (x2 is None):
         raise ValueError("where: x1 and x2 must be given together, or neither of them.")
     return _where(condition, x1, x2)
@@ -60,7 +92,18 @@ def where(condition: Tensor, x1: Tensor | None = None, x2: Tensor | None = None)
 
 @op
 def select(condlist: Tensors, choicelist: Tensors, default: Tensor = 0) -> jax.Array:
-    """For each element, the choice for the first condition that is True, else `default`."""
+    """For each element, the choice for the first condition that is True.
+
+    Args:
+        condlist: list of boolean tensors.
+        choicelist: list of tensors, one for each condition; all shapes broadcast.
+        default: value where no condition is True. Defaults to 0.
+
+    Example:
+
+        x = np.array([1, 5, 9])
+        print(cornu.ops.select([x < 3, x < 6], [x, 10 * x], default=-1))  # [1 50 -1]
+    """
     return jnp.select(condlist, choicelist, default)
 
 
@@ -69,6 +112,11 @@ def slice(inputs: Tensor, start_indices: Tensors, shape: ShapeLike) -> jax.Array
     """The block of size `shape` that starts at `start_indices`, which may be computed values.
 
     A size of -1 means the rest of the axis; its start must then be a plain number.
+
+    Args:
+        inputs: any tensor.
+        start_indices: index of the first element along each axis.
+        shape: size of the block along each axis.
 
     Example:
 
@@ -80,7 +128,17 @@ def slice(inputs: Tensor, start_indices: Tensors, shape: ShapeLike) -> jax.Array
 
 @op
 def slice_update(inputs: Tensor, start_indices: Tensor, updates: Tensor) -> jax.Array:
-    """`inputs` with the block that starts at `start_indices` replaced by `updates`."""
+    """`inputs` with the block that starts at `start_indices` replaced by `updates`.
+
+    Args:
+        inputs: any tensor.
+        start_indices: index of the first replaced element along each axis; may be computed.
+        updates: the block, with as many axes as `inputs`.
+
+    Example:
+
+        print(cornu.ops.slice_update(np.arange(5), [1], np.array([7, 8])))  # [0 7 8 3 4]
+    """
     return lax.dynamic_update_slice(inputs, updates, jnp.asarray(start_indices))
 
 
@@ -132,20 +190,48 @@ def scatter_update(inputs: Tensor, indices: Tensor, updates: Tensor, reduction: 
 
 @op
 def sort(x: Tensor, axis: int = -1) -> jax.Array:
-    """The elements in ascending order along `axis`, or of the flattened array for None."""
+    """The elements in ascending order.
+
+    Args:
+        x: any tensor.
+        axis: the axis to sort; None flattens `x` first. Defaults to -1.
+
+    Example:
+
+        print(cornu.ops.sort(np.array([3, 1, 2])))  # [1 2 3]
+    """
     return jnp.sort(x, axis=axis)
 
 
 @op
 def argsort(x: Tensor, axis: int = -1) -> jax.Array:
-    """The indices that sort `x` along `axis`; the sort is stable."""
+    """The indices that sort a tensor; the sort is stable.
+
+    Args:
+        x: any tensor.
+        axis: the axis to sort; None flattens `x` first. Defaults to -1.
+
+    Example:
+
+        print(cornu.ops.argsort(np.array([3, 1, 2])))  # [1 2 0]
+    """
     return jnp.argsort(x, axis=axis)
 
 
 @op
 def argpartition(x: Tensor, kth: int, axis: int = -1) -> jax.Array:
     """Indices with the `kth` smallest element in its sorted position, smaller ones before it and larger ones after
-    it."""
+    it.
+
+    Args:
+        x: any tensor.
+        kth: position of the element that gets its sorted place.
+        axis: the axis to partition. Defaults to -1.
+
+    Example:
+
+        print(cornu.ops.argpartition(np.array([3, 1, 2]), 1))  # [1 2 0]
+    """
     return jnp.argpartition(x, kth, axis=axis)
 
 
@@ -153,7 +239,10 @@ def argpartition(x: Tensor, kth: int, axis: int = -1) -> jax.Array:
 def top_k(x: Tensor, k: int, sorted: bool = True) -> tuple[jax.Array, jax.Array]:
     """The `k` largest elements along the last axis, and their indices.
 
-    With `sorted` they are in descending order, else in their order in `x`.
+    Args:
+        x: tensor of at least one axis.
+        k: number of elements.
+        sorted: whether they are in descending order, rather than in their order in `x`. Defaults to True.
 
     Example:
 
@@ -176,6 +265,10 @@ def in_top_k(targets: Tensor, predictions: Tensor, k: int) -> jax.Array:
         targets: class indices, shape `(batch,)`.
         predictions: scores, shape `(batch, classes)`.
         k: number of highest scores; ties with the last of them count too.
+
+    Example:
+
+        print(cornu.ops.in_top_k(np.array([1, 0]), np.array([[0.1, 0.9], [0.2, 0.8]]), 1))  # [True False]
     """
     targets, predictions = jnp.asarray(targets), jnp.asarray(predictions)
     classes = predictions.shape[-1]
@@ -187,7 +280,12 @@ def in_top_k(targets: Tensor, predictions: Tensor, k: int) -> jax.Array:
 
 @op(class_name="SearchSorted")
 def searchsorted(sorted_sequence: Tensor, values: Tensor, side: str = "left") -> jax.Array:
-    """Where each value would be inserted to maintain the order; `side` determines the side of equal elements.
+    """Where each value would be inserted to maintain the order.
+
+    Args:
+        sorted_sequence: numbers in ascending order, a vector.
+        values: tensor of any shape.
+        side: `"left"` to insert before equal elements, `"right"` after them. Defaults to `"left"`.
 
     Example:
 
@@ -206,19 +304,48 @@ def searchsorted(sorted_sequence: Tensor, values: Tensor, side: str = "left") ->
 
 @op(spec=_nonzero_spec)
 def nonzero(x: Tensor) -> tuple[jax.Array, ...]:
-    """The indices of the nonzero elements, one tensor per axis."""
+    """The indices of the nonzero elements, one tensor per axis.
+
+    Args:
+        x: any tensor.
+
+    Example:
+
+        print(cornu.ops.nonzero(np.array([0, 5, 7]))[0])  # [1 2]
+    """
     return jnp.nonzero(x)
 
 
 @op(class_name="IsIn")
 def isin(x1: Tensor, x2: Tensor, assume_unique: bool = False, invert: bool = False) -> jax.Array:
-    """Whether each element of `x1` occurs in `x2` (or, with `invert`, does not)."""
+    """Whether each element of `x1` occurs in `x2`.
+
+    Args:
+        x1: tensor of any shape.
+        x2: tensor of any shape, in which to look.
+        assume_unique: whether neither is known to have duplicates, which can be faster. Defaults to False.
+        invert: whether to tell which elements do not occur. Defaults to False.
+
+    Example:
+
+        print(cornu.ops.isin(np.array([1, 2, 3]), np.array([2, 5])))  # [False True False]
+    """
     return jnp.isin(x1, x2, assume_unique=assume_unique, invert=invert)
 
 
 @op
 def unravel_index(indices: Tensor, shape: ShapeLike) -> tuple[jax.Array, ...]:
-    """Indices into the flattened array converted to indices into an array of `shape`, one tensor per axis."""
+    """Indices into the flattened array converted to indices into an array of `shape`, one tensor per axis.
+
+    Args:
+        indices: integers of any shape.
+        shape: shape of the array.
+
+    Example:
+
+        row, column = cornu.ops.unravel_index(5, (2, 3))
+        print(row, column)  # 1 2
+    """
     return jnp.unravel_index(jnp.asarray(indices), tuple(shape))
 
 

@@ -1,4 +1,4 @@
-"""Linear algebra on matrices in the last two axes; leading axes are batch axes."""
+"""Linear algebra: matrices are in the last two axes, and leading axes are batch axes."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -42,6 +42,10 @@ __all__ = [
 def cholesky(x: Tensor, upper: bool = False) -> jax.Array:
     """The triangular `L` with `L @ L.T == x` for a positive definite `x`, or `U` with `U.T @ U == x`.
 
+    Args:
+        x: symmetric or Hermitian, positive definite matrices, of shape `(..., n, n)`.
+        upper: whether to return `U` instead of `L`.
+
     Raises:
         ValueError: if `x` is not positive definite (detected only on concrete values; NaN in compiled code).
 
@@ -57,7 +61,16 @@ def cholesky(x: Tensor, upper: bool = False) -> jax.Array:
 
 @op
 def cholesky_inverse(x: Tensor, upper: bool = False) -> jax.Array:
-    """The inverse of the matrix whose Cholesky factor is `x`, lower or upper triangular."""
+    """The inverse of the matrix whose Cholesky factor is `x`.
+
+    Args:
+        x: triangular factors, of shape `(..., n, n)`.
+        upper: whether they are upper triangular. Defaults to False.
+
+    Example:
+
+        print(cornu.ops.cholesky_inverse(np.array([[2.0]])))  # [[0.25]]
+    """
     x = _square("cholesky_inverse", x)
     eye = jnp.broadcast_to(jnp.eye(x.shape[-1], dtype=x.dtype), x.shape)
     half = scipy_linalg.solve_triangular(x, eye, lower=not upper)
@@ -67,52 +80,122 @@ def cholesky_inverse(x: Tensor, upper: bool = False) -> jax.Array:
 
 @op
 def det(x: Tensor) -> jax.Array:
-    """Determinant."""
+    """Determinant.
+
+    Args:
+        x: square matrices, of shape `(..., n, n)`.
+
+    Example:
+
+        print(cornu.ops.det(np.array([[2.0, 1.0], [0.0, 4.0]])))  # 8.0
+    """
     return jnp.linalg.det(_square("det", x))
 
 
 @op
 def slogdet(x: Tensor) -> tuple[jax.Array, jax.Array]:
-    """Sign of the determinant, and the logarithm of its absolute value."""
+    """Sign of the determinant, and the logarithm of its absolute value.
+
+    Args:
+        x: square matrices, of shape `(..., n, n)`.
+
+    Example:
+
+        sign, logarithm = cornu.ops.slogdet(np.array([[0.0, 1.0], [1.0, 0.0]]))
+        print(sign, logarithm)  # -1.0 0.0
+    """
     sign, logarithm = jnp.linalg.slogdet(_square("slogdet", x))
     return sign, logarithm
 
 
 @op
 def logdet(x: Tensor) -> jax.Array:
-    """Logarithm of the determinant of a positive definite matrix."""
+    """Logarithm of the determinant of a positive definite matrix.
+
+    Args:
+        x: positive definite matrices, of shape `(..., n, n)`.
+
+    Example:
+
+        print(cornu.ops.logdet(np.array([[2.0, 0.0], [0.0, 4.0]])))  # 2.0794...
+    """
     return jnp.linalg.slogdet(_square("logdet", x))[1]
 
 
 @op
 def eig(x: Tensor) -> tuple[jax.Array, jax.Array]:
-    """Eigenvalues and right eigenvectors (in columns) of any square matrix, as complex numbers; only on the CPU."""
+    """Eigenvalues and right eigenvectors (in columns) of any square matrix, as complex numbers; only on the CPU.
+
+    Args:
+        x: square matrices, of shape `(..., n, n)`.
+
+    Example:
+
+        values, vectors = cornu.ops.eig(np.array([[2.0, 0.0], [0.0, 3.0]]))
+        print(values)  # [2.+0.j 3.+0.j]
+    """
     values, vectors = jnp.linalg.eig(_square("eig", x))
     return values, vectors
 
 
 @op
 def eigh(x: Tensor) -> tuple[jax.Array, jax.Array]:
-    """Eigenvalues, in ascending order, and eigenvectors (in columns) of a symmetric or Hermitian matrix."""
+    """Eigenvalues, in ascending order, and eigenvectors (in columns) of a symmetric or Hermitian matrix.
+
+    Args:
+        x: symmetric or Hermitian matrices, of shape `(..., n, n)`.
+
+    Example:
+
+        values, vectors = cornu.ops.eigh(np.array([[3.0, 0.0], [0.0, 2.0]]))
+        print(values)  # [2. 3.]
+    """
     values, vectors = jnp.linalg.eigh(_square("eigh", x))
     return values, vectors
 
 
 @op
 def inv(x: Tensor) -> jax.Array:
-    """Inverse."""
+    """Inverse.
+
+    Args:
+        x: square matrices, of shape `(..., n, n)`.
+
+    Example:
+
+        print(cornu.ops.inv(np.array([[2.0, 0.0], [0.0, 4.0]])))  # [[0.5 0.] [0. 0.25]]
+    """
     return jnp.linalg.inv(_square("inv", x))
 
 
 @op
 def pinv(x: Tensor, rcond: float | None = None) -> jax.Array:
-    """Moore-Penrose pseudo-inverse; singular values below `rcond` times the largest count as zero."""
+    """Moore-Penrose pseudo-inverse, of shape `(..., n, m)`.
+
+    Args:
+        x: matrices of shape `(..., m, n)`.
+        rcond: singular values below this times the largest count as zero; None uses the rounding error of the
+            dtype.
+
+    Example:
+
+        print(cornu.ops.pinv(np.array([[2.0], [0.0]])))  # [[0.5 0.]]
+    """
     return jnp.linalg.pinv(_matrix("pinv", x), rtol=rcond)
 
 
 @op
 def matrix_rank(x: Tensor, tol: float | None = None) -> jax.Array:
-    """The number of singular values above `tol`, by default a multiple of the rounding error of the largest."""
+    """The rank of matrices: the number of singular values that are not zero.
+
+    Args:
+        x: matrices of shape `(..., m, n)`.
+        tol: singular values above this are counted; None uses a multiple of the rounding error of the largest.
+
+    Example:
+
+        print(cornu.ops.matrix_rank(np.array([[1.0, 2.0], [2.0, 4.0]])))  # 1
+    """
     x = _matrix("matrix_rank", x)
     if tol is None:
         return jnp.linalg.matrix_rank(x)
@@ -122,7 +205,11 @@ def matrix_rank(x: Tensor, tol: float | None = None) -> jax.Array:
 
 @op
 def matrix_power(x: Tensor, n: int) -> jax.Array:
-    """The product of `n` factors `x`, computed by squaring; of its inverse for a negative `n`.
+    """The `n`-th power of matrices, computed by squaring; that of the inverse for a negative `n`.
+
+    Args:
+        x: square matrices, of shape `(..., n, n)`.
+        n: the exponent, an integer.
 
     Example:
 
@@ -154,7 +241,15 @@ def norm(x: Tensor, ord: int | float | str | None = None, axis: Axes = None, kee
 def qr(x: Tensor, mode: str = "reduced") -> tuple[jax.Array, jax.Array]:
     """`q` with orthonormal columns and `r` upper triangular, with `q @ r == x`.
 
-    `mode` is `"reduced"`, where `q` has as many columns as needed, or `"complete"`, where it is square.
+    Args:
+        x: matrices of shape `(..., m, n)`.
+        mode: `"reduced"`, where `q` has `min(m, n)` columns, or `"complete"`, where it has `m`. Defaults to
+            `"reduced"`.
+
+    Example:
+
+        q, r = cornu.ops.qr(np.array([[1.0, 1.0], [0.0, 2.0]]))
+        print(np.abs(r))  # [[1. 1.] [0. 2.]]
     """
     if mode not in ("reduced", "complete"):
         raise ValueError(f'qr: mode must be "reduced" or "complete". Received: mode="{mode}".')
@@ -166,14 +261,35 @@ def qr(x: Tensor, mode: str = "reduced") -> tuple[jax.Array, jax.Array]:
 def svd(
     x: Tensor, full_matrices: bool = True, compute_uv: bool = True
 ) -> jax.Array | tuple[jax.Array, jax.Array, jax.Array]:
-    """Singular value decomposition: `u`, `s`, `vh` with `u * s @ vh == x`, or only `s` without `compute_uv`."""
+    """Singular value decomposition: `u`, `s` and `vh`, where `s` is in descending order.
+
+    Args:
+        x: matrices of shape `(..., m, n)`.
+        full_matrices: whether `u` and `vh` are square, rather than with `min(m, n)` columns and rows. Defaults to
+            True.
+        compute_uv: whether to compute them; otherwise only `s` is returned. Defaults to True.
+
+    Example:
+
+        u, s, vh = cornu.ops.svd(np.array([[3.0, 0.0], [0.0, 4.0]]))
+        print(s)  # [4. 3.]
+    """
     result = jnp.linalg.svd(_matrix("svd", x), full_matrices=full_matrices, compute_uv=compute_uv)
     return tuple(result) if compute_uv else result
 
 
 @op
 def lu_factor(x: Tensor) -> tuple[jax.Array, jax.Array]:
-    """The LU decomposition with pivoting: both triangles in one matrix, and the row exchanges."""
+    """The LU decomposition with pivoting: both triangles in one matrix, and the row exchanges.
+
+    Args:
+        x: square matrices, of shape `(..., n, n)`.
+
+    Example:
+
+        lu, exchanged = cornu.ops.lu_factor(np.array([[4.0, 2.0], [2.0, 2.0]]))
+        print(lu, exchanged)  # [[4. 2.] [0.5 1.]] [0 1]
+    """
     lu, pivots = scipy_linalg.lu_factor(_matrix("lu_factor", x))
     return lu, pivots
 
@@ -181,6 +297,10 @@ def lu_factor(x: Tensor) -> tuple[jax.Array, jax.Array]:
 @op
 def solve(a: Tensor, b: Tensor) -> jax.Array:
     """`x` with `a @ x == b`, for a matrix `b` or, if it has one axis fewer than `a`, a vector.
+
+    Args:
+        a: square matrices, of shape `(..., n, n)`.
+        b: matrices of shape `(..., n, k)`, or vectors of shape `(..., n)`.
 
     Example:
 
@@ -195,7 +315,17 @@ def solve(a: Tensor, b: Tensor) -> jax.Array:
 
 @op
 def solve_triangular(a: Tensor, b: Tensor, lower: bool = False) -> jax.Array:
-    """`solve` for an upper (or, with `lower`, lower) triangular `a`."""
+    """`solve` for a triangular `a`.
+
+    Args:
+        a: triangular matrices, of shape `(..., n, n)`.
+        b: matrices of shape `(..., n, k)`, or vectors of shape `(..., n)`.
+        lower: whether `a` is lower triangular. Defaults to False.
+
+    Example:
+
+        print(cornu.ops.solve_triangular(np.array([[2.0, 1.0], [0.0, 4.0]]), np.array([4.0, 8.0])))  # [1. 2.]
+    """
     a, b = floats(a, b)
     _square("solve_triangular", a)
     if b.ndim == a.ndim - 1:
@@ -205,7 +335,18 @@ def solve_triangular(a: Tensor, b: Tensor, lower: bool = False) -> jax.Array:
 
 @op
 def lstsq(a: Tensor, b: Tensor, rcond: float | None = None) -> jax.Array:
-    """The `x` that minimizes `norm(a @ x - b)`; singular values below `rcond` times the largest count as zero."""
+    """The `x` that minimizes `norm(a @ x - b)`.
+
+    Args:
+        a: matrix of shape `(m, n)`.
+        b: matrix of shape `(m, k)`, or a vector of `m` numbers.
+        rcond: singular values below this times the largest count as zero; None uses the rounding error of the
+            dtype.
+
+    Example:
+
+        print(cornu.ops.lstsq(np.array([[1.0], [0.0]]), np.array([3.0, 1.0])))  # [3.]
+    """
     a, b = floats(a, b)
     return jnp.linalg.lstsq(_matrix("lstsq", a), b, rcond=rcond)[0]
 

@@ -51,7 +51,21 @@ def batch_normalization(
     scale: Tensor | None = None,
     epsilon: float = 1e-3,
 ) -> jax.Array:
-    """`scale * (x - mean) / sqrt(variance + epsilon) + offset`, with vectors along `axis`."""
+    """`scale * (x - mean) / sqrt(variance + epsilon) + offset`.
+
+    Args:
+        x: any tensor.
+        mean, variance: vectors along `axis`.
+        axis: the axis of the features.
+        offset: vector to add; None adds nothing.
+        scale: vector of factors; None is 1.
+        epsilon: added to the variance. Defaults to 0.001.
+
+    Example:
+
+        x = np.array([[1.0, 10.0], [3.0, 30.0]])
+        print(cornu.ops.batch_normalization(x, x.mean(0), x.var(0), axis=-1, epsilon=0.0))  # [[-1. -1.] [1. 1.]]
+    """
     x = floating(x)
 
     def along(vector: Tensor) -> jax.Array:
@@ -82,6 +96,10 @@ def layer_normalization(
         axis: one axis or several. Defaults to -1.
         epsilon: added to the variance; None is `cornu.config.epsilon()`.
         rms_scaling: whether to divide by the standard deviation without subtracting the mean. Defaults to False.
+
+    Example:
+
+        print(cornu.ops.layer_normalization(np.array([[1.0, 3.0]]), epsilon=0.0))  # [[-1. 1.]]
     """
     return _layer_normalization(x, gamma, beta, axis, epsilon, rms_scaling)
 
@@ -90,7 +108,18 @@ def layer_normalization(
 def rms_normalization(
     x: Tensor, scale: Tensor | None = None, axis: Axes = -1, epsilon: float | None = None
 ) -> jax.Array:
-    """`scale * x / sqrt(mean(x²) + epsilon)` over `axis` (Zhang & Sennrich, 2019)."""
+    """`scale * x / sqrt(mean(x²) + epsilon)` over `axis` (Zhang & Sennrich, 2019).
+
+    Args:
+        x: any tensor.
+        scale: factors, in the shape of the normalized axes. None by default.
+        axis: one axis or several. Defaults to -1.
+        epsilon: added to the mean square; None is `cornu.config.epsilon()`.
+
+    Example:
+
+        print(cornu.ops.rms_normalization(np.array([[3.0, 4.0]]), epsilon=0.0))  # [[0.8485... 1.1313...]]
+    """
     x = floating(x)
     epsilon = settings.epsilon() if epsilon is None else epsilon
     wide = x.astype("float32") if x.dtype.itemsize == 2 else x

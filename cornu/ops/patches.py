@@ -72,6 +72,10 @@ def fold(
 
     Returns:
         Shape `(batch, channels, height, width)`.
+
+    Example:
+
+        print(cornu.ops.fold(np.ones((1, 4, 1)), (2, 2), 2)[0, 0])  # [[1. 1.] [1. 1.]]
     """
     size, kernel = _pair(output_size, "output_size", "fold"), _pair(kernel_size, "kernel_size", "fold")
     apart, step = _pair(dilation, "dilation", "fold"), _pair(stride, "stride", "fold")
@@ -189,6 +193,11 @@ def depth_to_space(x: Tensor, block_size: int, data_format: str = "channels_last
 @op
 def space_to_depth(x: Tensor, block_size: int, data_format: str = "channels_last") -> jax.Array:
     """Spatial blocks rearranged as channels: the inverse of `depth_to_space`.
+
+    Args:
+        x: images, of shape `(batch, height, width, channels)`, or with the channels first.
+        block_size: side of a block, which divides height and width.
+        data_format: `"channels_last"` or `"channels_first"`. Defaults to `"channels_last"`.
 
     Example:
 

@@ -24,6 +24,10 @@ def _accumulator(*values: Tensor) -> str | None:
 def matmul(x1: Tensor, x2: Tensor) -> jax.Array:
     """Matrix product over the last two axes; leading axes are broadcast.
 
+    Args:
+        x1: tensor of shape `(..., n, k)`, or a vector.
+        x2: tensor of shape `(..., k, m)`, or a vector.
+
     Example:
 
         print(cornu.ops.matmul(np.ones((2, 3)), np.ones((3, 4))).shape)  # (2, 4)
@@ -33,31 +37,72 @@ def matmul(x1: Tensor, x2: Tensor) -> jax.Array:
 
 @op
 def dot(x1: Tensor, x2: Tensor) -> jax.Array:
-    """Product over the last axis of `x1` and the second-to-last (or only) one of `x2`."""
+    """Product over the last axis of `x1` and the second-to-last (or only) one of `x2`.
+
+    Args:
+        x1: any tensor.
+        x2: any tensor whose second-to-last (or only) axis is as long as the last one of `x1`.
+
+    Example:
+
+        print(cornu.ops.dot(np.array([1.0, 2.0]), np.array([3.0, 4.0])))  # 11.0
+    """
     return jnp.dot(x1, x2)
 
 
 @op
 def vdot(x1: Tensor, x2: Tensor) -> jax.Array:
-    """Sum of the products of two flattened tensors, the first one conjugated."""
+    """Sum of the products of two flattened tensors, the first one conjugated.
+
+    Args:
+        x1, x2: tensors with the same number of elements.
+
+    Example:
+
+        print(cornu.ops.vdot(np.array([1.0, 2.0]), np.array([3.0, 4.0])))  # 11.0
+    """
     return jnp.vdot(x1, x2)
 
 
 @op
 def inner(x1: Tensor, x2: Tensor) -> jax.Array:
-    """Product over the last axes of both."""
+    """Product over the last axes of both.
+
+    Args:
+        x1, x2: tensors with last axes of the same size.
+
+    Example:
+
+        print(cornu.ops.inner(np.array([1.0, 2.0]), np.array([3.0, 4.0])))  # 11.0
+    """
     return jnp.inner(x1, x2)
 
 
 @op
 def outer(x1: Tensor, x2: Tensor) -> jax.Array:
-    """The products of all pairs of elements of two flattened tensors."""
+    """The products of all pairs of elements of two flattened tensors.
+
+    Args:
+        x1, x2: any tensors.
+
+    Example:
+
+        print(cornu.ops.outer(np.array([1, 2]), np.array([3, 4])))  # [[3 4] [6 8]]
+    """
     return jnp.outer(x1, x2)
 
 
 @op
 def kron(x1: Tensor, x2: Tensor) -> jax.Array:
-    """Kronecker product: each element of `x1` times all of `x2`, in blocks."""
+    """Kronecker product: each element of `x1` times all of `x2`, in blocks.
+
+    Args:
+        x1, x2: any tensors.
+
+    Example:
+
+        print(cornu.ops.kron(np.array([[1, 2]]), np.array([[1, 1]])))  # [[1 1 2 2]]
+    """
     return jnp.kron(x1, x2)
 
 
@@ -65,13 +110,34 @@ def kron(x1: Tensor, x2: Tensor) -> jax.Array:
 def cross(
     x1: Tensor, x2: Tensor, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
 ) -> jax.Array:
-    """Cross product of vectors with 2 or 3 components along `axisa`, `axisb`, `axisc`, or all along `axis`."""
+    """Cross product of vectors.
+
+    Args:
+        x1, x2: tensors whose shapes broadcast, with 2 or 3 components along an axis.
+        axisa, axisb: the axes of the components in `x1` and `x2`. Defaults to -1.
+        axisc: their axis in the result. Defaults to -1.
+        axis: replaces the three. None by default.
+
+    Example:
+
+        print(cornu.ops.cross(np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])))  # [0. 0. 1.]
+    """
     return jnp.cross(x1, x2, axisa=axisa, axisb=axisb, axisc=axisc, axis=axis)
 
 
 @op
 def tensordot(x1: Tensor, x2: Tensor, axes: int | Sequence[Any] = 2) -> jax.Array:
-    """Product over the last `axes` axes of `x1` and the first of `x2`, or over two lists of axes."""
+    """Product of two tensors, summed over several axes.
+
+    Args:
+        x1, x2: any tensors.
+        axes: how many of the last axes of `x1` and the first of `x2` to sum over, or a pair of lists of axes.
+            Defaults to 2.
+
+    Example:
+
+        print(cornu.ops.tensordot(np.ones((2, 3, 4)), np.ones((3, 4, 5))).shape)  # (2, 5)
+    """
     return jnp.tensordot(x1, x2, axes=axes)
 
 
@@ -94,13 +160,34 @@ def einsum(subscripts: str, *operands: Tensor, **kwargs: Any) -> jax.Array:
 
 @op
 def trace(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> jax.Array:
-    """Sum of the diagonal `offset` of the planes of two axes."""
+    """Sum of the diagonal `offset` of the planes of two axes.
+
+    Args:
+        x: tensor of at least two axes.
+        offset: the diagonal: 0 is the main one, positive ones lie above it.
+        axis1: axis of the rows of the planes. Defaults to 0.
+        axis2: axis of their columns. Defaults to 1.
+
+    Example:
+
+        print(cornu.ops.trace(np.array([[1, 2], [3, 4]])))  # 5
+    """
     return jnp.trace(x, offset=offset, axis1=axis1, axis2=axis2)
 
 
 @op
 def correlate(x1: Tensor, x2: Tensor, mode: str = "valid") -> jax.Array:
-    """Cross-correlation of two vectors; `mode` is `"valid"`, `"same"` or `"full"`."""
+    """Cross-correlation of two vectors.
+
+    Args:
+        x1, x2: vectors.
+        mode: `"valid"` for full overlap only, `"same"` for the length of the longer vector, `"full"` for every
+            overlap. Defaults to `"valid"`.
+
+    Example:
+
+        print(cornu.ops.correlate(np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0])))  # [2. 3.]
+    """
     x1, x2 = jnp.asarray(x1), jnp.asarray(x2)
     if not jnp.issubdtype(jnp.result_type(x1, x2), jnp.inexact):
         x1, x2 = x1.astype(settings.floatx()), x2.astype(settings.floatx())
@@ -109,9 +196,11 @@ def correlate(x1: Tensor, x2: Tensor, mode: str = "valid") -> jax.Array:
 
 @op(class_name="CDist")
 def cdist(x: Tensor, y: Tensor) -> jax.Array:
-    """Euclidean distance between every row of `x` and every row of `y`.
+    """Euclidean distance between every row of `x` and every row of `y`, of shape `(..., m, n)`.
 
-    Shapes `(..., m, d)` and `(..., n, d)` give `(..., m, n)`.
+    Args:
+        x: tensor of shape `(..., m, d)`.
+        y: tensor of shape `(..., n, d)`.
 
     Example:
 

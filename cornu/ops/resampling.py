@@ -141,6 +141,13 @@ def scale_and_translate(
         spatial_dims: the axes to transform.
         method: `"linear"`, `"cubic"`, `"lanczos3"` or `"lanczos5"`.
         antialias: whether to average over all elements when downscaling. Defaults to True.
+
+    Example:
+
+        image = np.arange(4.0).reshape(2, 2, 1)
+        scale, shift = np.array([2.0, 2.0]), np.zeros(2)
+        scaled = cornu.ops.image.scale_and_translate(image, (4, 4, 1), scale, shift, (0, 1), "linear")
+        print(scaled.shape)  # (4, 4, 1)
     """
     return jax.image.scale_and_translate(
         images,
@@ -184,8 +191,8 @@ def crop_images(
 
     Args:
         images: shape `(batch, height, width, channels)` or without the batch, or with the channels first.
-        top_cropping, bottom_cropping, target_height: two of the three: numbers of rows to remove, or to keep.
-        left_cropping, right_cropping, target_width: two of the three: numbers of columns to remove, or to keep.
+        top_cropping, bottom_cropping, target_height: two of the three, the other None: rows to remove, or to keep.
+        left_cropping, right_cropping, target_width: two of the three, the other None: columns to remove, or to keep.
         data_format: `"channels_last"`, `"channels_first"` or None for the global default.
 
     Example:
@@ -216,9 +223,14 @@ def pad_images(
 
     Args:
         images: shape `(batch, height, width, channels)` or without the batch, or with the channels first.
-        top_padding, bottom_padding, target_height: two of the three: numbers of rows to add, or in total.
-        left_padding, right_padding, target_width: two of the three: numbers of columns to add, or in total.
+        top_padding, bottom_padding, target_height: two of the three, the other None: rows to add, or in total.
+        left_padding, right_padding, target_width: two of the three, the other None: columns to add, or in total.
         data_format: `"channels_last"`, `"channels_first"` or None for the global default.
+
+    Example:
+
+        padded = cornu.ops.image.pad_images(np.ones((2, 3, 1)), 1, 0, target_height=4, target_width=5)
+        print(padded.shape)  # (4, 5, 1)
     """
     batch, restore = _as_batch(images, data_format, "pad_images")
     rows = _margins("pad_images", batch.shape[1], top_padding, bottom_padding, target_height, grow=True)
@@ -241,7 +253,7 @@ def map_coordinates(
         order: 0 takes the nearest element, 1 interpolates between neighbours.
         fill_mode: how points outside the boundaries are filled: `"constant"`, `"nearest"`, `"wrap"`, `"mirror"` or
             `"reflect"`.
-        fill_value: value for `fill_mode="constant"`.
+        fill_value: value for `fill_mode="constant"`. Defaults to 0.
 
     Example:
 
@@ -303,8 +315,14 @@ def affine_transform(
         interpolation: `"nearest"` or `"bilinear"`.
         fill_mode: how points outside the boundaries are filled: `"constant"`, `"nearest"`, `"wrap"`, `"mirror"` or
             `"reflect"`.
-        fill_value: value for `fill_mode="constant"`.
+        fill_value: value for `fill_mode="constant"`. Defaults to 0.
         data_format: `"channels_last"`, `"channels_first"` or None for the global default.
+
+    Example:
+
+        image, left = np.arange(3.0).reshape(1, 3, 1), np.array([1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0])
+        moved = cornu.ops.image.affine_transform(image, left)
+        print(moved[0, :, 0])  # [1. 2. 0.]
     """
     validate.one_of(interpolation, tuple(_ORDERS), "interpolation", "affine_transform")
     validate.one_of(fill_mode, _FILL_MODES, "fill_mode", "affine_transform")
@@ -331,6 +349,13 @@ def perspective_transform(
         interpolation: `"nearest"` or `"bilinear"`.
         fill_value: value of pixels outside the image. Defaults to 0.
         data_format: `"channels_last"`, `"channels_first"` or None for the global default.
+
+    Example:
+
+        corners = np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 3.0], [3.0, 3.0]])
+        image = np.eye(4)[..., None]
+        same = cornu.ops.image.perspective_transform(image, corners, corners)
+        print(np.allclose(same, image, atol=1e-5))  # True
     """
     validate.one_of(interpolation, tuple(_ORDERS), "interpolation", "perspective_transform")
     batch, restore = _as_batch(images, data_format, "perspective_transform")
@@ -388,9 +413,13 @@ def elastic_transform(
         interpolation: `"nearest"` or `"bilinear"`.
         fill_mode: how points outside the boundaries are filled: `"constant"`, `"nearest"`, `"wrap"`, `"mirror"` or
             `"reflect"`.
-        fill_value: value for `fill_mode="constant"`.
+        fill_value: value for `fill_mode="constant"`. Defaults to 0.0.
         seed: int, `SeedGenerator` or None.
         data_format: `"channels_last"`, `"channels_first"` or None for the global default.
+
+    Example:
+
+        print(cornu.ops.image.elastic_transform(np.ones((8, 8, 1)), seed=1).shape)  # (8, 8, 1)
     """
     validate.one_of(interpolation, tuple(_ORDERS), "interpolation", "elastic_transform")
     validate.one_of(fill_mode, _FILL_MODES, "fill_mode", "elastic_transform")

@@ -37,20 +37,53 @@ def segment_sum(data: Tensor, segment_ids: Tensor, num_segments: int | None = No
 
 @op
 def segment_prod(data: Tensor, segment_ids: Tensor, num_segments: int | None = None, sorted: bool = False) -> jax.Array:
-    """Product of each segment, 1 for an empty one; arguments as in `segment_sum`."""
+    """Product of each segment, 1 for an empty one.
+
+    Args:
+        data: any tensor.
+        segment_ids: integers, one for each element along the first axis of `data`; negative ones are ignored.
+        num_segments: number of segments in the result; None infers it, outside of compiled code.
+        sorted: whether `segment_ids` is known to be sorted, which is faster. Defaults to False.
+
+    Example:
+
+        print(cornu.ops.segment_prod(np.array([1, 5, 2]), np.array([0, 0, 1])))  # [5 2]
+    """
     data, ids, count = _segments(data, segment_ids, num_segments)
     return jax.ops.segment_prod(data, ids, count, indices_are_sorted=sorted)
 
 
 @op
 def segment_max(data: Tensor, segment_ids: Tensor, num_segments: int | None = None, sorted: bool = False) -> jax.Array:
-    """Maximum of each segment, the lowest value of its dtype for an empty one; arguments as in `segment_sum`."""
+    """Maximum of each segment, the lowest value of its dtype for an empty one.
+
+    Args:
+        data: any tensor.
+        segment_ids: integers, one for each element along the first axis of `data`; negative ones are ignored.
+        num_segments: number of segments in the result; None infers it, outside of compiled code.
+        sorted: whether `segment_ids` is known to be sorted, which is faster. Defaults to False.
+
+    Example:
+
+        print(cornu.ops.segment_max(np.array([1, 5, 2]), np.array([0, 0, 1])))  # [5 2]
+    """
     data, ids, count = _segments(data, segment_ids, num_segments)
     return jax.ops.segment_max(data, ids, count, indices_are_sorted=sorted)
 
 
 @op
 def segment_min(data: Tensor, segment_ids: Tensor, num_segments: int | None = None, sorted: bool = False) -> jax.Array:
-    """Minimum of each segment, the highest value of its dtype for an empty one; arguments as in `segment_sum`."""
+    """Minimum of each segment, the highest value of its dtype for an empty one.
+
+    Args:
+        data: any tensor.
+        segment_ids: integers, one for each element along the first axis of `data`; negative ones are ignored.
+        num_segments: number of segments in the result; None infers it, outside of compiled code.
+        sorted: whether `segment_ids` is known to be sorted, which is faster. Defaults to False.
+
+    Example:
+
+        print(cornu.ops.segment_min(np.array([1, 5, 2]), np.array([0, 0, 1])))  # [1 2]
+    """
     data, ids, count = _segments(data, segment_ids, num_segments)
     return jax.ops.segment_min(data, ids, count, indices_are_sorted=sorted)

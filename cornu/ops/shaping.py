@@ -1,4 +1,4 @@
-"""Operations that rearrange elements without changing them: reshape, join, split, pad, flip."""
+"""Rearranging elements: reshape, join, split, pad, flip."""
 
 import math
 from collections.abc import Sequence
@@ -50,13 +50,25 @@ def reshape(x: Tensor, newshape: ShapeLike) -> jax.Array:
 
 @op
 def ravel(x: Tensor) -> jax.Array:
-    """All elements flattened to one axis."""
+    """All elements flattened to one axis.
+
+    Args:
+        x: any tensor.
+
+    Example:
+
+        print(cornu.ops.ravel(np.array([[1, 2], [3, 4]])))  # [1 2 3 4]
+    """
     return jnp.ravel(x)
 
 
 @op
 def transpose(x: Tensor, axes: Sequence[int] | None = None) -> jax.Array:
-    """The axes in the order `axes`, or reversed for None.
+    """The axes in another order.
+
+    Args:
+        x: any tensor.
+        axes: the axes of `x` in their new order; None reverses them.
 
     Example:
 
@@ -67,19 +79,47 @@ def transpose(x: Tensor, axes: Sequence[int] | None = None) -> jax.Array:
 
 @op
 def swapaxes(x: Tensor, axis1: int, axis2: int) -> jax.Array:
-    """Exchange two axes."""
+    """Exchange two axes.
+
+    Args:
+        x: any tensor.
+        axis1, axis2: the axes to exchange.
+
+    Example:
+
+        print(cornu.ops.swapaxes(np.ones((2, 3, 4)), 0, 2).shape)  # (4, 3, 2)
+    """
     return jnp.swapaxes(x, axis1, axis2)
 
 
 @op
 def moveaxis(x: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> jax.Array:
-    """Move the axes `source` to the positions `destination`; the others keep their order."""
+    """Move the axes `source` to the positions `destination`; the others keep their order.
+
+    Args:
+        x: any tensor.
+        source: axis, or sequence of axes.
+        destination: their positions in the result.
+
+    Example:
+
+        print(cornu.ops.moveaxis(np.ones((2, 3, 4)), 0, -1).shape)  # (3, 4, 2)
+    """
     return jnp.moveaxis(x, source, destination)
 
 
 @op
 def expand_dims(x: Tensor, axis: int | Sequence[int]) -> jax.Array:
-    """Insert an axis of size 1 (or several) at `axis` of the result."""
+    """Insert an axis of size 1 (or several) at `axis` of the result.
+
+    Args:
+        x: any tensor.
+        axis: the position or positions of the new axes in the result.
+
+    Example:
+
+        print(cornu.ops.expand_dims(np.array([1, 2]), 0).shape)  # (1, 2)
+    """
     return jnp.expand_dims(x, axis)
 
 
@@ -94,43 +134,106 @@ def _squeeze_spec(x: Tensor, axis: Axes = None) -> KerasTensor:
 
 @op(spec=_squeeze_spec)
 def squeeze(x: Tensor, axis: Axes = None) -> jax.Array:
-    """Remove axes of size 1: those in `axis`, or all for None."""
+    """Remove axes of size 1.
+
+    Args:
+        x: any tensor.
+        axis: the axis or axes of size 1 to remove, or None for all of them.
+
+    Example:
+
+        print(cornu.ops.squeeze(np.ones((1, 3, 1))).shape)  # (3,)
+    """
     return jnp.squeeze(x, _as_tuple(axis) if axis is not None else None)
 
 
 @op
 def broadcast_to(x: Tensor, shape: ShapeLike) -> jax.Array:
-    """Repeat axes of size 1, and add leading ones, until `x` has `shape`."""
+    """Repeat axes of size 1, and add leading ones, until `x` has `shape`.
+
+    Args:
+        x: any tensor.
+        shape: the shape, into which that of `x` broadcasts.
+
+    Example:
+
+        print(cornu.ops.broadcast_to(np.array([1, 2]), (2, 2)))  # [[1 2] [1 2]]
+    """
     return jnp.broadcast_to(x, _as_tuple(shape))
 
 
 @op
 def flip(x: Tensor, axis: Axes = None) -> jax.Array:
-    """Reverse the order along `axis`, or along every axis for None."""
+    """Reverse the order of the elements along axes.
+
+    Args:
+        x: any tensor.
+        axis: the axis or axes to reverse, or None for all.
+
+    Example:
+
+        print(cornu.ops.flip(np.array([[1, 2], [3, 4]]), axis=1))  # [[2 1] [4 3]]
+    """
     return jnp.flip(x, axis)
 
 
 @op
 def fliplr(x: Tensor) -> jax.Array:
-    """Reverse the order along axis 1."""
+    """Reverse the order along axis 1.
+
+    Args:
+        x: tensor of at least two axes.
+
+    Example:
+
+        print(cornu.ops.fliplr(np.array([[1, 2], [3, 4]])))  # [[2 1] [4 3]]
+    """
     return jnp.fliplr(x)
 
 
 @op
 def flipud(x: Tensor) -> jax.Array:
-    """Reverse the order along axis 0."""
+    """Reverse the order along axis 0.
+
+    Args:
+        x: tensor of at least one axis.
+
+    Example:
+
+        print(cornu.ops.flipud(np.array([[1, 2], [3, 4]])))  # [[3 4] [1 2]]
+    """
     return jnp.flipud(x)
 
 
 @op
 def rot90(array: Tensor, k: int = 1, axes: tuple[int, int] = (0, 1)) -> jax.Array:
-    """Rotate by 90 degrees `k` times in the plane of `axes`, from the first towards the second."""
+    """Rotate by multiples of 90 degrees.
+
+    Args:
+        array: tensor of at least two axes.
+        k: number of rotations by 90 degrees. Defaults to 1.
+        axes: the two axes of the plane, from the first towards the second. Defaults to `(0, 1)`.
+
+    Example:
+
+        print(cornu.ops.rot90(np.array([[1, 2], [3, 4]])))  # [[2 4] [1 3]]
+    """
     return jnp.rot90(array, k, axes)
 
 
 @op
 def roll(x: Tensor, shift: int | Sequence[int], axis: Axes = None) -> jax.Array:
-    """Shift elements by `shift` along `axis`; elements beyond one end reappear at the other."""
+    """Shift elements along an axis; those that leave at one end reappear at the other.
+
+    Args:
+        x: any tensor.
+        shift: by how many places, or how many for each axis.
+        axis: the axis or axes to shift along; None shifts the flattened tensor.
+
+    Example:
+
+        print(cornu.ops.roll(np.array([1, 2, 3]), 1))  # [3 1 2]
+    """
     return jnp.roll(x, shift, axis)
 
 
@@ -139,13 +242,27 @@ def roll(x: Tensor, shift: int | Sequence[int], axis: Axes = None) -> jax.Array:
 
 @op
 def tile(x: Tensor, repeats: ArrayLike) -> jax.Array:
-    """Copies of `x` next to each other, `repeats` of them along each axis."""
+    """Copies of a tensor next to each other.
+
+    Args:
+        x: any tensor.
+        repeats: number of copies, or a number for each axis.
+
+    Example:
+
+        print(cornu.ops.tile(np.array([1, 2]), 2))  # [1 2 1 2]
+    """
     return jnp.tile(x, _as_tuple(repeats))
 
 
 @op
 def repeat(x: Tensor, repeats: jax.typing.ArrayLike, axis: int | None = None) -> jax.Array:
-    """Repeat each element along `axis`, equally often or with a count for each.
+    """Repeat each element along an axis.
+
+    Args:
+        x: any tensor.
+        repeats: how often, or a count for each element along `axis`.
+        axis: the axis to repeat along; None flattens `x` first.
 
     Example:
 
@@ -195,6 +312,10 @@ def pad_with_itself(x: Tensor, pad_width: int | Sequence[Any], mode: str) -> jax
 def concatenate(xs: Tensors, axis: int = 0) -> jax.Array:
     """Join tensors end to end along an existing axis.
 
+    Args:
+        xs: sequence of tensors of the same shape apart from `axis`.
+        axis: the axis to join along. Defaults to 0.
+
     Example:
 
         print(cornu.ops.concatenate([np.ones((2, 3)), np.zeros((2, 1))], axis=1).shape)  # (2, 4)
@@ -204,37 +325,87 @@ def concatenate(xs: Tensors, axis: int = 0) -> jax.Array:
 
 @op
 def stack(x: Tensors, axis: int = 0) -> jax.Array:
-    """Join tensors of the same shape along a new axis."""
+    """Join tensors of the same shape along a new axis.
+
+    Args:
+        x: sequence of tensors of the same shape.
+        axis: position of the new axis in the result. Defaults to 0.
+
+    Example:
+
+        print(cornu.ops.stack([np.array([1, 2]), np.array([3, 4])], axis=1))  # [[1 3] [2 4]]
+    """
     return jnp.stack(x, axis=axis)
 
 
 @op
 def hstack(xs: Tensors) -> jax.Array:
-    """Join tensors along axis 1, vectors along axis 0."""
+    """Join tensors along axis 1, vectors along axis 0.
+
+    Args:
+        xs: sequence of tensors of the same shape apart from axis 1; vectors may differ in length.
+
+    Example:
+
+        print(cornu.ops.hstack([np.array([1, 2]), np.array([3])]))  # [1 2 3]
+    """
     return jnp.hstack(xs)
 
 
 @op
 def vstack(xs: Tensors) -> jax.Array:
-    """Join tensors along axis 0, with vectors as rows."""
+    """Join tensors along axis 0, with vectors as rows.
+
+    Args:
+        xs: sequence of tensors of the same shape apart from axis 0.
+
+    Example:
+
+        print(cornu.ops.vstack([np.array([1, 2]), np.array([3, 4])]))  # [[1 2] [3 4]]
+    """
     return jnp.vstack(xs)
 
 
 @op
 def dstack(xs: Tensors) -> jax.Array:
-    """Join tensors along axis 2, with a third axis of size 1 added to matrices."""
+    """Join tensors along axis 2, with a third axis of size 1 added to matrices.
+
+    Args:
+        xs: sequence of tensors of the same shape apart from axis 2.
+
+    Example:
+
+        print(cornu.ops.dstack([np.ones((2, 3)), np.zeros((2, 3))]).shape)  # (2, 3, 2)
+    """
     return jnp.dstack(xs)
 
 
 @op
 def column_stack(xs: Tensors) -> jax.Array:
-    """Join tensors along axis 1, with vectors as columns."""
+    """Join tensors along axis 1, with vectors as columns.
+
+    Args:
+        xs: sequence of vectors and matrices with the same number of rows.
+
+    Example:
+
+        print(cornu.ops.column_stack([np.array([1, 2]), np.array([3, 4])]))  # [[1 3] [2 4]]
+    """
     return jnp.column_stack(xs)
 
 
 @op
 def append(x1: Tensor, x2: Tensor, axis: int | None = None) -> jax.Array:
-    """Join two tensors along `axis`, flattened first for None."""
+    """Join two tensors end to end.
+
+    Args:
+        x1, x2: tensors of the same shape apart from `axis`.
+        axis: the axis to join along; None flattens both first.
+
+    Example:
+
+        print(cornu.ops.append(np.array([[1, 2]]), np.array([[3, 4]]), axis=0))  # [[1 2] [3 4]]
+    """
     return jnp.append(x1, x2, axis=axis)
 
 
@@ -242,7 +413,14 @@ def append(x1: Tensor, x2: Tensor, axis: int | None = None) -> jax.Array:
 def meshgrid(*x: Tensor, indexing: str = "xy") -> list[jax.Array]:
     """The coordinates of every point of a grid over vectors, one tensor per vector.
 
-    `indexing` is `"xy"`, with the first vector along axis 1, or `"ij"`, with it along axis 0.
+    Args:
+        *x: vectors.
+        indexing: `"xy"`, with the first vector along axis 1, or `"ij"`, with it along axis 0. Defaults to `"xy"`.
+
+    Example:
+
+        across, down = cornu.ops.meshgrid(np.array([1, 2, 3]), np.array([10, 20]))
+        print(down)  # [[10 10 10] [20 20 20]]
     """
     return list(jnp.meshgrid(*x, indexing=indexing))
 
@@ -254,6 +432,11 @@ def meshgrid(*x: Tensor, indexing: str = "xy") -> list[jax.Array]:
 def split(x: Tensor, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[jax.Array]:
     """Split along `axis` into a number of equal parts, or before each of the given indices.
 
+    Args:
+        x: any tensor.
+        indices_or_sections: number of equal parts, or indices before which to split.
+        axis: the axis to split. Defaults to 0.
+
     Example:
 
         first, second = cornu.ops.split(np.arange(6), [2])
@@ -264,7 +447,17 @@ def split(x: Tensor, indices_or_sections: int | Sequence[int], axis: int = 0) ->
 
 @op
 def array_split(x: Tensor, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[jax.Array]:
-    """`split` into parts that need not be equal: the first ones are longer by one."""
+    """`split` into parts that need not be equal: the first ones are longer by one.
+
+    Args:
+        x: any tensor.
+        indices_or_sections: number of parts, or indices before which to split.
+        axis: the axis to split. Defaults to 0.
+
+    Example:
+
+        print([part.shape for part in cornu.ops.array_split(np.arange(5), 2)])  # [(3,), (2,)]
+    """
     cuts = _cuts(indices_or_sections)
     budget.take("calls", cuts if isinstance(cuts, int) else len(cuts), "array_split")
     return list(jnp.array_split(x, cuts, axis=axis))
@@ -272,19 +465,46 @@ def array_split(x: Tensor, indices_or_sections: int | Sequence[int], axis: int =
 
 @op
 def hsplit(x: Tensor, indices_or_sections: int | Sequence[int]) -> list[jax.Array]:
-    """`split` along axis 1, along axis 0 for vectors."""
+    """`split` along axis 1, along axis 0 for vectors.
+
+    Args:
+        x: tensor of at least one axis.
+        indices_or_sections: number of equal parts, or indices before which to split.
+
+    Example:
+
+        print(cornu.ops.hsplit(np.array([1, 2, 3, 4]), 2)[1])  # [3 4]
+    """
     return list(jnp.hsplit(x, _cuts(indices_or_sections)))
 
 
 @op
 def vsplit(x: Tensor, indices_or_sections: int | Sequence[int]) -> list[jax.Array]:
-    """`split` along axis 0."""
+    """`split` along axis 0.
+
+    Args:
+        x: tensor of at least two axes.
+        indices_or_sections: number of equal parts, or indices before which to split.
+
+    Example:
+
+        print(cornu.ops.vsplit(np.array([[1, 2], [3, 4]]), 2)[1])  # [[3 4]]
+    """
     return list(jnp.vsplit(x, _cuts(indices_or_sections)))
 
 
 @op
 def dsplit(x: Tensor, indices_or_sections: int | Sequence[int]) -> list[jax.Array]:
-    """`split` along axis 2."""
+    """`split` along axis 2.
+
+    Args:
+        x: tensor of at least three axes.
+        indices_or_sections: number of equal parts, or indices before which to split.
+
+    Example:
+
+        print([part.shape for part in cornu.ops.dsplit(np.ones((1, 2, 4)), 2)])  # [(1, 2, 2), (1, 2, 2)]
+    """
     return list(jnp.dsplit(x, _cuts(indices_or_sections)))
 
 
@@ -296,7 +516,12 @@ def _unstack_spec(x: Tensor, num: int | None = None, axis: int = 0) -> list[Kera
 
 @op(spec=_unstack_spec)
 def unstack(x: Tensor, num: int | None = None, axis: int = 0) -> list[jax.Array]:
-    """The slices along `axis` as a list; `num` is their number, if the size is unknown.
+    """The slices along an axis as a list.
+
+    Args:
+        x: tensor of at least one axis.
+        num: the size of the axis, which is needed only if it is unknown; None by default.
+        axis: the axis to take apart. Defaults to 0.
 
     Example:
 
@@ -321,31 +546,78 @@ def _slices(shape: ShapeLike, num: int | None, axis: int) -> int:
 
 @op
 def diag(x: Tensor, k: int = 0) -> jax.Array:
-    """The diagonal `k` of a matrix, or the matrix with a vector as its diagonal `k`."""
+    """The diagonal `k` of a matrix, or the matrix with a vector as its diagonal `k`.
+
+    Args:
+        x: a matrix or a vector.
+        k: the diagonal: 0 is the main one, positive ones lie above it.
+
+    Example:
+
+        print(cornu.ops.diag(np.array([1, 2])))  # [[1 0] [0 2]]
+    """
     return jnp.diag(x, k=k)
 
 
 @op
 def diagflat(x: Tensor, k: int = 0) -> jax.Array:
-    """The matrix with the flattened elements of `x` as its diagonal `k`."""
+    """The matrix with the flattened elements of `x` as its diagonal `k`.
+
+    Args:
+        x: any tensor.
+        k: the diagonal: 0 is the main one, positive ones lie above it.
+
+    Example:
+
+        print(cornu.ops.diagflat(np.array([[1, 2]])))  # [[1 0] [0 2]]
+    """
     return jnp.diagflat(x, k=k)
 
 
 @op
 def diagonal(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> jax.Array:
-    """The diagonal `offset` of the planes of two axes, as a new last axis."""
+    """The diagonal `offset` of the planes of two axes, as a new last axis.
+
+    Args:
+        x: tensor of at least two axes.
+        offset: the diagonal: 0 is the main one, positive ones lie above it.
+        axis1: axis of the rows of the planes. Defaults to 0.
+        axis2: axis of their columns. Defaults to 1.
+
+    Example:
+
+        print(cornu.ops.diagonal(np.array([[1, 2], [3, 4]])))  # [1 4]
+    """
     return jnp.diagonal(x, offset=offset, axis1=axis1, axis2=axis2)
 
 
 @op
 def tril(x: Tensor, k: int = 0) -> jax.Array:
-    """Matrices with zeros above the diagonal `k`."""
+    """Matrices with zeros above the diagonal `k`.
+
+    Args:
+        x: tensor of shape `(..., rows, columns)`.
+        k: the diagonal: 0 is the main one, positive ones lie above it.
+
+    Example:
+
+        print(cornu.ops.tril(np.array([[1, 2], [3, 4]])))  # [[1 0] [3 4]]
+    """
     return jnp.tril(x, k=k)
 
 
 @op
 def triu(x: Tensor, k: int = 0) -> jax.Array:
-    """Matrices with zeros below the diagonal `k`."""
+    """Matrices with zeros below the diagonal `k`.
+
+    Args:
+        x: tensor of shape `(..., rows, columns)`.
+        k: the diagonal: 0 is the main one, positive ones lie above it.
+
+    Example:
+
+        print(cornu.ops.triu(np.array([[1, 2], [3, 4]])))  # [[1 2] [0 4]]
+    """
     return jnp.triu(x, k=k)
 
 
@@ -354,7 +626,15 @@ def triu(x: Tensor, k: int = 0) -> jax.Array:
 
 @op
 def view_as_complex(x: Tensor) -> jax.Array:
-    """Complex numbers from a last axis of size 2 with (real, imaginary)."""
+    """Complex numbers from a last axis of size 2 with (real, imaginary).
+
+    Args:
+        x: tensor of shape `(..., 2)`.
+
+    Example:
+
+        print(cornu.ops.view_as_complex(np.array([[1.0, 2.0]])))  # [1.+2.j]
+    """
     x = jnp.asarray(x)
     if x.ndim < 1 or x.shape[-1] != 2:
         raise ValueError(f"view_as_complex: the last axis must have size 2. Received: x.shape={x.shape}.")
@@ -364,7 +644,15 @@ def view_as_complex(x: Tensor) -> jax.Array:
 
 @op
 def view_as_real(x: Tensor) -> jax.Array:
-    """(real, imaginary) as a new last axis of size 2."""
+    """(real, imaginary) as a new last axis of size 2.
+
+    Args:
+        x: complex or real numbers, of any shape.
+
+    Example:
+
+        print(cornu.ops.view_as_real(np.array([1.0 + 2.0j])))  # [[1. 2.]]
+    """
     return jnp.stack([jnp.real(x), jnp.imag(x)], axis=-1)
 
 

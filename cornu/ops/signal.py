@@ -1,4 +1,4 @@
-"""Fourier transforms and frames of signals along the last axis.
+"""Fourier transforms: of signals along the last axis, and of their frames.
 
 Complex tensors are pairs (real part, imaginary part), as in Keras.
 """
@@ -35,19 +35,46 @@ def _part(x: Tensor) -> tuple[jax.Array, jax.Array]:
 
 @op(class_name="FFT")
 def fft(x: Tensors) -> tuple[jax.Array, jax.Array]:
-    """Discrete Fourier transform of a pair (real, imaginary) along the last axis, as a pair."""
+    """Discrete Fourier transform of a pair (real, imaginary) along the last axis, as a pair.
+
+    Args:
+        x: pair (real, imaginary) of tensors of the same shape.
+
+    Example:
+
+        real, imaginary = cornu.ops.fft((np.ones(4), np.zeros(4)))
+        print(real)  # [4. 0. 0. 0.]
+    """
     return _part(jnp.fft.fft(_join(x)))
 
 
 @op(class_name="FFT2")
 def fft2(x: Tensors) -> tuple[jax.Array, jax.Array]:
-    """Discrete Fourier transform of a pair (real, imaginary) along the last two axes, as a pair."""
+    """Discrete Fourier transform of a pair (real, imaginary) along the last two axes, as a pair.
+
+    Args:
+        x: pair (real, imaginary) of tensors of the same shape, with at least two axes.
+
+    Example:
+
+        real, imaginary = cornu.ops.fft2((np.ones((2, 2)), np.zeros((2, 2))))
+        print(real)  # [[4. 0.] [0. 0.]]
+    """
     return _part(jnp.fft.fft2(_join(x)))
 
 
 @op(class_name="IFFT2")
 def ifft2(x: Tensors) -> tuple[jax.Array, jax.Array]:
-    """Inverse of `fft2`."""
+    """Inverse of `fft2`.
+
+    Args:
+        x: pair (real, imaginary) of tensors of the same shape, with at least two axes.
+
+    Example:
+
+        frequencies = cornu.ops.fft2((np.eye(2), np.zeros((2, 2))))
+        print(cornu.ops.ifft2(frequencies)[0])  # [[1. 0.] [0. 1.]]
+    """
     return _part(jnp.fft.ifft2(_join(x)))
 
 
@@ -55,7 +82,9 @@ def ifft2(x: Tensors) -> tuple[jax.Array, jax.Array]:
 def rfft(x: Tensor, fft_length: int | None = None) -> tuple[jax.Array, jax.Array]:
     """Fourier transform of a real signal: its `fft_length // 2 + 1` frequencies as a pair (real, imaginary).
 
-    `fft_length` truncates or zero-pads the signal first; None uses its full length.
+    Args:
+        x: real signal, of shape `(..., time)`.
+        fft_length: length to which the signal is truncated or padded with zeros first; None is its own.
 
     Example:
 
@@ -67,7 +96,17 @@ def rfft(x: Tensor, fft_length: int | None = None) -> tuple[jax.Array, jax.Array
 
 @op(class_name="IRFFT")
 def irfft(x: Tensors, fft_length: int | None = None) -> jax.Array:
-    """Inverse of `rfft`: a real signal of `fft_length` points, by default twice the number of frequencies minus 2."""
+    """Inverse of `rfft`: a real signal.
+
+    Args:
+        x: pair (real, imaginary), each of shape `(..., frequencies)`.
+        fft_length: number of points of the signal; None is twice the number of frequencies minus 2.
+
+    Example:
+
+        frequencies = cornu.ops.rfft(np.array([1.0, 2.0, 3.0, 4.0]))
+        print(cornu.ops.irfft(frequencies))  # [1. 2. 3. 4.]
+    """
     return jnp.fft.irfft(_join(x), n=fft_length)
 
 
@@ -76,6 +115,11 @@ def extract_sequences(x: Tensor, sequence_length: int, sequence_stride: int) -> 
     """Frames of `sequence_length` points, `sequence_stride` points apart.
 
     Shape `(..., time)` gives `(..., frames, sequence_length)`; an incomplete last frame is dropped.
+
+    Args:
+        x: signals, of shape `(..., time)`.
+        sequence_length: number of points in a frame.
+        sequence_stride: number of points from one frame to the next.
 
     Example:
 
@@ -107,6 +151,11 @@ def stft(
 
     Returns:
         Pair (real, imaginary), each of shape `(..., frames, fft_length // 2 + 1)`.
+
+    Example:
+
+        real, imaginary = cornu.ops.stft(np.ones(64), sequence_length=16, sequence_stride=8, fft_length=16)
+        print(real.shape)  # (9, 9)
     """
     x = floating(x)
     if x.dtype.itemsize < 4:
@@ -140,6 +189,12 @@ def istft(
 
     Returns:
         Real signal, shape `(..., time)`.
+
+    Example:
+
+        x = np.sin(np.arange(64.0))
+        frames = cornu.ops.stft(x, 16, 8, 16)
+        print(np.allclose(cornu.ops.istft(frames, 16, 8, 16), x, atol=1e-5))  # True
     """
     frames = jnp.fft.irfft(_join(x), n=fft_length)
     weights = _window(window, sequence_length, fft_length, frames.dtype)

@@ -73,6 +73,9 @@ def get(identifier: object) -> Optimizer | None:
 
     Names are case-insensitive.
 
+    Args:
+        identifier: name, config, class, optax transformation, optimizer or None.
+
     Example:
 
         optimizer = cornu.optimizers.get("adam")
@@ -93,6 +96,9 @@ def get(identifier: object) -> Optimizer | None:
 def serialize(optimizer: Optimizer) -> ConfigDict:
     """`optimizer` as plain data.
 
+    Args:
+        optimizer: an optimizer.
+
     Example:
 
         print(cornu.optimizers.serialize(cornu.optimizers.Adam())["class_name"])
@@ -101,7 +107,17 @@ def serialize(optimizer: Optimizer) -> ConfigDict:
 
 
 def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
-    """The optimizer described by `config`, the result of `serialize`; class names are case-insensitive."""
+    """The optimizer described by `config`, the result of `serialize`; class names are case-insensitive.
+
+    Args:
+        config: plain data.
+        custom_objects: dictionary from names to classes or functions. None by default.
+
+    Example:
+
+        config = cornu.optimizers.serialize(cornu.optimizers.SGD(momentum=0.9))
+        print(cornu.optimizers.deserialize(config).momentum)  # 0.9
+    """
     if isinstance(config, dict) and str(config.get("class_name")).lower() in catalogue.objects:
         config = {**config, "class_name": catalogue.objects[config["class_name"].lower()].__name__}
     return catalogue.deserialize(config, custom_objects)

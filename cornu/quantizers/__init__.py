@@ -40,6 +40,9 @@ def get(identifier: object, **kwargs: object) -> Any:
 def serialize(initializer: Quantizer) -> ConfigDict:
     """The config of a quantizer.
 
+    Args:
+        initializer: a quantizer; the name is Keras's.
+
     Example:
 
         print(cornu.quantizers.serialize(cornu.quantizers.AbsMaxQuantizer())["class_name"])  # AbsMaxQuantizer
@@ -53,6 +56,11 @@ def deserialize(config: object, custom_objects: CustomObjects | None = None) -> 
     Args:
         config: what `serialize` returned.
         custom_objects: dictionary from names to custom classes. None by default.
+
+    Example:
+
+        config = cornu.quantizers.serialize(cornu.quantizers.AbsMaxQuantizer(axis=0))
+        print(cornu.quantizers.deserialize(config).axis)  # (0,)
     """
     return catalogue.deserialize(config, custom_objects)
 

@@ -25,6 +25,14 @@ class QuantizationConfig(Configurable):
     Args:
         weight_quantizer: quantizer of weights; None uses the mode's default.
         activation_quantizer: quantizer of the activations; None does not quantize them.
+
+    Example:
+
+        class Rows(cornu.quantizers.QuantizationConfig):
+            @property
+            def mode(self):
+                return "int8"
+        print(Rows().mode)  # int8
     """
 
     _mode: ClassVar[str | None] = None
@@ -120,7 +128,14 @@ class Int4QuantizationConfig(QuantizationConfig):
 
 
 class Float8QuantizationConfig(QuantizationConfig):
-    """Training and inference with 8-bit floating-point matrix products; there are no options."""
+    """Training and inference with 8-bit floating-point matrix products; there are no options.
+
+    Example:
+
+        model = cornu.Sequential([cornu.Input((4,)), cornu.layers.Dense(2)])
+        model.quantize(config=cornu.quantizers.Float8QuantizationConfig())
+        print(model.layers[0].quantization_mode)  # float8
+    """
 
     _mode = "float8"
 
@@ -177,6 +192,11 @@ class GPTQConfig(_Calibrated):
             `get_quantization_layer_structure`.
 
     Frantar et al., 2022: GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers.
+
+    Example:
+
+        config = cornu.quantizers.GPTQConfig([np.ones((1, 8), int)], tokenizer=None, weight_bits=3)
+        print(config.weight_bits, config.group_size)  # 3 128
     """
 
     _mode = "gptq"
@@ -220,6 +240,11 @@ class AWQConfig(_Calibrated):
         quantization_layer_structure: as for `GPTQConfig`.
 
     Lin et al., 2023: AWQ: Activation-aware Weight Quantization for LLM Compression and Acceleration.
+
+    Example:
+
+        config = cornu.quantizers.AWQConfig([np.ones((1, 8), int)], tokenizer=None, group_size=64)
+        print(config.weight_bits, config.group_size)  # 4 64
     """
 
     _mode = "awq"

@@ -1,4 +1,4 @@
-"""8-bit floating-point matrix products, with scales that follow the largest magnitudes of previous steps.
+"""8-bit floating-point products: of matrices, with scales that follow the largest magnitudes of previous steps.
 
 Activations and weights are rounded to `float8_e4m3fn`, gradients to `float8_e5m2`, whose range is wider. The scale and
 the history of each are variables whose "gradient" is their next value: the optimizer stores it (Micikevicius et al.,

@@ -18,6 +18,13 @@ class Quantizer(Configurable):
 
     Args:
         output_dtype: dtype of the integers. Defaults to `"int8"`.
+
+    Example:
+
+        class Sign(cornu.quantizers.Quantizer):
+            def __call__(self, x):
+                return cornu.ops.cast(cornu.ops.sign(x), self.output_dtype), cornu.ops.mean(cornu.ops.abs(x))
+        print(Sign()(np.array([-2.0, 4.0]))[0])  # [-1 1]
     """
 
     def __init__(self, output_dtype: DTypeLike = "int8"):

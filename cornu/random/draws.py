@@ -52,7 +52,19 @@ def truncated_normal(
     dtype: DTypeLike | None = None,
     seed: SeedLike = None,
 ) -> jax.Array:
-    """Draws from a normal distribution truncated at two standard deviations from the mean; arguments as in `normal`."""
+    """Draws from a normal distribution truncated at two standard deviations from the mean.
+
+    Args:
+        shape: shape of the result.
+        mean: mean of the normal distribution. Defaults to 0.0.
+        stddev: its standard deviation. Defaults to 1.0.
+        dtype: a float type, by default floatx.
+        seed: int, `SeedGenerator` or None.
+
+    Example:
+
+        print(abs(cornu.random.truncated_normal((100,), seed=1)).max() <= 2.0)  # True
+    """
     dtype = _float_type(dtype, "truncated_normal")
     draw = jax.random.truncated_normal(draw_key(seed), -2.0, 2.0, _sizes(shape), dtype)
     return draw * jnp.asarray(stddev, dtype) + jnp.asarray(mean, dtype)
@@ -134,6 +146,11 @@ def categorical(logits: Tensor, num_samples: int, dtype: DTypeLike = "int32", se
 def shuffle(x: Tensor, axis: int = 0, seed: SeedLike = None) -> jax.Array:
     """Shuffles the elements along `axis`; every line along it gets its own order.
 
+    Args:
+        x: any tensor.
+        axis: the axis to shuffle along. Defaults to 0.
+        seed: int, `SeedGenerator` or None.
+
     Example:
 
         print(cornu.random.shuffle(np.arange(5), seed=1))
@@ -152,6 +169,10 @@ def gamma(
         alpha: positive number, or a tensor of them that broadcasts to `shape`.
         dtype: a float type, by default floatx.
         seed: int, `SeedGenerator` or None.
+
+    Example:
+
+        print(cornu.random.gamma((2, 3), alpha=2.0, seed=1).shape)  # (2, 3)
     """
     dtype = _float_type(dtype, "gamma")
     return jax.random.gamma(draw_key(seed), jnp.asarray(alpha, dtype), _sizes(shape), dtype)
@@ -169,6 +190,10 @@ def beta(
         beta: likewise.
         dtype: a float type, by default floatx.
         seed: int, `SeedGenerator` or None.
+
+    Example:
+
+        print(cornu.random.beta((2, 3), alpha=2.0, beta=1.0, seed=1).shape)  # (2, 3)
     """
     dtype = _float_type(dtype, "beta")
     return jax.random.beta(draw_key(seed), jnp.asarray(alpha, dtype), jnp.asarray(beta, dtype), _sizes(shape), dtype)
@@ -190,6 +215,10 @@ def binomial(
         probabilities: probability of success, from 0 to 1, likewise.
         dtype: a float type, by default floatx.
         seed: int, `SeedGenerator` or None.
+
+    Example:
+
+        print(cornu.random.binomial((2, 3), counts=5, probabilities=0.5, seed=1).max() <= 5)  # True
     """
     dtype = _float_type(dtype, "binomial")
     counts, probabilities = jnp.asarray(counts, dtype), jnp.asarray(probabilities, dtype)
@@ -209,7 +238,7 @@ def dropout(inputs: Tensor, rate: float, noise_shape: ShapeLike | None = None, s
 
     Example:
 
-        print(cornu.random.dropout(np.ones((2, 4)), 0.5, seed=1))  # zeros and twos
+        print(cornu.random.dropout(np.ones((2, 4)), 0.5, seed=1))  # [[2. 0. 2. 0.] [2. 2. 0. 2.]]
     """
     if not 0 <= rate <= 1:
         raise ValueError(f"dropout: rate must be a number from 0 to 1. Received: rate={validate.shown(rate)}.")

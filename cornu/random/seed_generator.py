@@ -225,7 +225,12 @@ def carried_states() -> tuple[Variable, ...]:
 
 
 def global_seed_generator() -> SeedGenerator:
-    """The generator for draws without a seed."""
+    """The generator for draws without a seed.
+
+    Example:
+
+        print(isinstance(cornu.random.global_seed_generator(), cornu.random.SeedGenerator))  # True
+    """
     with _one_at_a_time:
         if None in carried:
             return carried[None]
@@ -236,12 +241,25 @@ def global_seed_generator() -> SeedGenerator:
 
 
 def reset_global_seed() -> None:
-    """Reset the generator for draws without a seed."""
+    """Discard the generator for draws without a seed; the next such draw makes one with a new default seed.
+
+    Example:
+
+        cornu.utils.set_random_seed(0)
+        first = cornu.random.normal((2,))
+        cornu.random.reset_global_seed()
+        print(np.array_equal(first, cornu.random.normal((2,))))  # False
+    """
     _global.clear()
 
 
 def make_default_seed() -> int:
-    """A seed for an object that was not given one."""
+    """A seed for an object that was not given one.
+
+    Example:
+
+        print(isinstance(cornu.random.make_default_seed(), int))  # True
+    """
     return python_random.randint(1, 10**9)
 
 
@@ -249,7 +267,13 @@ _chosen: dict[str, int] = {}
 
 
 def global_seed() -> int:
-    """The number passed to `set_random_seed`, or one drawn once for this process."""
+    """The number passed to `set_random_seed`, or one drawn once for this process.
+
+    Example:
+
+        cornu.utils.set_random_seed(7)
+        print(cornu.random.global_seed())  # 7
+    """
     if "seed" not in _chosen:
         _chosen["seed"] = make_default_seed()
     return _chosen["seed"]
@@ -306,7 +330,15 @@ def set_random_seed(seed: int) -> None:
 
 
 def draw_seed(seed: SeedLike | jax.Array | np.ndarray) -> Any:
-    """Two uint32 from a seed: an int, a generator (which advances), such a pair, or None (the global generator)."""
+    """Two uint32 from a seed: an int, a generator (which advances), such a pair, or None (the global generator).
+
+    Args:
+        seed: an int, a `SeedGenerator`, two uint32, or None.
+
+    Example:
+
+        print(cornu.random.draw_seed(1))  # [1 0]
+    """
     if seed is None:
         return global_seed_generator().next()
     if isinstance(seed, SeedGenerator):
@@ -317,7 +349,16 @@ def draw_seed(seed: SeedLike | jax.Array | np.ndarray) -> Any:
 
 
 def draw_key(seed: SeedLike | jax.Array | np.ndarray) -> jax.Array:
-    """A key for `jax.random` from a seed (see `draw_seed`); equal seeds give the same numbers as Keras on JAX."""
+    """A key for `jax.random` from a seed (see `draw_seed`); equal seeds give the same numbers as Keras on JAX.
+
+    Args:
+        seed: an int, a `SeedGenerator`, two uint32, or None.
+
+    Example:
+
+        import jax
+        print(jax.random.uniform(cornu.random.draw_key(1)) < 1.0)  # True
+    """
     if context.current().own_rows is not None:  # each device would draw the numbers of the first rows
         raise placement.MixesRowsError("Random numbers other than those of dropout are drawn for all rows together.")
     return jax.random.wrap_key_data(draw_seed(seed), impl="threefry2x32")

@@ -52,6 +52,9 @@ catalogue = Catalogue(
 def get(identifier: object) -> Any:
     """The regularizer for a name, a config, a class or a callable; None for None.
 
+    Args:
+        identifier: name, config, class, callable or None.
+
     Example:
 
         penalty = cornu.regularizers.get("l2")
@@ -60,12 +63,30 @@ def get(identifier: object) -> Any:
 
 
 def serialize(regularizer: Regularizer) -> ConfigDict:
-    """`regularizer` as plain data."""
+    """`regularizer` as plain data.
+
+    Args:
+        regularizer: a regularizer.
+
+    Example:
+
+        print(cornu.regularizers.serialize(cornu.regularizers.L2(0.5))["config"])  # {'l2': 0.5}
+    """
     return catalogue.serialize(regularizer)
 
 
 def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
-    """The regularizer described by `config`, the result of `serialize`."""
+    """The regularizer described by `config`, the result of `serialize`.
+
+    Args:
+        config: plain data.
+        custom_objects: dictionary from names to classes or functions. None by default.
+
+    Example:
+
+        config = cornu.regularizers.serialize(cornu.regularizers.L2(0.5))
+        print(cornu.regularizers.deserialize(config).l2)  # 0.5
+    """
     return catalogue.deserialize(config, custom_objects)
 
 

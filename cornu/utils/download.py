@@ -64,6 +64,13 @@ def get_file(
     Raises:
         ValueError: if the downloaded file does not have the hash, or an archive would write outside its directory.
         OSError: if there is no network, the server does not respond, or the disk is full.
+
+    Example:
+
+        from pathlib import Path
+        Path("notes.txt").write_text("read me")
+        path = cornu.utils.get_file("notes.txt", Path("notes.txt").resolve().as_uri(), cache_dir="cache")
+        print(path.endswith("notes.txt"))  # True
     """
     if origin is None:
         raise ValueError("get_file: origin, the URL of the file, is required.")

@@ -40,6 +40,11 @@ def to_categorical(x: object, num_classes: int | None = None) -> np.ndarray:
 def normalize(x: object, axis: int = -1, order: int = 2) -> np.ndarray:
     """`x` divided by its norm of the given order along an axis; zero vectors stay zero.
 
+    Args:
+        x: array of any shape.
+        axis: the axis along which the norm is taken. Defaults to -1.
+        order: order of the norm. Defaults to 2.
+
     Example:
 
         print(cornu.utils.normalize(np.array([[3.0, 4.0]])))  # [[0.6 0.8]]

@@ -45,7 +45,7 @@ def split_dataset(
 
         x, y = np.arange(10.0), np.arange(10.0) ** 2
         left, right = cornu.utils.split_dataset((x, y), left_size=0.8)
-        print(len(left), len(right), next(iter(right)))  # 8 2 and the pair of 8.0 and 64.0
+        print(len(left), len(right), next(iter(right)))  # 8 2 (DataArray(8.), DataArray(64.))
     """
     validate.one_of(preferred_backend, (None, "jax"), "preferred_backend", _OWNER)
     batch_size = dataset._batch_size if isinstance(dataset, Dataset) else None

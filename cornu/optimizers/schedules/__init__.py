@@ -40,6 +40,9 @@ catalogue = Catalogue("learning-rate schedule", {cls.__name__: cls for cls in _C
 def serialize(learning_rate_schedule: LearningRateSchedule) -> ConfigDict:
     """`learning_rate_schedule` as plain data.
 
+    Args:
+        learning_rate_schedule: a schedule.
+
     Example:
 
         schedule = cornu.optimizers.schedules.CosineDecay(0.1, 1000)
@@ -49,5 +52,16 @@ def serialize(learning_rate_schedule: LearningRateSchedule) -> ConfigDict:
 
 
 def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
-    """The schedule described by `config`, the result of `serialize`."""
+    """The schedule described by `config`, the result of `serialize`.
+
+    Args:
+        config: plain data.
+        custom_objects: dictionary from names to classes or functions. None by default.
+
+    Example:
+
+        schedule = cornu.optimizers.schedules.CosineDecay(0.1, 1000)
+        config = cornu.optimizers.schedules.serialize(schedule)
+        print(cornu.optimizers.schedules.deserialize(config).decay_steps)  # 1000
+    """
     return catalogue.deserialize(config, custom_objects)

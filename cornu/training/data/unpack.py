@@ -31,6 +31,11 @@ def _kinds(item: tuple) -> str:
 def pack_x_y_sample_weight(x: Data, y: Data = None, sample_weight: Data = None) -> Nested:
     """Pack the parts of a batch into the shortest form that `unpack_x_y_sample_weight` accepts.
 
+    Args:
+        x: the inputs.
+        y: the targets. None by default.
+        sample_weight: a weight for each row. None by default.
+
     Example:
         batch = cornu.utils.pack_x_y_sample_weight(np.ones((2, 1)), np.zeros((2, 1)))
     """
@@ -41,6 +46,9 @@ def pack_x_y_sample_weight(x: Data, y: Data = None, sample_weight: Data = None) 
 
 def unpack_x_y_sample_weight(data: Data) -> tuple[object, object, object]:
     """(x, y, sample_weight) from a batch in any form, None for missing parts.
+
+    Args:
+        data: inputs alone, or a tuple of inputs, targets and sample weights.
 
     Example:
         x, y, sample_weight = cornu.utils.unpack_x_y_sample_weight((np.ones((2, 1)), np.zeros((2, 1))))
