@@ -17,7 +17,7 @@ author = "the cornu authors"
 html_show_copyright = False
 version = release = cornu.__version__
 
-extensions = ["myst_nb", "sphinx.ext.viewcode", "sphinx_copybutton", "mathml", "notebooks", "reference"]
+extensions = ["myst_nb", "sphinx.ext.viewcode", "sphinx_copybutton", "mathml", "notebooks", "plots", "reference"]
 source_suffix = {".md": "myst-nb"}
 exclude_patterns = ["_build", "_ext", "requirements.txt"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "fieldlist", "attrs_inline"]
@@ -35,6 +35,7 @@ html_theme = "furo"
 html_title = "cornu"
 html_static_path = ["_static"]
 html_css_files = ["cornu.css"]
+html_js_files = ["search.js"]
 html_copy_source = False
 copybutton_prompt_text = r">>> |\$ "
 copybutton_prompt_is_regexp = True

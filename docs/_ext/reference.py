@@ -221,9 +221,9 @@ def site() -> dict[str, str]:
 
 
 def title(module: Page) -> str:
-    """The first names of a module."""
-    names = [path.rpartition(".")[2] for path in module.names]
-    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    """The names of a module if they are few and short, else its subject: what it says first, up to a colon."""
+    names = ", ".join(path.rpartition(".")[2] for path in module.names)
+    return names if len(names) <= 45 else re.split(r"[:.](?= |$)", module.idea)[0]
 
 
 def make(app: object = None) -> None:

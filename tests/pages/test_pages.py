@@ -74,6 +74,10 @@ def test_the_reference_lists_every_public_name(monkeypatch):
     reference = importlib.import_module("reference")
     listed = {path for modules in reference.pages().values() for page in modules.values() for path in page.names}
     assert set(cornu._NAMES) <= listed
+    titles = {
+        m.module: reference.title(m) for group in reference.pages().values() if len(group) > 1 for m in group.values()
+    }
+    assert {module: title for module, title in titles.items() if len(title) > 50 or "`" in title} == {}
     told = {id(reference.look_up(path)) for path in listed}
     root = Path(cornu.__file__).parent
     for namespace in (*cornu._NAMESPACES, "errors"):
