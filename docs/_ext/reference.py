@@ -241,7 +241,9 @@ def lead_back(app, name: str, template: str, context: dict[str, str], doctree: o
     """Point the links from a page of source to the entries of its names, which may be of several namespaces."""
     if name.startswith("_modules/"):
         entries = {
-            (obj.docname, path.split(".", 2)[-1]): path for path, obj in app.env.domains.python_domain.objects.items()
+            (obj.docname, path.split(".", dots)[-1]): path
+            for path, obj in app.env.domains.python_domain.objects.items()
+            for dots in range(path.count(".") + 1)
         }
         context["body"] = re.sub(
             r'(?<=href=")([^"#]*)#cornu\.([\w.]+)(?=")', partial(_to_entry, entries), context["body"]
