@@ -144,7 +144,7 @@ Returns:
 
 Example:
 
-    base = cornu.applications.{kind}(weights=None, include_top=False, pooling="avg")  # with "imagenet", it downloads
+    base = cornu.applications.{kind}(weights=None, include_top=False, pooling="avg")
     inputs = cornu.Input((224, 224, 3))
     outputs = cornu.layers.Dense(3, activation="softmax")(base(inputs, training=False))
     print(cornu.Model(inputs, outputs).output_shape)  # (None, 3)

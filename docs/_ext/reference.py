@@ -117,11 +117,9 @@ def signature(obj: object, bound: bool = False) -> str:
         return ""
     parameters = list(given.parameters.values())[bound:]
     plain = [p.replace(annotation=p.empty) for p in parameters]
-    return re.sub(
-        r"<(?:function|class|object) ?'?([\w.]+)[^>]*>",
-        r"\1",
-        str(given.replace(parameters=plain, return_annotation=given.empty)),
-    )
+    text = str(given.replace(parameters=plain, return_annotation=given.empty))
+    text = re.sub(r"<(?:function|class|object) ?'?([\w.]+)[^>]*>", r"\1", text)
+    return re.sub(r"<[\w.]+: ([^<>]+)>", r"\1", text)  # a member of an enumeration, as its value
 
 
 def differences(name: str) -> list[str]:
