@@ -27,14 +27,14 @@ class Collective(NamedTuple):
         axis: the mesh axis along which the devices communicate.
         devices: number of devices that communicate with each other.
         bytes: size per device of its output or its input, whichever is larger.
-        times: number of executions.
+        times: number of executions in a step; a fraction if several steps share one.
     """
 
     kind: str
     axis: str
     devices: int
     bytes: int
-    times: int
+    times: float
 
     @property
     def moved(self) -> float:
@@ -64,7 +64,6 @@ class Given(NamedTuple):
         outputs: the required layout of each output; None for any.
         weights: number of inputs, from the first, that are weights.
         gathered: mesh axis along which weights are sharded and gathered wherever they are used.
-        constrained: whether to follow the layouts set by the program itself.
     """
 
     sizes: Mapping[str, int]
@@ -72,7 +71,6 @@ class Given(NamedTuple):
     outputs: Sequence[Axes | None]
     weights: int = 0
     gathered: str = ""
-    constrained: bool = True
 
 
 def lay_out(program: Program, given: Given) -> "Laid":
@@ -434,8 +432,6 @@ class Laid:
 
     def _constraint(self, operation: Operation) -> Placed:
         value, sharding = operation.inputs[0], operation.params["sharding"]
-        if not self._given.constrained:
-            return self.of(value)
         wanted = tuple(entry[0] if isinstance(entry, tuple) else entry for entry in sharding.spec)
         wanted = (*wanted, *[None] * len(value.shape))[: len(value.shape)]
         placed = self.of(value)
@@ -447,6 +443,23 @@ class Laid:
             if now and now != then:
                 self._whole(value, now, operation.times)
         return Placed(wanted)
+
+    def _shard(self, operation: Operation) -> Placed:
+        """A device's part of an array that is split along its own axes in a certain way."""
+        value, own = operation.inputs[0], operation.params["own"]
+        for axis, wanted in zip(self.of(value).axes, operation.params["axes"], strict=True):
+            if axis and axis in own and axis != wanted:
+                self._whole(value, axis, operation.times)
+        return Placed(tuple(None if axis in own else axis for axis in self.of(value).axes))
+
+    def _unshard(self, operation: Operation) -> Placed:
+        axes, partial = self.of(operation.inputs[0])
+        return Placed(tuple(own or axis for own, axis in zip(operation.params["axes"], axes, strict=True)), partial)
+
+    def _own_sum(self, operation: Operation) -> Placed:
+        """The sum of what each device has computed of its own, until it is needed."""
+        axes, partial = self.of(operation.inputs[0])
+        return Placed(axes, partial | set(operation.params["axes"]))
 
     def _slice_of_scan(self, operation: Operation) -> Placed:
         value = operation.inputs[0]
@@ -476,7 +489,7 @@ def _groups(old: Sequence[int], new: Sequence[int]) -> list[tuple[list[int], lis
 
 
 _LINEAR = {"transpose", "reshape", "squeeze", "reduce_sum", "neg", "copy", "reduce_precision", "sharding_constraint",
-           "convert_element_type"}  # fmt: skip
+           "convert_element_type", "shard", "unshard"}  # fmt: skip
 
 _RULES: dict[str, Any] = {
     "transpose": Laid._transpose,
@@ -490,6 +503,9 @@ _RULES: dict[str, Any] = {
     "scatter": Laid._scatter,
     "sharding_constraint": Laid._constraint,
     "stack": Laid._stack,
+    "shard": Laid._shard,
+    "unshard": Laid._unshard,
+    "psum": Laid._own_sum,
     "scan_slice": Laid._slice_of_scan,
     "scan_stack": Laid._stack_of_scan,
     **dict.fromkeys(("reduce_sum", "reduce_max", "reduce_min", "reduce_and", "reduce_or", "argmax", "argmin",

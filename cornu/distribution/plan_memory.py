@@ -25,7 +25,7 @@ _DEAR = {
     "exp", "exp2", "log", "log1p", "tanh", "logistic", "erf", "erfc", "erf_inv", "rsqrt", "sqrt", "div", "pow", "sin",
     "cos", "expm1", "threefry2x32", "random_bits", "reduce_sum", "reduce_max", "reduce_min", "argmax", "argmin",
 }  # fmt: skip
-_VIEWS = {"reshape", "squeeze", "transpose", "copy", "stop_gradient", "sharding_constraint"}
+_VIEWS = {"reshape", "squeeze", "transpose", "copy", "stop_gradient", "sharding_constraint", "shard", "unshard", "psum"}
 
 
 class Use(NamedTuple):

@@ -34,7 +34,8 @@ class Operation(NamedTuple):
     """One operation.
 
     Attributes:
-        name: JAX's name of the primitive, or "scan_slice" and "scan_stack" for a loop's reads and writes per iteration.
+        name: JAX's name of the primitive; "scan_slice" and "scan_stack" for a loop's reads and writes per iteration;
+            "shard" and "unshard" for the borders of code that each device runs on its own parts.
         params: its JAX parameters.
         inputs, outputs: the values.
         times: number of executions.
@@ -99,6 +100,8 @@ class _Flattening:
         name, params = equation.primitive.name, equation.params
         if name == "scan":
             return self._scan(params, inputs, times)
+        if name == "shard_map":
+            return self._shard_map(params, inputs, times)
         if name == "while":
             return self._while(params, inputs[params["cond_nconsts"] :], times)
         bodies = [body for value in params.values() for body in _bodies(value)]
@@ -107,8 +110,34 @@ class _Flattening:
         if bodies and name not in _WITH_SMALL_FUNCTIONS:
             return self._call(bodies[0], inputs, times)
         outputs = [_value(variable) for variable in equation.outvars]
-        self._operations.append(Operation(name, params, tuple(inputs), tuple(outputs), times))
+        if name == "psum":  # of several arrays
+            self._operations += [
+                Operation(name, params, (one,), (other,), times) for one, other in zip(inputs, outputs, strict=True)
+            ]
+        else:
+            self._operations.append(Operation(name, params, tuple(inputs), tuple(outputs), times))
         return outputs
+
+    def _shard_map(self, params: dict[str, Any], inputs: list[Value], times: int) -> list[Value]:
+        """Code that each device runs on its own parts, which are the values inside."""
+        body, own = _open(params["jaxpr"]), frozenset(params["newly_manual_axes"])
+
+        def cross(name: str, value: Value, made: Value, spec: Any) -> Value:
+            axes = (*spec, *[None] * len(value.shape))[: len(value.shape)]
+            flattened = tuple(axis[0] if isinstance(axis, tuple) else axis for axis in axes)
+            self._operations.append(Operation(name, {"axes": flattened, "own": own}, (value,), (made,), times))
+            return made
+
+        parts = [
+            cross("shard", value, _value(variable), spec)
+            for value, variable, spec in zip(inputs, body.invars, params["in_specs"], strict=True)
+        ]
+        results = self.run(body, [*map(_value, body.constvars), *parts], times)
+        sizes = params["mesh"].shape
+        return [
+            cross("unshard", value, Value(_whole_shape(value.shape, spec, sizes), value.itemsize), spec)
+            for value, spec in zip(results, params["out_specs"], strict=True)
+        ]
 
     def _call(self, body: Any, inputs: list[Value], times: int) -> list[Value]:
         body = _open(body)
@@ -131,6 +160,12 @@ class _Flattening:
         for part, whole in zip(results[params["num_carry"] :], stacked, strict=True):
             self._operations.append(Operation("scan_stack", {}, (part,), (whole,), times * length))
         return [*results[: params["num_carry"]], *stacked]
+
+
+def _whole_shape(part: Sequence[int], spec: Any, sizes: Any) -> tuple[int, ...]:
+    """The shape of an array, given that of a device's part."""
+    axes = [(axis,) if isinstance(axis, str) else axis or () for axis in (*spec, *[None] * len(part))]
+    return tuple(size * math.prod(sizes[axis] for axis in names) for size, names in zip(part, axes, strict=False))
 
 
 def _turns(condition: object) -> int:

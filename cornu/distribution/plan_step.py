@@ -3,7 +3,9 @@
 The step is traced, as for compilation, on shapes only: no arrays are created, however large the model is.
 """
 
+import contextlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,7 +19,7 @@ import cornu
 from cornu import validate
 from cornu.core import allocation, placement
 from cornu.core.typing import Nested
-from cornu.distribution.layouts import LayoutMap
+from cornu.distribution.parallel import Distribution
 from cornu.distribution.plan_program import Program, flat
 from cornu.kernels import platform
 
@@ -57,6 +59,8 @@ class Step(NamedTuple):
         data: shapes of a batch.
         program: loss, gradients and new values of the rest, as functions of `trainable`, `rest` and the batch: inputs
             and outputs are in that order.
+        every: after how many steps the devices exchange their gradients. If it is more than one, the gradients in the
+            program are those of each device, with an axis of devices in front.
     """
 
     trainable: list[Weight]
@@ -64,45 +68,49 @@ class Step(NamedTuple):
     state: list[Weight]
     data: list[tuple[int, ...]]
     program: Program
+    every: int = 1
 
 
 def trace(
-    model: Any,
-    batch_size: int,
-    optimizer: object = None,
-    x: object = None,
-    y: object = None,
-    layout_map: LayoutMap | None = None,
-    on: str = "gpu",
-) -> Step:
-    """The step of a model, or of the model created by a function; for the arguments see `plan`."""
+    model: Any, batch_size: int, optimizer: object, x: object, y: object, chosen: Sequence[Distribution], on: str
+) -> list[Step]:
+    """The step of a model, or of the model created by a function, under each of the chosen distributions.
+
+    A step that does not depend on the distribution is traced once. For the other arguments see `plan`.
+    """
     found: list[Step] = []
 
     def run() -> None:
         before = placement.current()
-        placement.choose(_OnPaper(None))
+        papers = list(map(_OnPaper, chosen))
+        placement.choose(papers[0])
         try:
             made = model if hasattr(model, "stateless_call") else model()
-            placement.choose(_OnPaper(layout_map))
-            found.append(_traced(made, batch_size, optimizer, x, y))
+            inputs = _batch(_inputs(made) if x is None else x, batch_size)
+            if not made.built:
+                jax.eval_shape(made, inputs)
+            asked = True
+            for paper in reversed(papers):
+                placement.choose(paper)
+                found.append(_traced(made, paper, optimizer, inputs, y) if asked else found[-1])
+                asked = paper.asked
         finally:
             placement.choose(before)
 
     with platform.planned(validate.one_of(on, ("cpu", "gpu", "tpu"), "platform", "plan")):
         allocation.without_values(run)
-    return found[0]
+    return found[::-1]
 
 
-def _traced(model: Any, batch_size: int, optimizer: Any, x: Any, y: Any) -> Step:
-    x = _batch(_inputs(model) if x is None else x, batch_size)
-    if not model.built:
-        jax.eval_shape(model, x)
+def _traced(model: Any, paper: "_OnPaper", optimizer: Any, x: Any, y: Any) -> Step:
     trainable = list(model.trainable_variables)
     known = {id(variable) for variable in trainable}
     rest = [variable for variable in model.variables if id(variable) not in known]
-    outputs = jax.eval_shape(lambda *values: model.stateless_call(*values)[0], *map(_shapes, (trainable, rest)), x)
-    y = _batch(outputs if y is None else y, batch_size)
+    values = _shapes(trainable), _shapes(rest)
+    outputs = jax.eval_shape(lambda *values: model.stateless_call(*values)[0], *values, x)
+    y = _batch(outputs if y is None else y, len(jax.tree.leaves(x)[0]))
     metrics = _shapes(model.metrics_variables)
+    optimizer = _optimizer(model.optimizer if optimizer is None else optimizer)
 
     def loss(weights: list, others: list, x: Any, y: Any) -> tuple:
         if model._compile_loss is None:
@@ -112,10 +120,21 @@ def _traced(model: Any, batch_size: int, optimizer: Any, x: Any, y: Any) -> Step
         scaled, (_, _, after, _) = model.compute_loss_and_updates(weights, others, values, x, y, None, training=True)
         return scaled, after
 
-    closed = jax.make_jaxpr(jax.value_and_grad(loss, has_aux=True))(_shapes(trainable), _shapes(rest), x, y)
+    def of_devices(weights: list, others: list, x: Any, y: Any) -> tuple:
+        (loss, _, after), gradients, _ = cornu.training.execution.device_sums.differentiated(
+            model, weights, others, x, y, None
+        )
+        return (loss, after), gradients
+
+    every, closed = 1, None
+    if cornu.training.execution.device_sums.suits(model, optimizer) and paper.has_whole([*trainable, *rest]):
+        with contextlib.suppress(placement.MixesRowsError):
+            closed = jax.make_jaxpr(of_devices)(*values, x, y)
+            every = optimizer.gradient_accumulation_steps
+    closed = closed or jax.make_jaxpr(jax.value_and_grad(loss, has_aux=True))(*values, x, y)
     data = [leaf.shape for leaf in jax.tree.leaves((x, y))]
-    state = _state(model.optimizer if optimizer is None else optimizer, trainable)
-    return Step(_weights(trainable), _weights(rest), state, data, _in_order(flat(closed), len(trainable)))
+    state = _state(optimizer, trainable)
+    return Step(_weights(trainable), _weights(rest), state, data, _in_order(flat(closed), len(trainable)), every)
 
 
 def _in_order(program: Program, count: int) -> Program:
@@ -147,13 +166,20 @@ def _weights(variables: Any, leaders: dict[int, int] | None = None) -> list[Weig
     ]
 
 
-def _state(optimizer: Any, trainable: list) -> list[Weight]:
-    """The state of an optimizer, or that of a new one of the same kind, for these weights."""
+def _optimizer(optimizer: Any) -> Any:
+    """The optimizer, or if its state has values a new one of the same kind."""
     if optimizer is None:
-        return []
+        return None
     optimizer = cornu.optimizers.get(optimizer)
     if not optimizer.built and not any(isinstance(one._value, allocation.Absent) for one in optimizer.variables):
         optimizer = type(optimizer).from_config(optimizer.get_config())  # leaves the caller's own unchanged
+    return optimizer
+
+
+def _state(optimizer: Any, trainable: list) -> list[Weight]:
+    """The state of an optimizer for these weights."""
+    if optimizer is None:
+        return []
     optimizer.build(trainable)
     return _weights(optimizer.variables, {id(variable): number for number, variable in enumerate(trainable)})
 
@@ -186,26 +212,50 @@ def _batch(data: object, batch_size: int) -> Nested:
 
 
 class _OnPaper:
-    """A distribution without placement that records a map's layouts of layer outputs."""
+    """A distribution over devices that do not exist, for which a step is traced.
 
-    batch_dim_name, num_model_replicas = "devices", 1  # its rows are split by the plan
-    device_mesh: Any = SimpleNamespace(backend_mesh=AbstractMesh((2,), ("devices",)))  # the step is one of several
+    Args:
+        distribution: the distribution.
 
-    def __init__(self, layout_map: LayoutMap | None):
-        self._map = layout_map
+    Attributes:
+        asked: whether the traced step depends on it.
+    """
+
+    def __init__(self, distribution: Distribution):
+        self._distribution = distribution
+        self.batch_dim_name = distribution.batch_dim_name
+        self.device_mesh: Any = SimpleNamespace(backend_mesh=_abstract(distribution.device_mesh))
+        self.asked = False
+
+    @property
+    def num_model_replicas(self) -> int:
+        """The number of parts that a batch is split into."""
+        self.asked = True
+        return self._distribution.num_model_replicas
 
     def get_variable_layout(self, variable: Any) -> Any:
-        """The variable's own layout, or None."""
+        """The variable's own layout, or None: nothing is placed while a step is traced."""
         return variable._layout
 
-    def get_data_layout(self, data_shape: object) -> Any:
-        """None: nothing is placed while a step is traced."""
-        raise AssertionError(data_shape)
+    def get_data_layout(self, data_shape: Sequence[int]) -> Any:
+        """The layout of a batch."""
+        return self._as_computed(self._distribution.get_data_layout(data_shape))
 
     def get_tensor_layout(self, path: str) -> Any:
-        """The layout in the map."""
-        layout = self._map[path] if self._map is not None else None
-        if layout is None or layout.device_mesh is None:
-            return None
-        mesh = AbstractMesh(layout.device_mesh.shape, tuple(layout.device_mesh.axis_names))
+        """The layout of a layer's output."""
+        layout = self._distribution.get_tensor_layout(path)
+        self.asked = self.asked or layout is not None
+        return layout and self._as_computed(layout)
+
+    def has_whole(self, variables: Sequence[Any]) -> bool:
+        """Whether every device has all of these variables."""
+        self.asked = True
+        return not any(any(self._distribution.get_variable_layout(variable).axes) for variable in variables)
+
+    def _as_computed(self, layout: Any) -> Any:
+        mesh = _abstract(layout.device_mesh)
         return SimpleNamespace(backend_layout=NamedSharding(mesh, PartitionSpec(*layout.axes)))
+
+
+def _abstract(mesh: Any) -> AbstractMesh:
+    return AbstractMesh(mesh.shape, tuple(mesh.axis_names))

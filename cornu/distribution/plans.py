@@ -52,7 +52,8 @@ class LayoutPlan(NamedTuple):
         new_values: bytes of the new weights and the new state, which coexist with the old ones until a step is done.
         activations: peak size in bytes of what is stored between a batch and its gradients.
         memory: peak size in bytes of everything.
-        collectives: the collective communication in a step.
+        collectives: the collective communication in a step. Where gradients of several steps are exchanged together,
+            each step has its fraction of that.
         traffic: bytes that each device sends in a step, and receives, by kind: "all-gather", "reduce-scatter",
             "all-reduce". In a ring of n devices that is (n - 1)/n of the array for the first two, and twice that for
             the third.
@@ -173,18 +174,6 @@ def plan(
     trillion parameter models", 2020, <https://arxiv.org/abs/1910.02054>; NVIDIA's data sheet of the H100.
     """
     batch_size = validate.positive_int(batch_size, "batch_size", "plan")
-    step = trace(model, batch_size, optimizer, x, y, layout_map, platform)
-    return of_step(step, mesh, batch_size, layout_map, Device(memory, flops, memory_bandwidth, link_bandwidth))
-
-
-def of_step(
-    step: Step,
-    mesh: DeviceMesh | Mapping[str, int] | int,
-    batch_size: int,
-    layout_map: LayoutMap | None,
-    device: Device,
-) -> Plan:
-    """The plan of a traced step, which may be planned on several meshes."""
     mesh = _mesh(mesh)
     line = DeviceMesh((mesh.devices.size,), ["batch"], mesh.devices)
     layouts: dict[str, Distribution] = {
@@ -194,8 +183,10 @@ def of_step(
     if layout_map is not None:
         layouts["layout map"] = ModelParallel(layout_map=_on(layout_map, mesh))
         layouts["layout map, fully sharded"] = ModelParallel(layout_map=_on(layout_map, mesh), shard_weights=True)
-    rows = [_planned(step, name, distribution, device) for name, distribution in layouts.items()]
-    return Plan(rows, batch_size, sum(math.prod(weight.shape) for weight in step.trainable), device)
+    steps = trace(model, batch_size, optimizer, x, y, list(layouts.values()), platform)
+    device = Device(memory, flops, memory_bandwidth, link_bandwidth)
+    rows = [_planned(step, *named, device) for step, named in zip(steps, layouts.items(), strict=True)]
+    return Plan(rows, batch_size, sum(math.prod(weight.shape) for weight in steps[0].trainable), device)
 
 
 def _mesh(given: DeviceMesh | Mapping[str, int] | int) -> DeviceMesh:
@@ -225,13 +216,15 @@ def _planned(step: Step, name: str, distribution: Distribution, device: Device) 
         for part in ("trainable", "rest", "state")
     )
     traffic: dict[str, float] = defaultdict(float)
-    for one in laid.collectives:
+    collectives = [*laid.collectives, *_shared_exchange(step, distribution)]
+    for one in collectives:
         traffic[one.kind] += one.moved
     through = (
         taken.through + 3 * trained + 2 * state
     )  # the update reads gradients, weights and state and writes the last two
     kept = trained + rest + state
-    total = kept + trained + rest + state + max(taken.peak, trained)
+    summed = trained if step.every > 1 else 0  # by each device since the last exchange
+    total = kept + trained + rest + state + summed + max(taken.peak, trained)
     return LayoutPlan(
         layout=name,
         mesh=sizes,
@@ -241,17 +234,25 @@ def _planned(step: Step, name: str, distribution: Distribution, device: Device) 
         new_values=kept,
         activations=taken.inner,
         memory=total,
-        collectives=laid.collectives,
+        collectives=collectives,
         traffic=dict(traffic),
         flops=taken.flops,
         through=through,
         seconds={
             "compute": taken.flops / device.flops,
             "memory": through / device.memory_bandwidth,
-            "links": sum(one.moved / device.link(one.axis) for one in laid.collectives),
+            "links": sum(one.moved / device.link(one.axis) for one in collectives),
         },
         fits=total <= device.memory,
     )
+
+
+def _shared_exchange(step: Step, distribution: Distribution) -> list[Collective]:
+    """The exchange of the gradients that several steps have in common."""
+    if step.every == 1:
+        return []
+    name, devices = distribution.batch_dim_name, distribution.num_model_replicas
+    return [Collective("all-reduce", name, devices, weight.bytes, 1 / step.every) for weight in step.trainable]
 
 
 def _axes_of_variables(step: Step, distribution: Distribution) -> dict[str, list[Axes]]:
@@ -266,16 +267,16 @@ def _axes_of_variables(step: Step, distribution: Distribution) -> dict[str, list
 
 def _laid_out(step: Step, distribution: Distribution, sizes: Mapping[str, int], axes: dict[str, list[Axes]]) -> Laid:
     """The program of a step with its arrays laid out accordingly."""
-    weights = [*axes["trainable"], *axes["rest"]]
+    weights, name = [*axes["trainable"], *axes["rest"]], distribution.batch_dim_name
+    gradients = [(name, *one) if step.every > 1 else one for one in axes["trainable"]]
     return lay_out(
         step.program,
         Given(
             sizes,
             [*weights, *(_batch_axes(distribution, shape, sizes) for shape in step.data)],
-            [(), *weights],
+            [(), *gradients, *axes["rest"]],
             weights=len(weights),
-            gathered=distribution.batch_dim_name if distribution.shard_weights else "",
-            constrained=isinstance(distribution, ModelParallel),
+            gathered=name if distribution.shard_weights else "",
         ),
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import jax
 
 import cornu as keras
-from cornu.distribution import plan_step, plan_table, plans
+from cornu.distribution import plan_table, plans
 
 PAGE = Path(__file__).with_name("distribution-plan.md")
 START, END = "<!-- written by distribution_plan.py -->\n", "<!-- until here -->\n"
@@ -73,13 +73,19 @@ def layouts(mesh):
 
 def plan(devices: int, **sizes) -> plans.Plan:
     """The plan for so many H100s."""
-    words = jax.ShapeDtypeStruct((1, sizes.get("length", LENGTH)), "int32")
-    step = plan_step.trace(lambda: transformer(**sizes), ROWS * devices, y=words)
-    links = {"batch": FAST if devices <= MACHINE else SLOW, "model": FAST}
-    device = plans.Device(memory=80e9, flops=989e12, memory_bandwidth=3.35e12, link_bandwidth=links)
     mesh = {"batch": devices // MACHINE, "model": MACHINE}
     on_paper = keras.distribution.DeviceMesh((1, 1), ["batch", "model"], ["paper:0"])
-    return plans.of_step(step, mesh, ROWS * devices, layouts(on_paper), device)
+    return keras.distribution.plan(
+        lambda: transformer(**sizes),
+        mesh,
+        ROWS * devices,
+        y=jax.ShapeDtypeStruct((1, sizes.get("length", LENGTH)), "int32"),
+        layout_map=layouts(on_paper),
+        memory=80e9,
+        flops=989e12,
+        memory_bandwidth=3.35e12,
+        link_bandwidth={"batch": FAST if devices <= MACHINE else SLOW, "model": FAST},
+    )
 
 
 def rows(devices: int) -> list[str]:

@@ -49,7 +49,35 @@ def images():
     return model
 
 
-MODELS = {"language": (language, (16,)), "images": (images, ())}
+def channels():
+    """Convolutions in groups and depthwise, and one of each image of a sequence."""
+    model = cornu.Sequential(
+        [
+            cornu.Input((4, 12, 12, 3)),
+            layers.TimeDistributed(layers.Conv2D(16, 3, name="conv"), name="each"),
+            layers.Reshape((20, 20, 16)),
+            layers.DepthwiseConv2D(3, depth_multiplier=2, activation="relu", name="depthwise"),
+            layers.Conv2D(32, 3, groups=4, strides=2, activation="relu", name="groups"),
+            layers.SeparableConv2D(32, 3, name="separable"),
+            layers.GlobalAveragePooling2D(name="average"),
+            layers.Dense(8, name="wide"),
+        ]
+    )
+    model.compile("adam", cornu.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
+
+
+MODELS = {"language": (language, (16,)), "images": (images, ()), "channels": (channels, ())}
+
+
+def summing():
+    """A model that updates its weights with the mean gradient of four batches."""
+    model = cornu.Sequential(
+        [cornu.Input((32,)), layers.Dense(64, "relu"), layers.Dropout(0.1), layers.Dense(8, kernel_regularizer="l2")]
+    )
+    optimizer = cornu.optimizers.Adam(gradient_accumulation_steps=4)
+    model.compile(optimizer, cornu.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
 
 
 def layouts(mesh):
@@ -75,15 +103,16 @@ def distributions():
     }
 
 
-def compiled(make, target, chosen):
-    """The compiled step of `fit`."""
+def compiled(make, target, chosen, several=False):
+    """The compiled step of `fit`, or several of them in one call."""
     with chosen.scope():
         model = make()
         model.optimizer.build(model.trainable_variables)
-        step = Compiled(model, "train", composition(model, "train"))
-        inputs = model.inputs[0]
-        batch = np.zeros((ROWS, *inputs.shape[1:]), inputs.dtype), np.zeros((ROWS, *target), "int32")
-        return step.function.lower(step._state(None), placement.batch(batch), None).compile()
+        step = Compiled(model, "train", composition(model, "train"), many=several)
+        inputs, steps = model.inputs[0], (4,) * several
+        batch = np.zeros((*steps, ROWS, *inputs.shape[1:]), inputs.dtype), np.zeros((*steps, ROWS, *target), "int32")
+        span = (None, np.int32(0), np.int32(4)) if several else None
+        return step.function.lower(step._state(None), placement.batch(batch, stacked=several), span).compile()
 
 
 def said(step):
@@ -109,6 +138,8 @@ if __name__ == "__main__":
         f"{model}, {name}": said(compiled(make, target, chosen))
         for model, (make, target) in MODELS.items()
         for name, chosen in distributions().items()
+        if model != "channels" or "map" not in name  # of whose axes the map says nothing
     }
+    answers["summing"] = said(compiled(summing, (), distribution.DataParallel(), several=True))
     with open(sys.argv[1], "w") as file:
         json.dump(answers, file)

@@ -35,16 +35,23 @@ def repeated(model: Steps, stage: str, step: Callable, parts: Parts) -> Callable
 
 
 def _is_possible(model: Steps, parts: Parts) -> bool:
-    optimizer = model.optimizer
     return (
         placement.is_split()
-        and is_default(model, "train")
+        and all(placement.sharding_of(variable._layout).is_fully_replicated for part in parts for variable in part)
+        and suits(model, model.optimizer)
+    )
+
+
+def suits(model: Steps, optimizer: object) -> bool:
+    """Whether devices that have all weights can sum their own gradients, as far as can be told before tracing."""
+    return (
+        is_default(model, "train")
+        and model._compile_loss is not None
         and isinstance(optimizer, Optimizer)
         and bool(optimizer.gradient_accumulation_steps)
         and type(optimizer).apply is Optimizer.apply  # not where the gradients of each step are looked at
         and optimizer.loss_scale_factor is None
-        and all(placement.sharding_of(variable._layout).is_fully_replicated for part in parts for variable in part)
-        and not any(variable.overwrite_with_gradient for variable in parts[0])
+        and not any(variable.overwrite_with_gradient for variable in model.trainable_variables)
         and not any(mixes_rows(layer, training=True) for layer in model._flatten_layers())
         and not any(layer.metrics for layer in model._flatten_layers(include_self=False))
     )
@@ -106,15 +113,24 @@ class DeviceSums:
     def step(self, model: Steps, state: TrainState, x: Data, y: Data, weight: Data) -> tuple:
         """(loss, predictions, new values of the other variables, the weights, the optimizer's variables)."""
         trainable, rest, own, _ = state
-        differentiate = jax.value_and_grad(_loss_of, argnums=(1, 2), has_aux=True)
-        copies = [_copies(value) for value in trainable]
-        (_, (loss, y_pred, rest)), (of_rows, of_all) = differentiate(model, copies, trainable, rest, x, y, weight)
+        (loss, y_pred, rest), of_rows, of_all = differentiated(model, trainable, rest, x, y, weight)
         optimizer = model.optimizer
         due = (own[_place(optimizer, optimizer._iterations)] + 1) % optimizer.gradient_accumulation_steps == 0
         sums = [_split(a + b) for a, b in zip(self.pending, of_rows, strict=True)]
         self.pending = [jnp.where(due, jnp.zeros_like(a), a) for a in sums]
         gradients = [a + b for a, b in zip(_exchanged(due, sums), of_all, strict=True)]
         return (loss, y_pred, rest, *optimizer.stateless_apply(own, gradients, trainable))
+
+
+def differentiated(
+    model: Steps, trainable: list, rest: list, x: Data, y: Data, weight: Data
+) -> tuple[tuple, list, list]:
+    """(loss, predictions, new values of the other variables), the gradients of each device's rows, and what the loss
+    adds to the gradients beside them."""
+    differentiate = jax.value_and_grad(_loss_of, argnums=(1, 2), has_aux=True)
+    copies = [_copies(value) for value in trainable]
+    (_, found), (of_rows, of_all) = differentiate(model, copies, trainable, rest, x, y, weight)
+    return found, of_rows, of_all
 
 
 def _loss_of(
