@@ -26,12 +26,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from cornu.core.progress import LOST
+from cornu.core.progress import LINGER, LOST
 
 _LAST_LINES = 15  # number of log lines to show
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 _LOOKS = 0.05  # polling interval in seconds
-_AFTER_LOSS = 2.0  # seconds to wait for the process whose end the others have noticed
+_AFTER_LOSS = LINGER + 3.0  # seconds to wait for the process whose end the others have noticed
 
 
 class Started(NamedTuple):

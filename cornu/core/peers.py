@@ -80,12 +80,36 @@ def meet(number: int, complaint: str) -> None:
         start.
     """
 
-    def check(said: dict[int, Any]) -> None:
-        ahead = [rank for rank, beat in beats(client()).items() if beat.started > progress.here.started]
+    def check(said: dict[int, Any], ahead: list[int]) -> None:
         for rank in [rank for rank, other in said.items() if other != number] or ahead:
-            raise ValueError(f"{complaint} Process {rank} has another number: {said.get(rank, 'more')}.")
+            other = said.get(rank) if isinstance(said.get(rank), int) else "more"
+            raise ValueError(f"{complaint} Process {rank} has another number: {other}.")
 
     _say(number)
+    _wait_for_all(check)
+
+
+def agree_to_start(owner: str, shapes: str) -> None:
+    """Wait until all processes are about to start a computation of these shapes, which none has started before.
+
+    Args:
+        owner: the caller, for error messages.
+        shapes: what must be equal in all processes.
+
+    Raises:
+        ValueError: if another process starts one of other shapes.
+    """
+
+    def check(said: dict[int, Any], ahead: list[int]) -> None:
+        for rank in [rank for rank, other in said.items() if other != shapes] or ahead:
+            other = said.get(rank, "shapes that it has met before")
+            raise ValueError(
+                f"{owner}: batches must have the same shapes in all processes. Received: in process "
+                f"{jax.process_index()} {shapes}, in process {rank} "
+                f"{other if isinstance(other, str) else 'the end of its data'}."
+            )
+
+    _say(shapes)
     _wait_for_all(check)
 
 
@@ -107,7 +131,7 @@ def failing_together(may_wait: bool) -> Iterator[None]:
         OSError: if another process failed in it.
     """
 
-    def check(said: dict[int, Any]) -> None:
+    def check(said: dict[int, Any], _: list[int]) -> None:
         for rank, trouble in said.items():
             if trouble:
                 raise OSError(f"process {rank} of {count()} failed: {trouble}")
@@ -136,12 +160,18 @@ def _note(meeting: int) -> str:
     return f"{progress.MEETINGS}{meeting}/{jax.process_index()}"
 
 
-def _wait_for_all(check: Callable[[dict[int, Any]], None] = lambda said: None) -> dict[int, Any]:
-    """The entries of all processes at this meeting, once all have arrived; `check` is called on those known so far."""
+def _wait_for_all(check: Callable[[dict[int, Any], list[int]], None] = lambda *_: None) -> dict[int, Any]:
+    """The entries of all processes at this meeting, once all have arrived.
+
+    Args:
+        check: is called with the entries so far, and those processes that will not arrive, as they have started more
+            computations than this one.
+    """
     pause, folder = 0.001, f"{progress.MEETINGS}{progress.here.met}/"
     while True:
-        said = {rank: json.loads(text) for rank, text in notes(client(), folder).items()}
-        check(said)
+        ahead = {rank for rank, beat in beats(client()).items() if beat.started > progress.here.started}
+        said = {rank: json.loads(text) for rank, text in notes(client(), folder).items()}  # written before it started
+        check(said, sorted(ahead - said.keys()))
         if len(said) == count():
             return said
         time.sleep(pause)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 BEATS = "cornu/beat/"
 FAILURES = "cornu/failed/"
 MEETINGS = "cornu/met/"
+LINGER = 3.0  # seconds for which the coordinating process outlives its last report
 LOST = 75  # the exit status of a process that ends because another one was lost: `EX_TEMPFAIL` of sysexits.h
 
 
@@ -33,11 +34,18 @@ class Beat(NamedTuple):
         number: the number of reports so far.
         started: number of computations it has started.
         place: the line of code it is at.
+        met: number of times it has synchronized with the others otherwise.
     """
 
     number: int
     started: int
     place: str
+    met: int = 0
+
+    @property
+    def steps(self) -> int:
+        """Everything that it has come to and for which others may wait."""
+        return self.started + self.met
 
 
 here = Progress()

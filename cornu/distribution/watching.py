@@ -21,13 +21,12 @@ from typing import Any
 import jax
 
 from cornu.core import peers, progress
-from cornu.core.progress import BEATS, FAILURES, LOST, Beat
+from cornu.core.progress import BEATS, FAILURES, LINGER, LOST, Beat
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 _PATIENCE = 50.0  # seconds
 _NAME = "cornu-watch"  # name of the thread
 _LEFT = -2  # number of the last report, of a process that has reached the end of its script
-_LINGER = 3.0  # seconds for which the coordinating process outlives its last report
 _WORDS = ("Gloo", "Connection closed by peer", "Connection reset by peer", "coordination service", "NCCL")
 _LONGEST = 2000  # maximum length of a failure message
 
@@ -49,7 +48,7 @@ class Peer:
         """Record a report."""
         if beat.number != self.beat.number:
             self.heard = now
-        if beat.started != self.beat.started:
+        if beat.steps != self.beat.steps:
             self.moved = now
         self.beat = beat
 
@@ -82,20 +81,29 @@ class Watch:
     def lost(self, now: float) -> str:
         """What is wrong with another process, as a sentence; empty if nothing is."""
         for peer in self._others:
-            if now - peer.heard > self.patience and peer.beat.number != _LEFT:
+            is_behind = peer.beat.steps < self.own.beat.steps
+            if peer.beat.number == _LEFT and is_behind:
                 return (
-                    f"process {peer.rank} of {self.count} has not reported for {now - peer.heard:.0f} s: it was "
-                    "killed or stopped, or its machine cannot be reached"
+                    f"process {peer.rank} of {self.count} has reached the end of its script, or called sys.exit, while "
+                    "this process still needs it"
                 )
+            if now - peer.heard > self.patience and peer.beat.number != _LEFT:
+                return silent(peer.rank, self.count, now - peer.heard)
             stuck = min(now - peer.moved, now - self.own.moved)
-            if peer.beat.started < self.own.beat.started and stuck > self.patience:
+            if is_behind and stuck > self.patience:
                 return (
                     f"process {peer.rank} of {self.count} hangs: this process has been waiting for it for {stuck:.0f} "
-                    "s, at "
-                    f"computation {self.own.beat.started}, while it has started {peer.beat.started}. It is at "
-                    f"{peer.beat.place}"
+                    f"s. It is at {peer.beat.place}"
                 )
         return ""
+
+
+def silent(rank: int, count: int, seconds: float) -> str:
+    """What is said of a process that has not reported for so many seconds."""
+    return (
+        f"process {rank} of {count} has not reported for {seconds:.0f} s: it was killed or stopped, or its machine "
+        "cannot be reached"
+    )
 
 
 def patience() -> float:
@@ -147,6 +155,7 @@ class Watcher:
         self._client, self._rank = client, rank
         self._pause = max(min(1.0, patience / 5), count / 50)  # among a thousand processes, each reads all reports
         self._watch = Watch(rank, count, max(patience, 4 * self._pause), time.monotonic())
+        self._answered = time.monotonic()  # by the coordinator, which process 0 runs
         self._main = threading.main_thread().ident
         self._failed = False
         self._over = threading.Event()
@@ -156,6 +165,15 @@ class Watcher:
     def start(self) -> None:
         """Start monitoring."""
         self._thread.start()
+        if self._rank:
+            threading.Thread(target=self.watch_coordinator, name=_NAME, daemon=True).start()
+
+    def watch_coordinator(self) -> None:
+        """End this process if the coordinator is silent: reports to it then wait forever."""
+        while not self._over.wait(self._pause):
+            silence = time.monotonic() - self._answered
+            if silence > self._watch.patience:
+                self._end(silent(0, self._watch.count, silence))
 
     def run(self) -> None:
         """Report and monitor until a process is lost, or this one has reached its end."""
@@ -173,14 +191,14 @@ class Watcher:
 
     def _tell(self) -> None:
         self._number += 1
-        self._say(Beat(self._number, progress.here.started, self._place()))
+        self._say(Beat(self._number, progress.here.started, self._place(), progress.here.met))
 
     def _say(self, beat: Beat) -> None:
         self._client.key_value_set(f"{BEATS}{self._rank}", json.dumps(beat), allow_overwrite=True)
 
     def _trouble(self) -> str:
         beats = peers.beats(self._client)
-        now = time.monotonic()
+        now = self._answered = time.monotonic()
         self._watch.hear(beats, now)
         return self._watch.lost(now)
 
@@ -211,7 +229,7 @@ class Watcher:
 
     def _leave(self) -> None:
         if self._rank == 0:  # its end also removes the reports
-            time.sleep(_LINGER)
+            time.sleep(LINGER)
         sys.stdout.flush()
         os._exit(LOST)
 
@@ -248,7 +266,7 @@ class Watcher:
         self._over.set()
         if self._failed:
             if self._rank == 0:
-                time.sleep(_LINGER)
+                time.sleep(LINGER)
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(1)
@@ -258,7 +276,7 @@ class Watcher:
                 self._wait_for_others()
 
     def _wait_for_others(self) -> None:
-        self._say(Beat(_LEFT, progress.here.started, "the end of its script"))
+        self._say(Beat(_LEFT, progress.here.started, "the end of its script", progress.here.met))
         while not self._watch.all_have_left():
             if trouble := self._others_failure() or self._trouble():
                 self._end(trouble)

@@ -188,7 +188,7 @@ def test_a_process_that_has_come_to_its_end_is_not_missed_unless_others_need_it(
     assert watch.lost(90) == ""
     assert watch.all_have_left()
     watch.hear({0: watching.Beat(1, 5, ""), 1: watching.Beat(watching._LEFT, 4, "the end of its script")}, 91)
-    assert "at the end of its script" in watch.lost(102)
+    assert "process 1 of 2 has reached the end of its script" in watch.lost(91)
 
 
 @pytest.mark.parametrize(("own", "other"), [(lambda now: now, lambda now: 0), (lambda now: 4, lambda now: 4)])
@@ -220,7 +220,7 @@ def left(monkeypatch):
     """What the process would have ended with."""
     found = []
     monkeypatch.setattr(os, "_exit", found.append)
-    monkeypatch.setattr(watching, "_LINGER", 0)
+    monkeypatch.setattr(watching, "LINGER", 0)
     return found
 
 
@@ -259,6 +259,34 @@ def test_a_process_that_has_nothing_left_to_compute_is_told_when_another_goes_on
     board.key_value_set(f"{progress.BEATS}1", json.dumps(watching.Beat(1, 1, "in a step of its own")))
     with pytest.raises(ValueError, match="Process 1 has another number: more"):
         peers.meet(3, "They differ.")
+
+
+def test_batches_of_other_shapes_in_another_process_are_refused_before_they_are_computed(board):
+    board.key_value_set(f"{progress.MEETINGS}1/1", json.dumps("float32[8, 4]"))
+    peers.agree_to_start("Sequential", "float32[8, 4]")
+    board.key_value_set(f"{progress.MEETINGS}2/1", json.dumps("float32[4, 4]"))
+    with pytest.raises(ValueError, match=r"in process 0 float32\[8, 4\], in process 1 float32\[4, 4\]"):
+        peers.agree_to_start("Sequential", "float32[8, 4]")
+    board.key_value_set(f"{progress.BEATS}1", json.dumps(watching.Beat(1, 1, "in a step that it knows")))
+    with pytest.raises(ValueError, match="in process 1 shapes that it has met before"):
+        peers.agree_to_start("Sequential", "float32[3, 4]")
+
+
+def test_one_that_others_wait_for_at_a_meeting_hangs_too():
+    watch = watching.Watch(0, 2, patience=10, now=0)
+    for now in range(30):
+        watch.hear({0: watching.Beat(now, 5, "", met=3), 1: watching.Beat(now, 5, "data.py:3 in read", met=2)}, now)
+    assert "process 1 of 2 hangs" in watch.lost(30)
+
+
+def test_a_process_whose_coordinator_is_silent_ends(monkeypatch, capsys):
+    watcher = watching.Watcher(Board(), 1, 2, patience=5)
+    watcher._watch.patience = watcher._pause = 0.004
+    statuses = []
+    monkeypatch.setattr(os, "_exit", lambda status: (statuses.append(status), watcher._over.set()))
+    watcher.watch_coordinator()
+    assert statuses == [progress.LOST]
+    assert "process 0 of 2 has not reported" in capsys.readouterr().err
 
 
 def test_what_fails_in_one_process_fails_in_all(board):

@@ -7,6 +7,7 @@ interrupted call can be undone (`in_flight`), at the price of one copy of what t
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from itertools import chain
 from operator import is_
 from typing import Any, NamedTuple
@@ -15,14 +16,14 @@ import jax
 import jax.numpy as jnp
 
 from cornu import validate
-from cornu.core import placement, progress
+from cornu.core import peers, placement, progress
 from cornu.core.typing import Nested, Tensor
 from cornu.core.variable import Variable, give_placed_values, give_values, lay_out, pinned, placed, values_of
 from cornu.kernels import xla
 from cornu.optimizers import Optimizer
 from cornu.training.execution.device_sums import repeated
 from cornu.training.execution.in_flight import Outcome
-from cornu.training.execution.signature import signature
+from cornu.training.execution.signature import described, signature
 from cornu.training.step import Parts, TrainState, layers_and_variables, only_changes, optimizers_of, pure_step
 
 
@@ -79,6 +80,7 @@ class Compiled:
             lay_out(self._variables)
         self.jit = made_of.jit
         self._many = many
+        self._owner = validate.describe(model)
         self._known_shapes: set[tuple] = set()
         self._first_run = functools.partial(model._compilations.counted, stage, stacked=many)
         self._has_metrics = stage != "predict"
@@ -99,12 +101,17 @@ class Compiled:
             rows: number of its valid rows; None for all of them.
             metrics: the values that metrics start from; None for their current ones.
         """
-        progress.here.started += placement.is_shared()
         state, data = self._state(metrics), data if self._many else placement.batch(data)
+        shapes, shared = signature((data, rows)), placement.is_shared()
+        is_new = shapes not in self._known_shapes
+        if shared and is_new:
+            peers.agree_to_start(self._owner, described(data))
+        progress.here.started += shared
         if self.jit:
-            result, after = self._run(state, data, rows)
+            result, after = self._run(state, data, rows, is_new)
         else:
             result, after = self.function(state, jax.tree.map(jnp.asarray, data), rows)
+        self._known_shapes.add(shapes)
         result = {name: result[name] for name in self.names} if self.names else result
         return self._stored(state, after, result)
 
@@ -143,15 +150,10 @@ class Compiled:
         give_placed_values(changed, new)  # `_laid_out` ensures that
         return Outcome(result, metrics, changed, before, new)
 
-    def _run(self, state: tuple, data: object, rows: object) -> tuple:
+    def _run(self, state: tuple, data: object, rows: object, is_new: bool) -> tuple:
         """Run the function; the first run on new shapes, which compiles it, is counted."""
-        shapes = signature((data, rows))
-        if shapes in self._known_shapes:
+        with self._first_run(data) if is_new else nullcontext():
             return self.function(state, data, rows)
-        with self._first_run(data):
-            found = self.function(state, data, rows)
-        self._known_shapes.add(shapes)
-        return found
 
     def __reduce__(self) -> tuple:
         """A copy of the model compiles its own."""

@@ -19,3 +19,8 @@ def signature(data: object) -> tuple:
 def of_array(array: Tensor) -> ArraySignature:
     """The shape and the dtype of one array; a Python number has no dtype."""
     return np.shape(array), getattr(array, "dtype", None)
+
+
+def described(data: object) -> str:
+    """The shapes and dtypes of a batch, as text."""
+    return ", ".join(f"{dtype}{list(shape)}" for shape, dtype in map(of_array, jax.tree.leaves(data)))
