@@ -103,6 +103,8 @@ class DeviceMesh:
                 "DeviceMesh: axis_names must contain one unique name for each axis of the shape. "
                 f"Received: shape={self._shape}, axis_names={self._axis_names}."
             )
+        if isinstance(devices, str):
+            raise ValueError(f"DeviceMesh: devices must be a list of names. Received: devices={devices!r}.")
         names = np.array(list_devices() if devices is None else devices).flatten()
         if names.size != np.prod(self._shape):
             raise ValueError(
@@ -161,7 +163,7 @@ class TensorLayout:
         device_mesh: the mesh; None if it is set later, by a `LayoutMap` or with the attribute `device_mesh`.
 
     Raises:
-        ValueError: for a name that is not in the mesh.
+        ValueError: for a name that is not in the mesh, or for one name instead of a sequence.
 
     Example:
 
@@ -172,6 +174,10 @@ class TensorLayout:
     """
 
     def __init__(self, axes: AxisNames, device_mesh: DeviceMesh | None = None):
+        if isinstance(axes, str):
+            raise ValueError(
+                f"TensorLayout: axes must have an entry for each axis of the array. Received: axes={axes!r}."
+            )
         self._axes = tuple(axes)
         self._device_mesh = device_mesh
         self._check()

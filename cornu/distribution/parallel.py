@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
+import numpy as np
 
 from cornu import validate
 from cornu.core import number_arguments, placement
@@ -201,7 +202,7 @@ class DataParallel(Distribution):
             raise ValueError("DataParallel: give either device_mesh or devices, not both.")
         if device_mesh is None:
             names = list_devices() if devices is None else devices
-            device_mesh = DeviceMesh((len(names),), ["batch"], names)
+            device_mesh = DeviceMesh((np.size(names),), ["batch"], names)
         if not isinstance(device_mesh, DeviceMesh):
             raise ValueError(
                 f"DataParallel: device_mesh must be a DeviceMesh. Received: {validate.shown(device_mesh)} of type "

@@ -43,6 +43,8 @@ def test_importing_cornu_loads_no_distribution():
         (lambda: distribution.TensorLayout(("a",)).backend_layout, ValueError, "no device mesh"),
         (lambda: distribution.list_devices("nonsense"), RuntimeError, "nonsense"),
         (lambda: distribution.DataParallel("cpu:0"), ValueError, "must be a DeviceMesh"),
+        (lambda: distribution.DataParallel(devices="cpu:0"), ValueError, "list of names"),
+        (lambda: distribution.TensorLayout("model"), ValueError, "an entry for each axis"),
         (lambda: distribution.DataParallel(ONE, ["cpu:0"]), ValueError, "not both"),
         (distribution.ModelParallel, ValueError, "layout_map"),
         (lambda: distribution.set_distribution("dp"), TypeError, "DataParallel"),

@@ -407,6 +407,21 @@ TABLE = [
         lambda f: f.place == ".lost" or f.theirs_refuse("has been deleted"),
     ),
     Row(
+        "A batch of any size is computed on several devices:",
+        "one that they cannot share evenly, such as the last, is computed whole on each of them, with the "
+        "numbers of one device; in Keras it ends in an error of JAX.",
+    ),
+    Row(
+        "Distributions refuse what they would not use:",
+        "unknown arguments, a `batch_dim_name` that is no axis of the mesh, a mesh other than that of the "
+        "`LayoutMap`, and anything but a distribution in `set_distribution`, all of which Keras accepts.",
+    ),
+    Row(
+        "A `LayoutMap` tells which paths it knows:",
+        "`path in layouts` asks for a key, and `layouts.get(path, default)` gives the default if no key "
+        "matches; in Keras every path is in the map, and the default is ignored.",
+    ),
+    Row(
         "NumPy integers are accepted wherever an integer is,",
         "and True and False nowhere; Keras refuses the former as `units` and accepts the latter.",
     ),
