@@ -90,7 +90,7 @@ def meet(number: int, complaint: str) -> None:
 
 
 def agree_to_start(owner: str, shapes: str) -> None:
-    """Wait until all processes are about to start a computation of these shapes, which none has started before.
+    """Wait until all processes are about to start a computation of these shapes, which is new to each.
 
     Args:
         owner: the caller, for error messages.
@@ -104,7 +104,7 @@ def agree_to_start(owner: str, shapes: str) -> None:
         for rank in [rank for rank, other in said.items() if other != shapes] or ahead:
             other = said.get(rank, "shapes that it has met before")
             raise ValueError(
-                f"{owner}: batches must have the same shapes in all processes. Received: in process "
+                f"{owner}: the model and its batches must have the same shapes in all processes. Received: in process "
                 f"{jax.process_index()} {shapes}, in process {rank} "
                 f"{other if isinstance(other, str) else 'the end of its data'}."
             )

@@ -105,7 +105,7 @@ class Compiled:
         shapes, shared = signature((data, rows)), placement.is_shared()
         is_new = shapes not in self._known_shapes
         if shared and is_new:
-            peers.agree_to_start(self._owner, described(data))
+            peers.agree_to_start(self._owner, f"{described(data)} for a state of {_size(state):,} numbers")
         progress.here.started += shared
         if self.jit:
             result, after = self._run(state, data, rows, is_new)
@@ -203,6 +203,11 @@ def _laid_out(step: Callable, parts: Parts) -> Callable:
         return result, TrainState(*values) if isinstance(after, TrainState) else tuple(values)
 
     return laid_out
+
+
+def _size(state: Nested) -> int:
+    """The number of elements of a state."""
+    return sum(value.size for value in jax.tree.leaves(state))
 
 
 def _same(some: Sequence, others: Sequence) -> bool:
