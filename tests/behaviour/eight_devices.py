@@ -470,6 +470,55 @@ def dropout_does_not_depend_on_how_a_batch_is_split():
         assert any(np.array_equal(one, first) for first in drawn[:2])
 
 
+def layers_that_draw_are_one_program_however_a_batch_is_split():
+    """Which then draws the same numbers, as JAX's generator is one that can be split."""
+    import jax
+
+    assert jax.config.jax_threefry_partitionable
+    sys.path.append(str(Path(__file__).parents[1] / "contracts"))
+    from test_layer_contract import MADE, arrays, call
+
+    def program(layer, x):
+        def run(values, x):
+            return functional(lambda: call(layer, x, training=True), layer.variables)(values)
+
+        text = str(jax.make_jaxpr(run)([variable.value for variable in layer.variables], x))
+        return re.sub(r"0x[0-9a-f]+", "", text)
+
+    drawing = 0
+    for name, (make, shapes) in MADE.items():
+        layer, x = make(), arrays(shapes, ROWS)
+        jax.eval_shape(functools.partial(call, layer, training=False), x)
+        if any("seed" in variable.path for variable in layer.variables):
+            alone = program(layer, x)
+            with data_parallel().scope():
+                assert program(layer, x) == alone, name
+            drawing += 1
+    assert drawing > 30
+
+
+def a_step_whose_gradients_overflow_is_skipped_on_all_devices():
+    found = []
+    for scope in (nullcontext, data_parallel().scope, fully_sharded().scope):
+        with scope():
+            cornu.utils.set_random_seed(3)
+            half = {"dtype": "mixed_float16"}
+            model = cornu.Sequential(
+                [cornu.Input((6,)), layers.Dense(256, "relu", **half), layers.Dense(8, **half), layers.Dense(3)]
+            )
+            optimizer = cornu.optimizers.SGD(0.05, momentum=0.9)
+            optimizer = cornu.optimizers.LossScaleOptimizer(optimizer, initial_scale=2.0**22, dynamic_growth_steps=3)
+            model.compile(optimizer, cornu.losses.SparseCategoricalCrossentropy(from_logits=True))
+            model.fit(X[:32], Y[:32], batch_size=8, epochs=3, verbose=0)
+            told = int(optimizer.inner_optimizer.iterations.numpy()), float(optimizer.dynamic_scale.numpy())
+            found.append((told, model.get_weights()))
+    assert 0 < found[0][0][0] < 12
+    for told, weights in found[1:]:
+        assert told == found[0][0]
+        for one, other in zip(weights, found[0][1], strict=True):
+            np.testing.assert_allclose(one, other, rtol=2e-3, atol=2e-3)
+
+
 def a_batch_that_devices_cannot_share_is_told_of_once():
     with data_parallel().scope():
         model = cornu.Sequential([cornu.Input((6,)), layers.Dense(1, name="end")], name="told")
@@ -597,6 +646,8 @@ CHECKS = [
     a_train_step_of_ones_own_is_split_too,
     generators_and_eager_steps_work_too,
     dropout_does_not_depend_on_how_a_batch_is_split,
+    layers_that_draw_are_one_program_however_a_batch_is_split,
+    a_step_whose_gradients_overflow_is_skipped_on_all_devices,
     a_batch_that_devices_cannot_share_is_told_of_once,
     a_model_made_before_is_laid_out_when_it_is_used,
     files_hold_whole_weights_and_load_on_any_devices,
