@@ -194,8 +194,8 @@ TABLE = [
         lambda f: f.place.endswith("layers[0]:InputLayer.config.dtype") and "int32" in (f.ours, f.theirs),  # whose file
     ),
     Row(
-        "A `Sequential` of one model that is built is so at once,",
-        "like one with more layers; Keras waits for its first call, and saves the rows that had as its batch size.",
+        "A `Sequential` of one built model is built at once,",
+        "like one with more layers; Keras waits for its first call, and records the rows of that call as its batch size.",
     ),
     Row(
         "A dataset's `on_epoch_end` is called once per epoch,",
@@ -295,12 +295,12 @@ TABLE = [
         "and later layers follow the model's mode; Keras lets it spread to them.",
     ),
     Row(
-        "`class_weight` goes with Python generators as well,",
+        "`class_weight` works with Python generators as well,",
         "which Keras refuses.",
         lambda f: f.theirs_refuse("`class_weight` is not supported for Python generator"),
     ),
     Row(
-        "A slice of an unknown size is as long as it says:",
+        "A slice along an unknown axis has a known length if it says so:",
         "`x[:, :1]` has one step, where Keras knows none.",
         lambda f: (
             (f.ours == "int 1" and f.theirs == "NoneType None" and "shape" in f.place)
@@ -308,7 +308,7 @@ TABLE = [
         ),
     ),
     Row(
-        "A mask of known length tells an unknown number of steps,",
+        "The length of a mask fixes an unknown number of steps,",
         "in the shape of what a recurrent layer gives; Keras leaves it open.",
     ),
     Row(
