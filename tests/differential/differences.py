@@ -195,7 +195,7 @@ TABLE = [
     ),
     Row(
         "A `Sequential` of one built model is built at once,",
-        "like one with more layers; Keras waits for its first call, and records the rows of that call as its batch size.",
+        "like one with more layers; Keras waits for its first call, and records its rows as the batch size.",
     ),
     Row(
         "A dataset's `on_epoch_end` is called once per epoch,",
