@@ -233,7 +233,7 @@ def compilation_cache() -> str | None:
     return cache.current_folder()
 
 
-def set_compilation_cache(folder: str | os.PathLike | bool = True, max_bytes: int = cache.DEFAULT_MAXIMUM) -> None:
+def set_compilation_cache(folder: str | os.PathLike[str] | bool = True, max_bytes: int = cache.DEFAULT_MAXIMUM) -> None:
     """Set the directory that caches compiled code between runs of a program, so that later runs need not compile.
 
     The default is a directory of cornu in the user's cache directory, unless one is already set in JAX. The

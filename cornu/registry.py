@@ -36,11 +36,11 @@ _FUNCTIONS = ("activations", "losses", "metrics")
 _HELPERS = ("deserialize", "get", "serialize")
 _PREFIX = "cornu."
 
-Registered = TypeVar("Registered", bound=Callable)
+Registered = TypeVar("Registered", bound=Callable[..., object])
 
-_registered: dict[str, Callable] = {}  # classes and functions
+_registered: dict[str, Callable[..., object]] = {}  # classes and functions
 _registered_names: dict[object, str] = {}
-_NO_OBJECTS: Mapping[str, Callable] = MappingProxyType({})
+_NO_OBJECTS: Mapping[str, Callable[..., object]] = MappingProxyType({})
 _scoped = contextvars.ContextVar("custom_objects", default=_NO_OBJECTS)
 
 
@@ -49,7 +49,7 @@ def is_builtin(obj: object) -> bool:
     return (getattr(obj, "__module__", None) or "").startswith(_PREFIX) and obj not in _registered_names
 
 
-def is_catalogued(obj: Callable) -> bool:
+def is_catalogued(obj: Callable[..., object]) -> bool:
     """Whether `obj` is a built-in function that can be found by name, such as an activation or a loss."""
     if not is_builtin(obj):
         return False
@@ -80,7 +80,7 @@ def in_files(cls: type) -> InFiles:
     return InFiles(said.module or folder, said.name or cls.__name__, said.registered_name)
 
 
-def find_builtin(module: str, name: str) -> Callable | None:
+def find_builtin(module: str, name: str) -> Callable[..., object] | None:
     """The built-in object that a file refers to as `module.name`, or None: a public class, or a function of tensors."""
     if module.split(".", maxsplit=1)[0] not in ("keras", "builtins"):
         return None
@@ -93,7 +93,7 @@ def find_builtin(module: str, name: str) -> Callable | None:
     return None
 
 
-def _public(namespace: str, name: str) -> Callable | None:
+def _public(namespace: str, name: str) -> Callable[..., object] | None:
     space = _namespace(namespace)
     found = getattr(space, name) if name in space.__all__ else None
     is_function = hasattr(found, "flow") or (namespace in _FUNCTIONS and callable(found) and name not in _HELPERS)
@@ -155,9 +155,9 @@ def get_registered_name(obj: Any) -> str:
 
 def get_registered_object(
     name: str,
-    custom_objects: Mapping[str, Callable] | None = None,
-    module_objects: Mapping[str, Callable] | None = None,
-) -> Callable | None:
+    custom_objects: Mapping[str, Callable[..., object]] | None = None,
+    module_objects: Mapping[str, Callable[..., object]] | None = None,
+) -> Callable[..., object] | None:
     """The object of that name among scoped and registered ones, or None.
 
     Args:
@@ -175,12 +175,12 @@ def get_registered_object(
     return None
 
 
-def custom_objects_in_scope() -> dict[str, Callable]:
+def custom_objects_in_scope() -> dict[str, Callable[..., object]]:
     """All objects that the running program registered or passed, by name."""
     return {**_registered, **_scoped.get()}
 
 
-def get_custom_objects() -> dict[str, Callable]:
+def get_custom_objects() -> dict[str, Callable[..., object]]:
     """The table of registered objects, which may be modified.
 
     Example:
@@ -196,7 +196,7 @@ def is_registered(obj: object) -> bool:
 
 
 @contextmanager
-def custom_objects(objects: Mapping[str, Callable] | None) -> Iterator[None]:
+def custom_objects(objects: Mapping[str, Callable[..., object]] | None) -> Iterator[None]:
     """Make `objects` available by name inside the `with` block."""
     token = _scoped.set({**_scoped.get(), **(objects or {})})
     try:
@@ -220,7 +220,7 @@ class CustomObjectScope:
             layer = cornu.layers.Activation("shifted")
     """
 
-    def __init__(self, custom_objects: Mapping[str, Callable] | None):
+    def __init__(self, custom_objects: Mapping[str, Callable[..., object]] | None):
         self.custom_objects = custom_objects or {}
 
     def __enter__(self) -> "CustomObjectScope":

@@ -39,7 +39,7 @@ def write(name: str, value: object) -> None:
     _values[name] = value
 
 
-def for_computing() -> tuple:
+def for_computing() -> tuple[object, ...]:
     """The settings on which the results of a layer's call depend."""
     return _values["floatx"], _values["epsilon"], _values["image_data_format"], _values["flash_attention"]
 

@@ -29,7 +29,7 @@ class MAP_TO_NONE:  # noqa: N801 - Keras's public name
     """
 
 
-def _flatten_deque(items: deque) -> tuple:
+def _flatten_deque(items: deque[Any]) -> tuple[list[tuple[jtu.SequenceKey, Any]], int | None]:
     return [(jtu.SequenceKey(i), item) for i, item in enumerate(items)], items.maxlen
 
 
@@ -54,7 +54,7 @@ def is_nested(structure: object) -> bool:
     return not jtu.all_leaves([structure], is_leaf=_none_is_leaf)
 
 
-def flatten(structure: object) -> list:
+def flatten(structure: object) -> list[Any]:
     """The leaves of `structure`, left to right.
 
     Args:
@@ -67,7 +67,7 @@ def flatten(structure: object) -> list:
     return jtu.tree_leaves(structure, is_leaf=_none_is_leaf)
 
 
-def _plain_path(structure: object, keys: Sequence) -> tuple:
+def _plain_path(structure: object, keys: Sequence[object]) -> tuple[Any, ...]:
     """A path as dictionaries' keys and positions; the fields of a namedtuple count as positions."""
     path = []
     for key in keys:
@@ -82,7 +82,7 @@ def _child(structure: Any, key: Any) -> Any:
     return structure[key] if isinstance(structure, (dict, list, tuple, deque)) else None
 
 
-def flatten_with_path(structure: object) -> list[tuple[tuple, Any]]:
+def flatten_with_path(structure: object) -> list[tuple[tuple[Any, ...], Any]]:
     """Pairs of (path, leaf), where a path is a tuple of keys and indices.
 
     Args:
@@ -96,7 +96,7 @@ def flatten_with_path(structure: object) -> list[tuple[tuple, Any]]:
     return [(_plain_path(structure, path), leaf) for path, leaf in pairs]
 
 
-def map_structure(func: Callable, *structures: object, none_is_leaf: bool = True) -> Any:
+def map_structure(func: Callable[..., object], *structures: object, none_is_leaf: bool = True) -> Any:
     """The structure of the results of `func`, applied to the leaves of one or more structures.
 
     Args:
@@ -117,7 +117,7 @@ def map_structure(func: Callable, *structures: object, none_is_leaf: bool = True
     return in_order_of(structures[0], jtu.tree_map(func, *structures, is_leaf=_none_is_leaf if none_is_leaf else None))
 
 
-def map_structure_up_to(shallow_structure: object, func: Callable, *structures: object) -> Any:
+def map_structure_up_to(shallow_structure: object, func: Callable[..., object], *structures: object) -> Any:
     """Apply `func` at the depth of the leaves of `shallow_structure`.
 
     Args:
@@ -138,7 +138,7 @@ def map_structure_up_to(shallow_structure: object, func: Callable, *structures: 
     return in_order_of(shallow_structure, made)
 
 
-def map_shape_structure(func: Callable, structure: object) -> Any:
+def map_shape_structure(func: Callable[..., object], structure: object) -> Any:
     """Apply `func` to each shape (a tuple or list of ints and None) in `structure`.
 
     Args:
@@ -196,7 +196,7 @@ def assert_same_paths(a: object, b: object) -> None:
         raise ValueError(f"The two structures have different paths: {sorted(first ^ second, key=str)}.")
 
 
-def pack_sequence_as(structure: object, flat_sequence: Sequence) -> Any:
+def pack_sequence_as(structure: object, flat_sequence: Sequence[object]) -> Any:
     """Arrange `flat_sequence` in the shape of `structure`.
 
     Args:
@@ -229,7 +229,7 @@ def in_order_of(structure: Any, made: Any, is_leaf: Callable[[object], bool] = _
     return made
 
 
-def key_orders(structure: object) -> list[tuple]:
+def key_orders(structure: object) -> list[tuple[object, ...]]:
     """The keys of each dictionary in insertion order, which JAX's treedef does not preserve."""
     if isinstance(structure, dict):
         return [tuple(structure), *(order for value in structure.values() for order in key_orders(value))]
@@ -251,7 +251,7 @@ def lists_to_tuples(structure: object) -> Any:
     return traverse(lambda x: tuple(x) if isinstance(x, list) else None, structure, top_down=False)
 
 
-def traverse(func: Callable, structure: object, top_down: bool = True) -> Any:
+def traverse(func: Callable[..., object], structure: object, top_down: bool = True) -> Any:
     """Visit every node of `structure`; a value returned by `func` replaces the node.
 
     Args:

@@ -112,7 +112,7 @@ def int_tuple(value: Any, rank: int, name: str, owner: object, minimum: int = 1)
     return tuple(map(operator.index, values))
 
 
-def one_of(value: Choice, choices: Sequence, name: str, owner: object) -> Choice:
+def one_of(value: Choice, choices: Sequence[object], name: str, owner: object) -> Choice:
     """`value`, which must be among `choices`."""
     if value not in choices:
         listed = " or ".join(repr(c).replace("'", '"') for c in choices)

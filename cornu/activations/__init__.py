@@ -1,12 +1,11 @@
 """Activation functions, available by name: `cornu.activations.get("relu")`."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
 from cornu.activations.functions import exponential, gelu, linear, mish, relu
 from cornu.core.configurable import Catalogue
-from cornu.core.typing import CustomObjects
+from cornu.core.typing import AnyFunction, CustomObjects
 from cornu.ops import (
     celu,
     elu,
@@ -47,7 +46,7 @@ _FUNCTIONS = (
 catalogue = Catalogue("activation", {f.__name__: f for f in _FUNCTIONS} | {"swish": swish, "hard_swish": hard_swish})
 
 
-def get(identifier: object) -> Callable:
+def get(identifier: object) -> AnyFunction:
     """The activation for a name, a config or a callable; None is `linear`.
 
     Args:
@@ -62,7 +61,7 @@ def get(identifier: object) -> Callable:
     return deserialize(identifier) if isinstance(identifier, dict) else catalogue.get(identifier)
 
 
-def serialize(activation: Callable) -> Any:
+def serialize(activation: AnyFunction) -> Any:
     """The name of a built-in activation, or the config of any other.
 
     Args:
@@ -75,7 +74,7 @@ def serialize(activation: Callable) -> Any:
     return catalogue.serialize(activation)
 
 
-def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
+def deserialize(config: object, custom_objects: CustomObjects | None = None) -> AnyFunction:
     """The activation for a name or config.
 
     Args:

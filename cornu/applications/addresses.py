@@ -3,7 +3,7 @@
 `FILES[kind]` maps (has a classifier, *variant arguments) to a `File`. A file without a hash was published without one.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 BASE = "https://storage.googleapis.com/"
 _FOLDER = "tensorflow/keras-applications/"
@@ -208,16 +208,19 @@ _MOBILENET_V2_ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 MOBILENET_V2_SIZES = (96, 128, 160, 192, 224)
 
 
-def _key(include_top: bool, **variant: object) -> tuple:
+Key: TypeAlias = tuple[Any, ...]  # whether with the top, and the variant's names and values in order
+
+
+def _key(include_top: bool, **variant: object) -> Key:
     return (include_top, *sorted(variant.items()))
 
 
-def _plain(folder: str, name: str, with_top: str, without_top: str) -> dict[tuple, File]:
+def _plain(folder: str, name: str, with_top: str, without_top: str) -> dict[Key, File]:
     files = ((True, name, with_top), (False, f"{name}_notop", without_top))
     return {_key(top): File(f"{name}.h5", f"{folder}{name}.h5", digest) for top, name, digest in files}
 
 
-def _nasnet(word: str, with_top: str, without_top: str) -> dict[tuple, File]:
+def _nasnet(word: str, with_top: str, without_top: str) -> dict[Key, File]:
     folder = f"{_FOLDER}nasnet/NASNet-{word}"
     return {
         _key(True): File(f"nasnet_{word}.h5", f"{folder}.h5", with_top),
@@ -225,7 +228,7 @@ def _nasnet(word: str, with_top: str, without_top: str) -> dict[tuple, File]:
     }
 
 
-def _mobilenet_v3(table: dict[tuple[float, bool], tuple[str, str, str]]) -> dict[tuple, File]:
+def _mobilenet_v3(table: dict[tuple[float, bool], tuple[str, str, str]]) -> dict[Key, File]:
     files = {}
     for (alpha, minimalistic), (word, *digests) in table.items():
         for top, ending, digest in zip((True, False), ("", "_no_top_v2"), digests, strict=True):
@@ -235,7 +238,7 @@ def _mobilenet_v3(table: dict[tuple[float, bool], tuple[str, str, str]]) -> dict
     return files
 
 
-def _sized(folder: str, names: dict[float, str], sizes: tuple[int, ...]) -> dict[tuple, File]:
+def _sized(folder: str, names: dict[float, str], sizes: tuple[int, ...]) -> dict[Key, File]:
     """Files for each width factor and image size; `names` contains a placeholder for the size."""
     files = {}
     for alpha, pattern in names.items():
@@ -246,7 +249,7 @@ def _sized(folder: str, names: dict[float, str], sizes: tuple[int, ...]) -> dict
     return files
 
 
-FILES: dict[str, dict[tuple, File]] = {
+FILES: dict[str, dict[Key, File]] = {
     **{kind: _plain(*row) for kind, row in _PLAIN.items()},
     **{kind: _nasnet(*row) for kind, row in _NASNET.items()},
     **{kind: _mobilenet_v3(table) for kind, table in _MOBILENET_V3.items()},

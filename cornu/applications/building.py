@@ -12,7 +12,7 @@ from typing import Any, Protocol, cast
 from cornu import activations, layers, settings, validate
 from cornu.applications import pretrained
 from cornu.core.symbolic import KerasTensor, is_keras_tensor, node_of
-from cornu.core.typing import ActivationLike, Function
+from cornu.core.typing import ActivationLike, AnyFunction, Function
 from cornu.models import Model
 
 Body = Callable[[KerasTensor], KerasTensor]
@@ -32,7 +32,7 @@ class Plan:
 
     kind: str
     include_top: bool
-    weights: str | os.PathLike | None
+    weights: str | os.PathLike[str] | None
     input_tensor: KerasTensor | None
     input_shape: Sequence[int | None] | None
     pooling: str | None
@@ -49,7 +49,7 @@ class Plan:
         return isinstance(self.weights, str) and self.weights == pretrained.PUBLISHED
 
 
-def application(plan: Plan, body: Body, top: Callable, bottom: Callable) -> Model:
+def application(plan: Plan, body: Body, top: AnyFunction, bottom: AnyFunction) -> Model:
     """The model described by `plan`.
 
     Args:
@@ -73,7 +73,7 @@ class Application(Protocol):
     def __call__(
         self,
         include_top: bool = True,
-        weights: str | os.PathLike | None = "imagenet",
+        weights: str | os.PathLike[str] | None = "imagenet",
         input_tensor: KerasTensor | None = None,
         input_shape: Sequence[int | None] | None = None,
         pooling: str | None = None,
@@ -91,9 +91,9 @@ def constructor(
     name: str | None = None,
     size: int = 224,
     smallest: int = 32,
-    before: Callable | None = None,
-    top: Callable | None = None,
-    bottom: Callable | None = None,
+    before: AnyFunction | None = None,
+    top: AnyFunction | None = None,
+    bottom: AnyFunction | None = None,
 ) -> Application:
     """The public function that creates models of one kind.
 
@@ -109,7 +109,7 @@ def constructor(
 
     def build(
         include_top: bool = True,
-        weights: str | os.PathLike | None = "imagenet",
+        weights: str | os.PathLike[str] | None = "imagenet",
         input_tensor: KerasTensor | None = None,
         input_shape: Sequence[int | None] | None = None,
         pooling: str | None = None,
@@ -151,7 +151,7 @@ Example:
 """
 
 
-def named(build: Function, kind: str, paper: str, home: Callable, more: str = "") -> Function:
+def named(build: Function, kind: str, paper: str, home: AnyFunction, more: str = "") -> Function:
     """`build` under its public name, with a docstring, as a function of the module that `home` is from."""
     build.__name__ = build.__qualname__ = kind
     build.__module__ = getattr(home, "func", home).__module__

@@ -102,7 +102,7 @@ def _convnext(kind: str, name: str, depths: Sequence[int], widths: Sequence[int]
     def build(
         include_top: bool = True,
         include_preprocessing: bool = True,
-        weights: str | os.PathLike | None = "imagenet",
+        weights: str | os.PathLike[str] | None = "imagenet",
         input_tensor: KerasTensor | None = None,
         input_shape: Sequence[int | None] | None = None,
         pooling: str | None = None,

@@ -1,7 +1,7 @@
 """EfficientNet: one network, scaled in width, depth and image size (Tan & Le, 2019, arXiv 1905.11946, table 1)."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from cornu.applications.building import (
 )
 from cornu.applications.imagenet_utils import decode_predictions, preprocessing
 from cornu.core.symbolic import KerasTensor
+from cornu.core.typing import AnyFunction
 
 __all__ = [
     "EfficientNetB0", "EfficientNetB1", "EfficientNetB2", "EfficientNetB3", "EfficientNetB4", "EfficientNetB5",
@@ -89,7 +90,7 @@ def _block_name(stage: int, repeat: int) -> str:
     return f"block{stage}{chr(ord('a') + repeat)}_"
 
 
-def stacked(x: KerasTensor, stages: Sequence, blocks: int, block: Callable) -> KerasTensor:
+def stacked(x: KerasTensor, stages: Sequence[Any], blocks: int, block: AnyFunction) -> KerasTensor:
     """The blocks of all stages, by `block(x, stage, stride, drop, name)`; residuals are dropped as if of `blocks`."""
     count = 0
     for number, stage in enumerate(stages, 1):

@@ -19,7 +19,7 @@ from cornu.applications.efficientnet import (
 )
 from cornu.applications.imagenet_utils import decode_predictions, preprocessing
 from cornu.core.symbolic import KerasTensor
-from cornu.core.typing import ActivationLike
+from cornu.core.typing import ActivationLike, AnyFunction
 from cornu.initializers import Constant
 from cornu.models import Model
 
@@ -124,7 +124,7 @@ def _efficientnet(
     size: int,
     width: float = 1.0,
     depth: float = 1.0,
-    scaled: Callable = _scaled_by_own_range,
+    scaled: AnyFunction = _scaled_by_own_range,
 ) -> Callable[..., Model]:
     """The constructor of one member; `scaled` preprocesses the images inside the model."""
     blocks = sum(stage.repeats for stage in stages)  # before scaling, like the published rates
@@ -140,7 +140,7 @@ def _efficientnet(
 
     def build(
         include_top: bool = True,
-        weights: str | os.PathLike | None = "imagenet",
+        weights: str | os.PathLike[str] | None = "imagenet",
         input_tensor: KerasTensor | None = None,
         input_shape: Sequence[int | None] | None = None,
         pooling: str | None = None,

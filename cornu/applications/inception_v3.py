@@ -4,6 +4,7 @@ from cornu import layers
 from cornu.applications.building import channel_axis, constructor, pooled_unnamed
 from cornu.applications.imagenet_utils import decode_predictions, preprocessing
 from cornu.core.symbolic import KerasTensor
+from cornu.core.typing import AnyTuple
 
 __all__ = ["InceptionV3", "decode_predictions", "preprocess_input"]
 
@@ -17,7 +18,7 @@ def conv(
     return layers.Activation("relu")(x)
 
 
-def chain(x: KerasTensor, *steps: tuple) -> KerasTensor:
+def chain(x: KerasTensor, *steps: AnyTuple) -> KerasTensor:
     """`conv` after `conv`, each given by its arguments."""
     for step in steps:
         x = conv(x, *step)

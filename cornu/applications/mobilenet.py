@@ -63,7 +63,7 @@ def MobileNet(  # noqa: N802 - Keras's public name
     depth_multiplier: int = 1,
     dropout: float = 1e-3,
     include_top: bool = True,
-    weights: str | os.PathLike | None = "imagenet",
+    weights: str | os.PathLike[str] | None = "imagenet",
     input_tensor: KerasTensor | None = None,
     pooling: str | None = None,
     classes: int = 1000,

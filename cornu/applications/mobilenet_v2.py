@@ -79,7 +79,7 @@ def MobileNetV2(  # noqa: N802 - Keras's public name
     input_shape: Sequence[int | None] | None = None,
     alpha: float = 1.0,
     include_top: bool = True,
-    weights: str | os.PathLike | None = "imagenet",
+    weights: str | os.PathLike[str] | None = "imagenet",
     input_tensor: KerasTensor | None = None,
     pooling: str | None = None,
     classes: int = 1000,

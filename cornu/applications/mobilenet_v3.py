@@ -145,7 +145,7 @@ def _mobilenet(kind: str, rows: Sequence[Row], last: int) -> Callable[..., Model
         alpha: float = 1.0,
         minimalistic: bool = False,
         include_top: bool = True,
-        weights: str | os.PathLike | None = "imagenet",
+        weights: str | os.PathLike[str] | None = "imagenet",
         input_tensor: KerasTensor | None = None,
         classes: int = 1000,
         pooling: str | None = None,

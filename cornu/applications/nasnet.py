@@ -172,7 +172,7 @@ def _nasnet(kind: str, size: int, name: str, **settings: Any) -> Callable[..., M
     def build(
         input_shape: Sequence[int | None] | None = None,
         include_top: bool = True,
-        weights: str | os.PathLike | None = "imagenet",
+        weights: str | os.PathLike[str] | None = "imagenet",
         input_tensor: KerasTensor | None = None,
         pooling: str | None = None,
         classes: int = 1000,

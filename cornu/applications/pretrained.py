@@ -15,7 +15,7 @@ _FOLDER = "models"  # the subdirectory of Keras's download directory
 
 
 def load(
-    model: "Model", kind: str, weights: str | os.PathLike | None, include_top: bool, variant: dict[str, object]
+    model: "Model", kind: str, weights: str | os.PathLike[str] | None, include_top: bool, variant: dict[str, object]
 ) -> None:
     """Load the requested weights into `model`.
 

@@ -76,7 +76,7 @@ class BackupAndRestore(Callback):
 
     def __init__(
         self,
-        backup_dir: str | os.PathLike,
+        backup_dir: str | os.PathLike[str],
         save_freq: str | int = "epoch",
         double_checkpoint: bool = False,
         delete_checkpoint: bool = True,
@@ -100,7 +100,7 @@ class BackupAndRestore(Callback):
         self.min_seconds = min_seconds
         self._saved = -math.inf  # time of the last backup, on the monotonic clock
         self._writer: ThreadPoolExecutor | None = None
-        self._writing: Future | None = None
+        self._writing: Future[None] | None = None
         self._held: int | None = None  # the locked directory, while this run uses it
 
     @property

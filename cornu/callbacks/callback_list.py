@@ -10,7 +10,7 @@ from cornu.callbacks.history import History
 from cornu.callbacks.logs import as_logs
 from cornu.callbacks.progbar_logger import ProgbarLogger
 from cornu.core.tracebacks import warn
-from cornu.core.typing import HookLogs, Logs, State
+from cornu.core.typing import AnyFunction, HookLogs, Logs, State
 from cornu.spelling import likely
 
 Default = TypeVar("Default", bound=Callback)
@@ -48,8 +48,8 @@ class CallbackList(Callback):
         **params: object,
     ):
         super().__init__()
-        self.callbacks: list = []
-        self._listeners: dict[str, list] = {hook: [] for hook in HOOKS}
+        self.callbacks: list[Callback] = []
+        self._listeners: dict[str, list[AnyFunction]] = {hook: [] for hook in HOOKS}
         for callback in tree.flatten(callbacks) if callbacks else []:
             self.append(callback)
         self._history = self._add_default(History) if add_history else None

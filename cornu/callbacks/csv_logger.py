@@ -37,7 +37,7 @@ class CSVLogger(Callback):
 
     _written_to = "filename"
 
-    def __init__(self, filename: str | os.PathLike, separator: str = ",", append: bool = False):
+    def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False):
         super().__init__()
         self.sep = separator
         self.filename = os.fspath(filename)

@@ -9,6 +9,7 @@ import numpy as np
 from cornu import validate
 from cornu.callbacks.monitor_callback import direction
 from cornu.core import notebook
+from cornu.core.typing import AnyList
 from cornu.errors import MissingPackageError
 from cornu.saving import pictures
 
@@ -31,7 +32,7 @@ class Points(NamedTuple):
     """Values, and their positions."""
 
     x: list[int]
-    y: list[Any]
+    y: AnyList
 
 
 class Curve(NamedTuple):
@@ -93,7 +94,7 @@ def _draw(axes: Axes, curve: Curve, x: str, log: bool) -> None:
     pictures.label(axes, validate.plain(curve.name), x, "")
 
 
-def _finite(values: Sequence) -> list[float]:
+def _finite(values: Sequence[float]) -> list[float]:
     """Values with NaN in place of infinities."""
     return [float(value) if math.isfinite(value) else math.nan for value in values]
 

@@ -50,7 +50,7 @@ class EventFile:
         folder: directory of the file; it is created if needed.
     """
 
-    def __init__(self, folder: str | os.PathLike):
+    def __init__(self, folder: str | os.PathLike[str]):
         Path(folder).mkdir(parents=True, exist_ok=True)
         suffix = f".{os.getpid()}.{next(_numbers)}.v2"
         self._writer = package().EventsWriter(os.path.join(folder, "events"), suffix)

@@ -87,7 +87,10 @@ class History(Callback):
     # ------------------------------------------------------------ display
 
     def plot(
-        self, path: str | os.PathLike | None = None, names: str | Iterable[str] | None = None, log: bool | None = None
+        self,
+        path: str | os.PathLike[str] | None = None,
+        names: str | Iterable[str] | None = None,
+        log: bool | None = None,
     ) -> Figure:
         """Draw the training curves: a panel for each metric, with its values on training and validation data by epoch.
 

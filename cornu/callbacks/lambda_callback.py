@@ -1,9 +1,8 @@
 """A callback made from functions."""
 
-from collections.abc import Callable
-
 from cornu import validate
 from cornu.callbacks.callback import ALIASES, HOOKS, Callback
+from cornu.core.typing import AnyFunction
 
 _NAMES = (*HOOKS, *ALIASES.values())
 
@@ -26,12 +25,12 @@ class LambdaCallback(Callback):
 
     def __init__(
         self,
-        on_epoch_begin: Callable | None = None,
-        on_epoch_end: Callable | None = None,
-        on_train_begin: Callable | None = None,
-        on_train_end: Callable | None = None,
-        on_train_batch_begin: Callable | None = None,
-        on_train_batch_end: Callable | None = None,
+        on_epoch_begin: AnyFunction | None = None,
+        on_epoch_end: AnyFunction | None = None,
+        on_train_begin: AnyFunction | None = None,
+        on_train_end: AnyFunction | None = None,
+        on_train_batch_begin: AnyFunction | None = None,
+        on_train_batch_end: AnyFunction | None = None,
         **kwargs: object,
     ):
         super().__init__()

@@ -1,7 +1,6 @@
 """A learning rate that depends on the epoch."""
 
 import inspect
-from collections.abc import Callable
 
 import numpy as np
 
@@ -9,7 +8,7 @@ from cornu import validate
 from cornu.callbacks.callback import Callback
 from cornu.callbacks.learning_rate import read_rate, write_rate
 from cornu.callbacks.messages import say
-from cornu.core.typing import HookLogs
+from cornu.core.typing import AnyFunction, HookLogs
 
 
 class LearningRateScheduler(Callback):
@@ -24,7 +23,7 @@ class LearningRateScheduler(Callback):
         halve = cornu.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5)
     """
 
-    def __init__(self, schedule: Callable, verbose: int = 0):
+    def __init__(self, schedule: AnyFunction, verbose: int = 0):
         super().__init__()
         if not callable(schedule):
             raise TypeError(

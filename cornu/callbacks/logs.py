@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 
-def _flat(logs: Mapping) -> dict[str, Any]:
+def _flat(logs: Mapping[str, object]) -> dict[str, Any]:
     """Nested dictionaries flattened, with names in sorted order at each level."""
     flat: dict[str, Any] = {}
     for name in sorted(logs):
@@ -28,10 +28,10 @@ def _plain(value: object) -> object:
     return float(array) if array.ndim == 0 and array.dtype != object else value
 
 
-class Logs(dict):
+class Logs(dict[str, Any]):
     """Names and values of metrics; device scalars become floats on first access to any of them."""
 
-    def __init__(self, values: Mapping | None = None):
+    def __init__(self, values: Mapping[str, object] | None = None):
         super().__init__(_flat(values or {}))
         self._settled = False
 
@@ -67,6 +67,6 @@ for _name in _READING:
     setattr(Logs, _name, _settled_first(_name))
 
 
-def as_logs(logs: Mapping | None) -> Logs:
+def as_logs(logs: Mapping[str, object] | None) -> Logs:
     """`logs` as lazy `Logs`; `Logs` are returned unchanged."""
     return logs if isinstance(logs, Logs) else Logs(logs)

@@ -4,7 +4,7 @@ import os
 
 from cornu.callbacks.messages import say
 from cornu.callbacks.monitor_callback import MonitorCallback, cure
-from cornu.core.typing import HookLogs, Logs
+from cornu.core.typing import AnyList, HookLogs, Logs
 
 _ENDINGS = {False: (".keras", ".h5"), True: (".weights.h5",)}
 
@@ -66,12 +66,12 @@ class SavingCallback(MonitorCallback):
         self._counter = self._counter and BatchCounter(1)
 
     @property
-    def batches_since(self) -> list | None:
+    def batches_since(self) -> AnyList | None:
         """The position of a batch counter: batches since the last interval, the last batch, and the total."""
         return None if self._counter is None else [self._counter.since, self._counter.last, self._counter.total]
 
     @batches_since.setter
-    def batches_since(self, value: list | None) -> None:
+    def batches_since(self, value: AnyList | None) -> None:
         if self._counter is not None and value is not None:
             self._counter.since, self._counter.last, self._counter.total = value
 
@@ -148,7 +148,7 @@ class ModelCheckpoint(SavingCallback):
 
     def __init__(
         self,
-        filepath: str | os.PathLike,
+        filepath: str | os.PathLike[str],
         monitor: str = "val_loss",
         verbose: int = 0,
         save_best_only: bool = False,

@@ -2,12 +2,13 @@
 
 import math
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import cast
 
 import numpy as np
 
 from cornu.callbacks.callback import Callback
+from cornu.core.typing import Config
 
 
 def _metrics_of(owner: object) -> Iterator[object]:
@@ -72,7 +73,7 @@ class MonitorCallback(Callback):
         self.min_delta = min_delta
         self.monitor_op: Callable[[float, float], bool] | None = None
 
-    def get_monitor_value(self, logs: Mapping | None) -> float | None:
+    def get_monitor_value(self, logs: Config | None) -> float | None:
         """The watched value; a warning and None if it is missing from the logs or is not a single number.
 
         A missing value whose direction of improvement is unknown, too, is a `ValueError` before that, at the end of the
@@ -94,11 +95,11 @@ class MonitorCallback(Callback):
 
     _without_value = ""  # the consequence, for the warning
 
-    def _missing(self, logs: Mapping) -> str:
+    def _missing(self, logs: Config) -> str:
         """What is said of a value that the logs lack."""
         return f"is not available. Available: {', '.join(logs) or 'nothing'}.{cure(self.monitor, logs)}"
 
-    def _set_monitor_op(self, logs: Mapping | None = None) -> None:
+    def _set_monitor_op(self, logs: Config | None = None) -> None:
         """Determine the direction of improvement, once."""
         if self.monitor_op is not None:
             return

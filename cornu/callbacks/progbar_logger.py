@@ -1,11 +1,11 @@
 """The progress bar of `fit`, `evaluate` and `predict`."""
 
-from typing import Any, cast
+from typing import cast
 
 from cornu.callbacks.callback import Callback
 from cornu.callbacks.messages import resolve_verbose, say
 from cornu.callbacks.progbar import Progbar
-from cornu.core.typing import HookLogs
+from cornu.core.typing import HookLogs, Kwargs
 
 
 class ProgbarLogger(Callback):
@@ -31,7 +31,7 @@ class ProgbarLogger(Callback):
         self.epochs = 1
         self._in_fit = False
 
-    def set_params(self, params: dict[str, Any]) -> None:
+    def set_params(self, params: Kwargs) -> None:
         super().set_params(params)
         self.verbose = resolve_verbose(params.get("verbose", "auto"))
         self.epochs = params.get("epochs", 1)

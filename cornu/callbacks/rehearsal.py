@@ -20,7 +20,7 @@ from cornu.callbacks.callback import Callback
 
 
 @contextmanager
-def rehearsed(callbacks: object) -> Iterator[list]:
+def rehearsed(callbacks: object) -> Iterator[list[Callback]]:
     """Scope with the replacements for these callbacks: a single one, a list, or a `CallbackList`."""
     given = getattr(callbacks, "callbacks", callbacks)
     with ExitStack() as folders:

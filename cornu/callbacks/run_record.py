@@ -78,7 +78,7 @@ class RunRecord(Callback):
     state_attributes = ("lines", "place")
     _written_to = "directory"
 
-    def __init__(self, directory: str | os.PathLike = "runs", name: str | None = None):
+    def __init__(self, directory: str | os.PathLike[str] = "runs", name: str | None = None):
         super().__init__()
         self.directory = os.fspath(directory)
         self.name = validate.name(name, "RunRecord", optional=True)

@@ -28,7 +28,7 @@ class Code(NamedTuple):
     patch: bytes
 
 
-def look(without: str | os.PathLike) -> Code:
+def look(without: str | os.PathLike[str]) -> Code:
     """What is known about the code of this process.
 
     Args:

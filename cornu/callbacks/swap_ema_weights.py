@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from cornu import validate
@@ -32,7 +33,7 @@ class SwapEMAWeights(Callback):
     def __init__(self, swap_on_epoch: bool = False):
         super().__init__()
         self.swap_on_epoch = swap_on_epoch
-        self._trained: list | None = None  # the training weights, while the averages are swapped in
+        self._trained: list[jax.Array] | None = None  # the training weights, while the averages are swapped in
 
     def _use_averages(self) -> None:
         averages = self._averages()

@@ -43,7 +43,10 @@ class TerminateOnNaN(Callback):
     """
 
     def __init__(
-        self, raise_error: bool = False, explain: bool = False, filepath: str | os.PathLike | None = "nan_batch.npz"
+        self,
+        raise_error: bool = False,
+        explain: bool = False,
+        filepath: str | os.PathLike[str] | None = "nan_batch.npz",
     ):
         super().__init__()
         self.raise_error = raise_error

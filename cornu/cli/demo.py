@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     return 0 if same else 1
 
 
-def digits() -> tuple[tuple, tuple]:
+def digits() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """((images, labels) for training, the same held out): every third image is held out."""
     from sklearn.datasets import load_digits
 
@@ -89,7 +89,9 @@ def network() -> Sequential:
     return model
 
 
-def draw(history: dict, images: np.ndarray, labels: np.ndarray, predicted: np.ndarray, file: Path) -> None:
+def draw(
+    history: dict[str, list[float]], images: np.ndarray, labels: np.ndarray, predicted: np.ndarray, file: Path
+) -> None:
     """Training curves, the confusion matrix and some misclassified digits, as one PNG."""
     import matplotlib
 

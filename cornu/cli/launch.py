@@ -44,7 +44,7 @@ class Started(NamedTuple):
     """
 
     rank: int
-    process: subprocess.Popen
+    process: subprocess.Popen[bytes]
     log: Path
 
 

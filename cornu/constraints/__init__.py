@@ -1,6 +1,5 @@
 """Constraints: conditions that a weight must satisfy after every update."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
@@ -16,7 +15,7 @@ from cornu.constraints.constraints import (
     unit_norm,
 )
 from cornu.core.configurable import Catalogue
-from cornu.core.typing import ConfigDict, CustomObjects
+from cornu.core.typing import AnyFunction, ConfigDict, CustomObjects
 
 __all__ = [
     "Constraint",
@@ -74,7 +73,7 @@ def serialize(constraint: Constraint) -> ConfigDict:
     return catalogue.serialize(constraint)
 
 
-def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
+def deserialize(config: object, custom_objects: CustomObjects | None = None) -> AnyFunction:
     """The constraint described by `config`, the result of `serialize`.
 
     Args:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu.core import border, budget, context
-from cornu.core.typing import DTypeLike, Tensor
+from cornu.core.typing import AnyList, DTypeLike, Tensor
 
 
 def placeholder(shape: Sequence[int], dtype: DTypeLike) -> np.ndarray:
@@ -97,7 +97,7 @@ class Deferred(Allocator):
     def __init__(self, around: Allocator):
         self._around: Allocator = around._around if isinstance(around, Deferred) else around
         self.has_values = self._around.has_values
-        self.owners: list[Any] = []  # the variables whose initial arrays are deferred
+        self.owners: AnyList = []  # the variables whose initial arrays are deferred
 
     def first(self, shape: tuple[int, ...], dtype: str, make: Callable[[], jax.Array], owner: object) -> Any:
         """An array that has yet to be created."""
@@ -123,7 +123,7 @@ def current() -> Allocator:
     return context.current().allocator or _AT_ONCE
 
 
-def at_once() -> AbstractContextManager:
+def at_once() -> AbstractContextManager[object]:
     """Scope in which arrays are created immediately, even while tracing, provided they get values at all."""
     return jax.ensure_compile_time_eval() if current().has_values else nullcontext()
 
@@ -144,7 +144,7 @@ def without_values(fn: Callable[[], object]) -> Any:
 
         print(cornu.core.allocation.without_values(size))  # 4000000000000
     """
-    found: list = []
+    found: AnyList = []
 
     def run() -> None:
         with context.scope(allocator=ShapesAlone()):

@@ -19,7 +19,7 @@ import numpy as np
 
 from cornu import settings, tree
 from cornu.core import peers
-from cornu.core.typing import Tensor, recently_cached
+from cornu.core.typing import AnyFunction, Tensor, recently_cached
 
 _WATCHED = 2e-4  # seconds
 _NARROW = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex128": "complex64"}
@@ -60,7 +60,7 @@ def on_device(array: np.ndarray) -> jax.Array:
     return jnp.asarray(array, dtype=array.dtype)
 
 
-def _holds_device_arrays(values: Sequence) -> bool:
+def _holds_device_arrays(values: Sequence[object]) -> bool:
     kinds = {type(leaf) for leaf in tree.flatten(values)}
     return any(issubclass(kind, jax.Array) or hasattr(kind, "__jax_array__") for kind in kinds)
 
@@ -121,7 +121,7 @@ def _packages(kind: type) -> frozenset[str]:
 
 
 @recently_cached
-def _reader(kind: type) -> Callable | None:
+def _reader(kind: type) -> AnyFunction | None:
     """The function that converts values of this type to NumPy arrays; None if there is none."""
     for package, reader in _READERS.items():
         if package in _packages(kind):

@@ -26,6 +26,8 @@ import jax
 import jaxlib
 from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
+from cornu.core.typing import Kwargs
+
 with contextlib.suppress(ImportError):  # Windows has no groups
     import grp
     import pwd
@@ -48,7 +50,7 @@ class _Running(NamedTuple):
     """The directory in use, and JAX's options as they were before."""
 
     folder: Path
-    options: dict
+    options: Kwargs
 
 
 class _Now:
@@ -84,7 +86,7 @@ def current_folder() -> str | None:
     return _jax("jax_compilation_cache_dir") if _jax("jax_enable_compilation_cache") else None
 
 
-def choose(folder: str | os.PathLike | bool | None, maximum: int = DEFAULT_MAXIMUM) -> None:
+def choose(folder: str | os.PathLike[str] | bool | None, maximum: int = DEFAULT_MAXIMUM) -> None:
     """Use `folder` from now on; None is the default, False none. A given directory takes precedence over JAX's own."""
     _switch_off(_Now.running)
     if folder is not None and folder is not False:

@@ -22,7 +22,7 @@ import numpy as np
 from cornu import registry, validate
 from cornu.core import allocation, context, dtypes, function_code, number_arguments
 from cornu.core.tracebacks import filter_methods
-from cornu.core.typing import Config, ConfigDict, CustomObjects, cached
+from cornu.core.typing import AnyDict, AnyFunction, Args, Config, ConfigDict, CustomObjects, cached
 from cornu.errors import UnknownClassError
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _is_plain(value: Any) -> bool:
     return type(value) in _PLAIN
 
 
-def plain_arguments(cls: type, args: tuple, kwargs: Config) -> ConfigDict:
+def plain_arguments(cls: type, args: Args, kwargs: Config) -> ConfigDict:
     """The constructor arguments that are plain data, including defaults."""
     try:
         bound = _constructor(cls).bind(None, *args, **kwargs)
@@ -194,38 +194,38 @@ def serialize_keras_object(obj: object) -> Any:
     raise TypeError(f"Cannot serialize an object of type {type(obj).__name__}: it has no get_config().")
 
 
-def _write_tuple(obj: tuple) -> tuple:
+def _write_tuple(obj: tuple[object, ...]) -> tuple[object, ...]:
     return tuple(serialize_keras_object(item) for item in obj)  # becomes a list in a file
 
 
-def _write_list(obj: list) -> list:
+def _write_list(obj: list[object]) -> list[object]:
     return [serialize_keras_object(item) for item in obj]
 
 
-def _write_dict(obj: Mapping) -> dict:
+def _write_dict(obj: Mapping[Any, object]) -> ConfigDict:
     return {key: serialize_keras_object(value) for key, value in obj.items()}
 
 
-def _write_slice(obj: slice) -> dict:
+def _write_slice(obj: slice) -> ConfigDict:
     return {
         "class_name": "__slice__",
         "config": {key: serialize_keras_object(getattr(obj, key)) for key in ("start", "stop", "step")},
     }
 
 
-def _write_array(obj: object) -> dict:
+def _write_array(obj: object) -> ConfigDict:
     return {"class_name": "__numpy__", "config": {"value": np.asarray(obj).tolist(), "dtype": dtypes.dtype_of(obj)}}
 
 
-def _write_tensor(obj: object) -> dict:
+def _write_tensor(obj: object) -> ConfigDict:
     return {"class_name": "__tensor__", "config": {"value": np.asarray(obj).tolist(), "dtype": dtypes.dtype_of(obj)}}
 
 
-def _write_bytes(obj: bytes) -> dict:
+def _write_bytes(obj: bytes) -> ConfigDict:
     return {"class_name": "__bytes__", "value": obj.decode("utf-8")}
 
 
-def _write_function(obj: Callable) -> str | dict:
+def _write_function(obj: AnyFunction) -> str | ConfigDict:
     if registry.is_catalogued(obj):
         return obj.__name__
     if getattr(obj, "__name__", "<lambda>") == "<lambda>":
@@ -241,14 +241,14 @@ def _write_class(obj: type) -> str:
     return obj.__name__
 
 
-def _write_object(obj: object) -> dict:
+def _write_object(obj: object) -> ConfigDict:
     return with_shared_ids(lambda: _entry(obj))
 
 
 _SHARED = "shared_object_id"
 
 
-def with_shared_ids(write: Callable[[], dict]) -> dict:
+def with_shared_ids(write: Callable[[], ConfigDict]) -> ConfigDict:
     """The config returned by `write`, in which a layer that occurs several times gets a number that identifies it."""
     if context.current().written is not None:
         return write()
@@ -261,7 +261,7 @@ def with_shared_ids(write: Callable[[], dict]) -> dict:
     return config
 
 
-def _numbered(config: object) -> Iterator[dict]:
+def _numbered(config: object) -> Iterator[ConfigDict]:
     """The config entries that have a number."""
     if isinstance(config, dict) and _SHARED in config:
         yield config
@@ -269,7 +269,7 @@ def _numbered(config: object) -> Iterator[dict]:
         yield from _numbered(item)
 
 
-def _entry(obj: Any) -> dict:
+def _entry(obj: Any) -> ConfigDict:
     names = registry.in_files(type(obj))
     result = {
         "module": names.module,
@@ -288,12 +288,12 @@ def _entry(obj: Any) -> dict:
     return result
 
 
-def _in_scope(numbers: dict | None) -> dict:
+def _in_scope(numbers: AnyDict | None) -> AnyDict:
     """The layers of the config that is being written or read; one mapping per config."""
-    return cast(dict, numbers)
+    return cast(AnyDict, numbers)
 
 
-def compile_config(model: "Trainer") -> dict:
+def compile_config(model: "Trainer") -> ConfigDict:
     """The arguments of `compile`; none, with a warning, if one of them is code that cannot be saved."""
     try:
         return serialize_keras_object(model.get_compile_config())
@@ -306,7 +306,7 @@ def compile_config(model: "Trainer") -> dict:
         return {}
 
 
-_WRITERS: tuple[tuple[Any, Callable], ...] = (
+_WRITERS: tuple[tuple[Any, AnyFunction], ...] = (
     (bool, bool),
     (str, str),
     (np.bool_, bool),
@@ -355,7 +355,7 @@ def deserialize_keras_object(
         print(cornu.saving.deserialize_keras_object(config).units)  # 2
     """
     if isinstance(config, str) and config in (module_objects or {}):
-        named = cast(dict, module_objects)[config]
+        named = cast(ConfigDict, module_objects)[config]
         return named() if isinstance(named, type) else named
     objects = {**(custom_objects or {}), **(module_objects or {})}
     with registry.custom_objects(objects), function_code.reading(safe_mode), shared_objects():
@@ -407,7 +407,7 @@ def _read_tensor(config: Config) -> jax.Array | np.ndarray:
 
 _TEXTS = re.compile(r"str\d*|[<>]?U\d*")  # NumPy's string dtypes
 
-_READERS: dict[Any, Callable[[dict], Any]] = {
+_READERS: dict[Any, Callable[[ConfigDict], Any]] = {
     "__tuple__": lambda c: tuple(_read(item) for item in c["items"]),
     "__slice__": lambda c: slice(*(c["config"][key] for key in ("start", "stop", "step"))),
     "__numpy__": lambda c: _read_array(c["config"]),
@@ -445,7 +445,7 @@ def find_object(module: str | None, name: str, registered_name: str | None = Non
     return found
 
 
-def _read_object(config: dict) -> Any:
+def _read_object(config: ConfigDict) -> Any:
     cls = find_object(config.get("module"), config["class_name"], config.get("registered_name"))
     inner = config.get("config")
     if not isinstance(cls, type):

@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from cornu.core.typing import AnyDict, AnyFunction, AnyList, AnyTuple
+
 if TYPE_CHECKING:
     from cornu.core.allocation import Allocator
 
@@ -20,23 +22,23 @@ class Context:
     """The ambient values; None always means "not set"."""
 
     training: bool | None = None  # the mode of the innermost layer call that specified one
-    callers: tuple = ()  # the layers whose calls are running, outermost first
+    callers: AnyTuple = ()  # the layers whose calls are running, outermost first
     autocast: str | None = None  # the dtype that float variables are cast to when read
     lent: Mapping[int, str] | None = None  # identity of a layer -> the dtype that the layer around it lends it
     path: tuple[str, ...] = ()  # names of the enclosing layers and scopes, outermost first
-    states: tuple[MutableMapping, ...] = ()  # variable -> value, innermost first
-    losses: list | None = None  # where add_loss collects losses
+    states: tuple[MutableMapping[Any, Any], ...] = ()  # variable -> value, innermost first
+    losses: AnyList | None = None  # where add_loss collects losses
     remat: Any = None  # which newly created layers recompute activations
     recomputed: bool = False  # whether an enclosing layer recomputes, so no activations are kept
     allocator: "Allocator | None" = None  # creates the arrays of variables; None: immediately
     budget: Any = None  # the limits of the current load
-    written: dict | None = None  # the layers in the config being written, by identity
-    shared: dict | None = None  # the layers created from the config being read, by class and number
+    written: AnyDict | None = None  # the layers in the config being written, by identity
+    shared: AnyDict | None = None  # the layers created from the config being read, by class and number
     safe_mode: bool | None = None  # whether code in a config is rejected; None while no config is being read
-    specs: dict | None = None  # output specs of models for symbolic inputs, within one call
+    specs: AnyDict | None = None  # output specs of models for symbolic inputs, within one call
     symbolic: bool = False  # whether a layer is being called on symbolic tensors
     scope_caller: Any = None  # the owner of the innermost name
-    watch: Callable | None = None  # (operation, function, *args): calls the function; used to observe each call
+    watch: AnyFunction | None = None  # (operation, function, *args): calls the function; used to observe each call
     rows: Any = None  # which rows are real, if the last batch was padded; shape (batch,), bool
     own_rows: str | None = None  # the mesh axis along which rows are split, in code that sees one device's rows alone
     sums: Any = None  # where a step leaves gradients that devices have not exchanged yet
@@ -72,7 +74,7 @@ def compute_dtype() -> str | None:
     return current().autocast
 
 
-def state(mapping: MutableMapping) -> Any:
+def state(mapping: MutableMapping[Any, Any]) -> Any:
     """Scope in which the variables in `mapping` are read from it, and assignments go to it."""
     return scope(states=(mapping, *current().states))
 

@@ -21,13 +21,13 @@ import numpy as np
 import cornu
 from cornu import registry, settings
 from cornu.core import allocation, context, tracebacks
-from cornu.core.typing import ConfigDict
+from cornu.core.typing import AnyFunction, ConfigDict
 
 CLASS_NAME = "__lambda__"
 _PYTHON = ".".join(map(str, sys.version_info[:2]))
 
 
-class Written(dict):
+class Written(ConfigDict):
     """A function's bytecode as plain data; in the program that created it also the function, so that copying runs no
     code."""
 
@@ -39,7 +39,7 @@ class Written(dict):
         self.function = function
 
 
-def is_unnamed(function: Callable) -> bool:
+def is_unnamed(function: AnyFunction) -> bool:
     """Whether `function` can be described only by its code."""
     return isinstance(function, types.FunctionType) and function.__name__ == "<lambda>"
 
@@ -64,7 +64,7 @@ def reading(safe_mode: object, what: str = "The config") -> Iterator[None]:
             raise ValueError(f"{what} cannot be read: {type(error).__name__}: {error}") from error
 
 
-def read(config: object, what: str = "a function", values: Callable[[Any], Any] = lambda value: value) -> Callable:
+def read(config: object, what: str = "a function", values: Callable[[Any], Any] = lambda value: value) -> AnyFunction:
     """The function whose code is in `config`, for a caller who explicitly allowed it to run.
 
     Args:

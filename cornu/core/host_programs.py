@@ -19,7 +19,7 @@ import numpy as np
 
 from cornu import tree
 from cornu.core import border
-from cornu.core.typing import DTypeLike, Nested, Tensor
+from cornu.core.typing import AnyFunction, AnyList, Args, DTypeLike, Kwargs, Leaves, Nested, Tensor
 from cornu.core.variable import functional
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _MOST = 256  # programs cached per layer
 _one_at_a_time = threading.RLock()  # no other thread may read a variable between its read and its update
 
 
-def preferring(function: Callable, *args: object) -> jax.Array:
+def preferring(function: AnyFunction, *args: object) -> jax.Array:
     """`function(*args)`, in which image layers that receive a single image run on NumPy."""
     token = _preferred.set(True)
     try:
@@ -40,7 +40,7 @@ def preferring(function: Callable, *args: object) -> jax.Array:
         _preferred.reset(token)
 
 
-def fits(args: tuple) -> bool:
+def fits(args: Args) -> bool:
     """Whether the first argument of the call is a single image, or a dictionary of one, while NumPy is preferred."""
     if not _preferred.get() or not args:
         return False
@@ -58,11 +58,11 @@ class Programs:
         variables: the variables it reads and assigns.
     """
 
-    def __init__(self, function: Callable, variables: Sequence):
+    def __init__(self, function: AnyFunction, variables: Sequence[Any]):
         self.function, self.variables = function, list(variables)
-        self._kept: dict[tuple, Any] = {}
+        self._kept: dict[tuple[object, ...], Any] = {}
 
-    def run(self, args: tuple, kwargs: dict) -> Nested:
+    def run(self, args: Args, kwargs: Kwargs) -> Nested:
         """The function's result as NumPy arrays; variables are assigned."""
         leaves = [border.narrowed(np.asarray(x)) if _is_array(x) else x for x in tree.flatten((args, kwargs))]
         key = tuple((leaf.shape, leaf.dtype) if _is_array(leaf) else leaf for leaf in leaves)
@@ -81,10 +81,10 @@ class Programs:
         with np.errstate(all="ignore"):
             return jax.tree.unflatten(form, program(given)[:count])
 
-    def _written(self, structure: object, leaves: list) -> tuple:
-        forms: list = []
+    def _written(self, structure: object, leaves: Leaves) -> Args:
+        forms: list[object] = []
 
-        def flat(values: list, *arrays: object) -> tuple[list, list]:
+        def flat(values: list[jax.Array], *arrays: object) -> tuple[list[jax.Array], list[jax.Array]]:
             rest = iter(arrays)
             filled = [next(rest) if _is_array(leaf) else leaf for leaf in leaves]
             args, kwargs = tree.pack_sequence_as(structure, filled)
@@ -102,7 +102,7 @@ class Programs:
         count = len(closed.jaxpr.outvars) - len(self.variables)
         return functools.partial(run, closed.jaxpr, closed.consts), self._update(closed, count), forms[0], count
 
-    def _update(self, closed: Any, count: int) -> Callable[[list], list]:
+    def _update(self, closed: Any, count: int) -> Callable[[list[Tensor]], list[Tensor]]:
         """The part of the program that computes the new values of the variables; None for a variable that is
         unchanged."""
         jaxpr = closed.jaxpr
@@ -110,14 +110,14 @@ class Programs:
         changed = [new for new, old in zip(after, before, strict=False) if new is not old]
         equations = _needed(jaxpr.eqns, changed)
 
-        def update(given: list) -> list:
+        def update(given: list[Tensor]) -> list[Tensor]:
             found = iter(run(jaxpr, closed.consts, given, equations, changed))
             return [None if new is old else next(found) for new, old in zip(after, before, strict=False)]
 
         return update
 
 
-def _needed(equations: Sequence, outputs: Sequence) -> list:
+def _needed(equations: Sequence[Any], outputs: Sequence[Any]) -> AnyList:
     """The equations that outputs depend on."""
     wanted, found = set(outputs), []
     for equation in reversed(equations):
@@ -134,7 +134,7 @@ def _is_array(leaf: object) -> bool:
 _of: weakref.WeakKeyDictionary[object, Programs] = weakref.WeakKeyDictionary()
 
 
-def call(layer: "Layer", function: Callable, args: tuple, kwargs: dict) -> Nested:
+def call(layer: "Layer", function: AnyFunction, args: Args, kwargs: Kwargs) -> Nested:
     """`function(*args, **kwargs)` of a built layer, on NumPy."""
     programs = _of.get(layer)
     if programs is None or [*map(id, programs.variables)] != [*map(id, layer.variables)]:
@@ -148,13 +148,15 @@ def call(layer: "Layer", function: Callable, args: tuple, kwargs: dict) -> Neste
 
 def run(
     jaxpr: Any,
-    consts: Sequence,
-    arguments: Sequence,
-    equations: Sequence | None = None,
-    outputs: Sequence | None = None,
-) -> list:
+    consts: Sequence[Tensor],
+    arguments: Sequence[Tensor],
+    equations: Sequence[Any] | None = None,
+    outputs: Sequence[Any] | None = None,
+) -> list[Tensor]:
     """The outputs of a jaxpr, or some of them, evaluating only the equations they need."""
-    values: dict = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*map(_on_host, consts), *arguments], strict=True))
+    values: dict[Any, Tensor] = dict(
+        zip([*jaxpr.constvars, *jaxpr.invars], [*map(_on_host, consts), *arguments], strict=True)
+    )
 
     def read(atom: Any) -> Any:
         return np.asarray(atom.val, atom.aval.dtype) if hasattr(atom, "val") else values[atom]
@@ -169,7 +171,7 @@ def run(
     return [read(atom) for atom in (jaxpr.outvars if outputs is None else outputs)]
 
 
-def _on_jax(equation: Any, inputs: list) -> list:
+def _on_jax(equation: Any, inputs: list[Tensor]) -> list[Tensor]:
     made = equation.primitive.bind(*map(_on_device, inputs), **equation.params)
     return list(map(_on_host, made if equation.primitive.multiple_results else [made]))
 
@@ -187,21 +189,21 @@ def _on_host(value: object) -> jax.Array | np.ndarray:
     )
 
 
-def _inner(*inputs: Nested, **params: Any) -> list:
+def _inner(*inputs: Nested, **params: Any) -> list[Tensor]:
     inner = params.get("jaxpr") or params["call_jaxpr"]
     return run(inner.jaxpr, inner.consts, inputs)
 
 
-def _branch(index: Any, *inputs: object, branches: Any, **params: object) -> list:
+def _branch(index: Any, *inputs: object, branches: Any, **params: object) -> list[Tensor]:
     chosen = branches[int(np.clip(index, 0, len(branches) - 1))]
     return run(chosen.jaxpr, chosen.consts, inputs)
 
 
-def _plain(function: Callable) -> Callable:
+def _plain(function: AnyFunction) -> AnyFunction:
     return lambda *inputs, **params: function(*inputs)
 
 
-def _reduced(function: Callable) -> Callable:
+def _reduced(function: AnyFunction) -> AnyFunction:
     return lambda x, axes, **params: np.asarray(function(x, axis=tuple(axes)), x.dtype)
 
 
@@ -221,19 +223,23 @@ def _seen_as(x: Tensor, new_dtype: Any) -> Tensor:
     return x.view(new_dtype) if x.itemsize == np.dtype(new_dtype).itemsize else None
 
 
-def _broadcast(x: Tensor, shape: tuple, broadcast_dimensions: tuple, **params: object) -> np.ndarray:
+def _broadcast(
+    x: Tensor, shape: tuple[int, ...], broadcast_dimensions: tuple[int, ...], **params: object
+) -> np.ndarray:
     sizes = [1] * len(shape)
     for axis, size in zip(broadcast_dimensions, x.shape, strict=True):
         sizes[axis] = size
     return np.broadcast_to(x.reshape(sizes), shape)
 
 
-def _sliced(x: Tensor, start_indices: tuple, limit_indices: tuple, strides: Any, **params: object) -> jax.Array:
+def _sliced(
+    x: Tensor, start_indices: tuple[int, ...], limit_indices: tuple[int, ...], strides: Any, **params: object
+) -> jax.Array:
     strides = strides or (1,) * x.ndim
     return x[tuple(map(slice, start_indices, limit_indices, strides))]
 
 
-def _sliced_anywhere(x: Tensor, *starts: Tensor, slice_sizes: tuple, **params: object) -> jax.Array:
+def _sliced_anywhere(x: Tensor, *starts: Tensor, slice_sizes: tuple[int, ...], **params: object) -> jax.Array:
     places = [min(max(int(s), 0), size - n) for s, size, n in zip(starts, x.shape, slice_sizes, strict=True)]
     return x[tuple(slice(s, s + n) for s, n in zip(places, slice_sizes, strict=True))]
 
@@ -244,7 +250,7 @@ def _padded(x: Tensor, value: Tensor, padding_config: Any, **params: object) -> 
     return np.pad(x, [(low, high) for low, high, _ in padding_config], constant_values=value)
 
 
-def _counted(dtype: DTypeLike, shape: tuple, dimension: int, **params: object) -> np.ndarray:
+def _counted(dtype: DTypeLike, shape: tuple[int, ...], dimension: int, **params: object) -> np.ndarray:
     sizes = [1] * len(shape)
     sizes[dimension] = shape[dimension]
     return np.broadcast_to(np.arange(shape[dimension], dtype=dtype).reshape(sizes), shape)
@@ -260,7 +266,7 @@ def _selected(which: Tensor, *cases: Tensor, **params: object) -> Tensor:
 
 
 def _gathered(
-    x: Tensor, indices: Tensor, dimension_numbers: Any, slice_sizes: tuple, mode: str | None, **params: object
+    x: Tensor, indices: Tensor, dimension_numbers: Any, slice_sizes: tuple[int, ...], mode: str | None, **params: object
 ) -> Nested:
     """Slices that start where the indices say, one axis of the index array after another."""
     if str(mode).endswith("FILL_OR_DROP"):
@@ -277,7 +283,7 @@ def _gathered(
             sizes[axis] = size
         return values.reshape(sizes)
 
-    places: list = [0] * x.ndim
+    places: AnyList = [0] * x.ndim
     for number, axis in enumerate(numbers.start_index_map):
         places[axis] = along(np.clip(indices[..., number], 0, x.shape[axis] - slice_sizes[axis]), rows)
     for axis, row in zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True):
@@ -287,7 +293,7 @@ def _gathered(
     return x[tuple(places)]
 
 
-_ELEMENTWISE: dict[str, Callable] = {
+_ELEMENTWISE: dict[str, AnyFunction] = {
     "abs": np.abs, "add": np.add, "and": np.bitwise_and, "ceil": np.ceil, "cos": np.cos, "eq": np.equal, "exp": np.exp,
     "floor": np.floor, "ge": np.greater_equal, "gt": np.greater, "is_finite": np.isfinite, "le": np.less_equal,
     "log": np.log, "lt": np.less, "max": np.maximum, "min": np.minimum, "mul": np.multiply, "ne": np.not_equal,
@@ -295,8 +301,8 @@ _ELEMENTWISE: dict[str, Callable] = {
     "shift_left": np.left_shift, "sign": np.sign, "sin": np.sin, "sqrt": np.sqrt, "square": np.square,
     "sub": np.subtract, "tanh": np.tanh, "xor": np.bitwise_xor,
 }  # fmt: skip
-_REDUCTIONS: dict[str, Callable] = {"and": np.all, "max": np.max, "min": np.min, "or": np.any, "sum": np.sum}
-_RULES: dict[str, Callable] = {
+_REDUCTIONS: dict[str, AnyFunction] = {"and": np.all, "max": np.max, "min": np.min, "or": np.any, "sum": np.sum}
+_RULES: dict[str, AnyFunction] = {
     **{name: _plain(function) for name, function in _ELEMENTWISE.items()},
     **{f"reduce_{name}": _reduced(function) for name, function in _REDUCTIONS.items()},
     "argmax": lambda x, axes, index_dtype: np.argmax(x, axes[0]).astype(index_dtype),

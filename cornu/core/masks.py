@@ -8,7 +8,7 @@ import weakref
 
 from cornu.core.typing import Nested, Tensor
 
-_masks: dict[int, tuple[weakref.ref, object]] = {}
+_masks: dict[int, tuple[weakref.ref[object], object]] = {}
 
 
 def get_mask(x: object) -> Tensor:
@@ -46,7 +46,7 @@ def set_in_table(x: object, mask: object) -> None:
     _masks[key] = (reference, mask)
 
 
-def require_steps(mask: Nested, steps: tuple, owner: str) -> None:
+def require_steps(mask: Nested, steps: tuple[int | None, ...], owner: str) -> None:
     """Raise ValueError unless `mask` has the shape `steps`, (batch, time)."""
     shape = tuple(mask.shape)
     if len(shape) != len(steps) or any(size not in (1, wanted) for size, wanted in zip(shape, steps, strict=True)):

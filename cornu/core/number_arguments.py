@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar, cast, get_args
 
 from cornu import validate
+from cornu.core.typing import AnyFunction, Args
 
 Init = TypeVar("Init", bound=Callable[..., None])
 
@@ -47,7 +48,7 @@ def check_constructor(cls: type) -> None:
         cls.__init__ = checked(cls.__init__)  # type: ignore[misc]  # of this very class
 
 
-def _problem(init: Callable, owner: object, args: tuple, kwargs: Mapping[str, object]) -> tuple[str, str]:
+def _problem(init: AnyFunction, owner: object, args: Args, kwargs: Mapping[str, object]) -> tuple[str, str]:
     """The first argument that is not a number but must be, and what to say of it; empty if there is none."""
     for name, value in (*zip(_wanted(init), args, strict=False), *kwargs.items()):
         wanted = isinstance(value, _OTHERS) and _wanted(init).get(name)
@@ -66,7 +67,7 @@ def _cure(value: object) -> str:
 
 
 @functools.cache
-def _wanted(init: Callable) -> dict[str, str | None]:
+def _wanted(init: AnyFunction) -> dict[str, str | None]:
     """For each parameter, in order, the wanted kind of number, if it is one."""
     return {name: _kind(one.annotation) for name, one in [*inspect.signature(init).parameters.items()][1:]}
 

@@ -23,7 +23,16 @@ from cornu.core import border, context
 from cornu.core.configurable import Configurable, plain_arguments
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, each_once, output_spec
 from cornu.core.tracebacks import for_reader
-from cornu.core.typing import ConfigDict, Function, Nested as Nested, Tensor as Tensor, Tensors as Tensors  # noqa: PLC0414
+from cornu.core.typing import (
+    AnyFunction,
+    Args,
+    ConfigDict,
+    Function,
+    Kwargs,
+    Nested as Nested,  # noqa: PLC0414
+    Tensor as Tensor,  # noqa: PLC0414
+    Tensors as Tensors,  # noqa: PLC0414
+)
 
 _KINDS = {Tensors: "many", Tensor: "one", Nested: "nested"}
 
@@ -85,7 +94,7 @@ class Operation(Explained, Configurable):
         """The outputs of a call on symbolic tensors that is not recorded in a graph."""
         return self.compute_output_spec(*args, **kwargs)
 
-    def rematerialized_call(self, fn: Callable, *args: Any, **kwargs: Any) -> Nested:
+    def rematerialized_call(self, fn: AnyFunction, *args: Any, **kwargs: Any) -> Nested:
         """Run `fn`, recomputing its intermediate values for the gradient."""
         return jax.checkpoint(fn)(*args, **kwargs)
 
@@ -126,7 +135,7 @@ class OpFunction(Protocol):
 
     __name__: str
     class_name: str
-    spec: Callable | None
+    spec: AnyFunction | None
     flow: "_Flow"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Nested: ...
@@ -164,7 +173,7 @@ class FunctionOperation(Operation):
 class _Flow:
     """Which parameters of a function are tensors; splits a call's arguments into tensors and settings."""
 
-    def __init__(self, function: Callable):
+    def __init__(self, function: AnyFunction):
         self.owner = function.__name__
         self.signature = inspect.signature(function, eval_str=True)
         self.parameters = list(self.signature.parameters.values())
@@ -180,7 +189,7 @@ class _Flow:
         """The name of the parameter at `position`."""
         return self.parameters[position if self.variadic is None else min(position, self.variadic)].name
 
-    def any_symbolic(self, args: tuple, kwargs: dict) -> bool:
+    def any_symbolic(self, args: Args, kwargs: Kwargs) -> bool:
         """Whether any argument is a symbolic tensor, also inside lists."""
         for x in (*args, *kwargs.values()):
             kind = type(x)
@@ -188,7 +197,7 @@ class _Flow:
                 return True
         return False
 
-    def refuse_symbolic(self, settings: dict) -> None:
+    def refuse_symbolic(self, settings: Kwargs) -> None:
         """Raise TypeError for symbolic tensors where values are needed."""
         for name, value in settings.items():
             if any_symbolic(value):
@@ -207,7 +216,7 @@ class _Flow:
             return tree.map_structure(lambda x: x if x is None else jnp.asarray(border.to_tensor(x)), value)
         return border.to_tensor(value, self.owner, name)
 
-    def split(self, args: tuple, kwargs: dict) -> tuple[tuple, dict, dict]:
+    def split(self, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs, Kwargs]:
         """(tensors by position, tensors by keyword, settings) of a call."""
         if self.variadic is not None:
             settings = {k: v for k, v in kwargs.items() if k not in self.kinds}
@@ -224,8 +233,8 @@ class _Flow:
 @overload
 def op(function: Function) -> Function: ...
 @overload
-def op(*, spec: Callable | None = None, class_name: str | None = None) -> Callable[[Function], Function]: ...
-def op(function: Any = None, *, spec: Callable | None = None, class_name: str | None = None) -> Any:
+def op(*, spec: AnyFunction | None = None, class_name: str | None = None) -> Callable[[Function], Function]: ...
+def op(function: Any = None, *, spec: AnyFunction | None = None, class_name: str | None = None) -> Any:
     """Make a plain function of arrays work on arrays, symbolic tensors and in saved graphs.
 
     Args:
@@ -256,7 +265,7 @@ def op(function: Any = None, *, spec: Callable | None = None, class_name: str | 
                 raise
             raise told from error
 
-    def general(args: tuple, kwargs: dict) -> Any:
+    def general(args: Args, kwargs: Kwargs) -> Any:
         if flow.any_symbolic(args, kwargs):
             tensors, keywords, settings = flow.split(args, kwargs)
             flow.refuse_symbolic(settings)

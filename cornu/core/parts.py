@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from cornu import registry
 from cornu.core.operation import snake_case
+from cornu.core.typing import AnyList
 
 CONTAINERS = (dict, list, tuple, set, frozenset, deque)
 _SETS = (set, frozenset)
@@ -39,7 +40,7 @@ def _find_within(container: object, kind: type | tuple[type, ...], seen: dict[in
             yield from _find_within(item, kind, seen)
 
 
-def contents(container: Any) -> list:
+def contents(container: Any) -> AnyList:
     """The items of a container; for a set, in the order of their names, so that it is reproducible."""
     if isinstance(container, dict):
         return list(container.values())

@@ -5,7 +5,7 @@ the rest. A variable gets its layout when it is created, and keeps it; a batch g
 compiled step. Without a distribution, none of this runs.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -17,7 +17,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDev
 
 from cornu.core import context, peers
 from cornu.core.masks import get_mask, set_mask
-from cornu.core.typing import Nested, Tensor
+from cornu.core.typing import AnyFunction, Nested, Tensor
 
 if TYPE_CHECKING:
     from cornu.core.variable import Variable
@@ -198,7 +198,7 @@ def are_gathered(variables: Sequence[Any]) -> bool:
     return any(hasattr(variable._layout, "used") for variable in variables)
 
 
-def gathering_again(function: Callable, variables: Sequence[object]) -> Callable:
+def gathering_again(function: AnyFunction, variables: Sequence[object]) -> AnyFunction:
     """`function`, which for its gradient gathers again what `gathered` gathered, instead of keeping it."""
     return jax.checkpoint(function, policy=_is_no_layout) if are_gathered(variables) else function
 
@@ -308,7 +308,7 @@ class MixesRowsError(Exception):
     """Something that cannot be computed by each device for its own rows."""
 
 
-def by_own_rows(function: Callable, rows: object, whole: object) -> tuple:
+def by_own_rows(function: AnyFunction, rows: object, whole: object) -> tuple[Nested, Nested]:
     """`function(rows, whole)`, which each device computes for its own rows without seeing the others.
 
     Args:
@@ -320,7 +320,7 @@ def by_own_rows(function: Callable, rows: object, whole: object) -> tuple:
     name = distribution.batch_dim_name
     split, same = PartitionSpec(name), PartitionSpec()
 
-    def own(rows: object, whole: object) -> tuple:
+    def own(rows: object, whole: object) -> tuple[Nested, Nested]:
         with context.scope(own_rows=name):
             return function(rows, whole)
 
@@ -331,7 +331,7 @@ def by_own_rows(function: Callable, rows: object, whole: object) -> tuple:
     return run(rows, whole)
 
 
-def each_row(function: Callable, rows: Nested, *whole: Nested) -> Nested:
+def each_row(function: AnyFunction, rows: Nested, *whole: Nested) -> Nested:
     """`function(rows, *whole)`, whose rows depend on the same rows alone, but for which XLA would exchange rows.
 
     While a step is traced for several devices that share the rows, each device computes its own.

@@ -5,7 +5,7 @@ before `_from_` specifies the quantization of the large weights: `int8_from_mixe
 """
 
 import re
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, MutableMapping
 from typing import Any, TypeAlias
 
 import jax
@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from cornu import settings, validate
 from cornu.core import dtypes, patterns
 from cornu.core.configurable import Configurable, deserialize_keras_object, serialize_keras_object
-from cornu.core.typing import Config, DTypeLike, Tensor
+from cornu.core.typing import AnyTuple, Config, ConfigDict, DTypeLike, Tensor
 from cornu.registry import InFiles
 
 _MIXED = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
@@ -72,7 +72,7 @@ class DTypePolicy(Configurable):
         x = x if hasattr(x, "astype") else jnp.asarray(x)
         return x.astype(dtype) if autocast and dtypes.is_float(x.dtype) and x.dtype != dtype else x
 
-    def get_config(self) -> dict:
+    def get_config(self) -> ConfigDict:
         """The name, which is the whole config."""
         return {"name": self.name}
 
@@ -121,7 +121,7 @@ class QuantizedDTypePolicy(DTypePolicy):
             setattr(self, name, number)
 
     @classmethod
-    def _parsed(cls, mode: object) -> tuple[Any, ...]:
+    def _parsed(cls, mode: object) -> AnyTuple:
         """The mode's name and the numbers that follow it."""
         name, *numbers = mode.split("/") if isinstance(mode, str) else ("",)
         form = "/".join([cls._named or "int8", *(f"<{number}>" for number in cls._numbers)])
@@ -137,7 +137,7 @@ class QuantizedDTypePolicy(DTypePolicy):
                 raise ValueError(f"{cls.__name__}: {what} must be {allowed}. Received: mode={validate.shown(mode)}.")
         return (name, *values)
 
-    def get_config(self) -> dict:
+    def get_config(self) -> ConfigDict:
         """The mode and the source's name."""
         return {"mode": self.name.removesuffix(f"_from_{self.source_name}"), "source_name": self.source_name}
 
@@ -221,7 +221,7 @@ class QuantizedFloat8DTypePolicy(QuantizedDTypePolicy):
         super().__init__(mode, source_name)
         self.amax_history_length = validate.positive_int(amax_history_length, "amax_history_length", self)
 
-    def get_config(self) -> dict:
+    def get_config(self) -> ConfigDict:
         """The mode, the source name, and the length of the history."""
         return super().get_config() | {"amax_history_length": self.amax_history_length}
 
@@ -246,7 +246,7 @@ def quantized(mode: str, source_name: str | None = None) -> QuantizedDTypePolicy
     return cls(mode, source_name)
 
 
-class DTypePolicyMap(Configurable, MutableMapping):
+class DTypePolicyMap(Configurable, MutableMapping[str, "DTypePolicy | DTypePolicyMap"]):
     """Policies by layer path; a key may be a regular expression that matches the beginning of the path.
 
     Args:
@@ -261,7 +261,7 @@ class DTypePolicyMap(Configurable, MutableMapping):
 
     _in_files = InFiles("keras.dtype_policies")
 
-    def __init__(self, default_policy: Any = None, policy_map: Mapping | None = None):
+    def __init__(self, default_policy: Any = None, policy_map: Config | None = None):
         self._default_policy = default_policy
         self._policy_map: dict[str, DTypePolicy | DTypePolicyMap] = {}
         for key, value in (policy_map or {}).items():
@@ -319,7 +319,7 @@ class DTypePolicyMap(Configurable, MutableMapping):
     def __iter__(self) -> Iterator[str]:
         return iter(self._policy_map)
 
-    def get_config(self) -> dict:
+    def get_config(self) -> ConfigDict:
         """The default policy and the map, serialized."""
         default = self._default_policy
         return {

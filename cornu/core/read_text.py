@@ -7,18 +7,21 @@ one returns the result computed before, and nothing else can use it.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import jax
 import numpy as np
 
 from cornu import tree
 from cornu.core import border
-from cornu.core.typing import Nested
+from cornu.core.typing import AnyTuple, Nested, Tensor
 
 _ADVICE = (
     "Preprocess the data first, for example x = layer(x) or dataset.map(layer), and pass the numbers to the model."
 )
+
+
+Packed: TypeAlias = tuple[Any, ...]
 
 
 class ReadText:
@@ -32,7 +35,7 @@ class ReadText:
 
     dtype = "string"
 
-    def __init__(self, shape: tuple, values: np.ndarray | None = None, made: dict[int, Any] | None = None):
+    def __init__(self, shape: tuple[int, ...], values: np.ndarray | None = None, made: dict[int, Any] | None = None):
         self.shape = tuple(shape)
         self.values = values
         self.made: dict[int, Any] = {} if made is None else made
@@ -42,7 +45,7 @@ class ReadText:
         """The number of dimensions."""
         return len(self.shape)
 
-    def __getitem__(self, key: tuple) -> "ReadText":
+    def __getitem__(self, key: Any) -> "ReadText":
         """The same text with a new axis at its end, or without its last axis."""
         values = None if self.values is None else self.values[key]
         shape = (*self.shape, 1) if key == (..., None) else self.shape[:-1]
@@ -79,7 +82,7 @@ class ReadBatch:
         texts: for each leaf of `numbers` None, or how to reassemble its text, as returned by `_packed`.
     """
 
-    def __init__(self, numbers: Nested, arrays: Sequence, texts: tuple):
+    def __init__(self, numbers: Nested, arrays: Sequence[Tensor], texts: tuple[Packed | None, ...]):
         self.numbers = numbers
         self.arrays = list(arrays)
         self.texts = texts
@@ -87,7 +90,7 @@ class ReadBatch:
     @staticmethod
     def of(inputs: Nested) -> "ReadBatch":
         """The batch for inputs that contain `ReadText`s."""
-        arrays: list = []
+        arrays: list[Tensor] = []
         texts = tuple(_packed(leaf, arrays) if isinstance(leaf, ReadText) else None for leaf in tree.flatten(inputs))
         numbers = tree.map_structure(lambda leaf: None if isinstance(leaf, ReadText) else leaf, inputs)
         return ReadBatch(numbers, arrays, texts)
@@ -103,12 +106,12 @@ class ReadBatch:
         return tree.pack_sequence_as(self.numbers, opened)
 
 
-def _with_keys(batch: ReadBatch) -> tuple:
+def _with_keys(batch: ReadBatch) -> AnyTuple:
     key = jax.tree_util.GetAttrKey
     return [(key("numbers"), batch.numbers), (key("arrays"), batch.arrays)], batch.texts
 
 
-def _of_parts(texts: tuple, parts: Any) -> ReadBatch:
+def _of_parts(texts: tuple[Packed | None, ...], parts: Any) -> ReadBatch:
     return ReadBatch(parts[0], parts[1], texts)
 
 
@@ -125,12 +128,12 @@ def numbers_of(x: Nested) -> Nested:
     return x.numbers if isinstance(x, ReadBatch) else x
 
 
-def _packed(text: ReadText, arrays: list) -> tuple:
+def _packed(text: ReadText, arrays: list[Tensor]) -> Packed:
     """(shape of a row, ((layer, index into the arrays, or nested packed text), ...))."""
     return text.shape[1:], tuple(_packed_parts(text, arrays))
 
 
-def _packed_parts(text: ReadText, arrays: list) -> Iterator[tuple]:
+def _packed_parts(text: ReadText, arrays: list[Tensor]) -> Iterator[tuple[int, object]]:
     for layer, made in text.made.items():
         if isinstance(made, ReadText):
             yield layer, _packed(made, arrays)
@@ -139,7 +142,7 @@ def _packed_parts(text: ReadText, arrays: list) -> Iterator[tuple]:
             arrays.append(made)
 
 
-def _unpacked(packed: tuple, rows: int, arrays: list) -> ReadText:
+def _unpacked(packed: Packed, rows: int, arrays: list[Tensor]) -> ReadText:
     shape, parts = packed
     made = {layer: _unpacked(part, rows, arrays) if isinstance(part, tuple) else arrays[part] for layer, part in parts}
     return ReadText((rows, *shape), None, made)

@@ -6,7 +6,7 @@ Chen et al., "Training deep nets with sublinear memory cost", 2016, https://arxi
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import jax
@@ -14,6 +14,7 @@ import jax
 from cornu import validate
 from cornu.core import context, number_arguments
 from cornu.core.symbolic import KerasTensor, output_spec
+from cornu.core.typing import AnyFunction, Args, Kwargs
 
 if TYPE_CHECKING:
     from cornu.layers.layer import Layer
@@ -59,7 +60,7 @@ class RematScope:
     def __exit__(self, *details: Any) -> None:
         self.__dict__.pop("_scope").__exit__(*details)
 
-    def applies_to(self, layer: "Layer", args: tuple, kwargs: dict) -> bool:
+    def applies_to(self, layer: "Layer", args: Args, kwargs: Kwargs) -> bool:
         """Whether `layer`, called on these arrays, should keep no activations."""
         if self.mode == "list_of_layers":
             return layer.name in self.layer_names
@@ -73,7 +74,7 @@ class RematScope:
         return self.mode == "full"
 
 
-def remat(f: Callable) -> Callable:
+def remat(f: AnyFunction) -> AnyFunction:
     """`f`, with intermediate values that are recomputed for the gradient.
 
     Args:

@@ -11,15 +11,19 @@ Results computed from a structure are cached with it and dropped with it.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import is_
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from cornu.core import parts
+from cornu.core.typing import AnyDict, AnyFunction, AnyTuple
 from cornu.core.variable import Variable
 
 Found = TypeVar("Found")
 
 _FIXED = (tuple, frozenset)
 _CONTAINERS = tuple(kind for kind in parts.CONTAINERS if kind not in _FIXED)
+
+
+Held: TypeAlias = tuple[Any, ...]  # a part, the names of its contents, and its contents
 
 
 class Structure:
@@ -32,10 +36,10 @@ class Structure:
     """
 
     def __init__(self, root: object, entered: tuple[type, ...], left_out: tuple[type, ...] = ()):
-        self._attributes: list[tuple] = []  # object, the names and values of its attributes
-        self._entries: list[tuple] = []  # mutable container, its keys, its contents
+        self._attributes: list[Held] = []  # object, the names and values of its attributes
+        self._entries: list[Held] = []  # mutable container, its keys, its contents
         self._flags: list[tuple[Variable, bool]] = []
-        self._memory: dict[Any, Any] = {}
+        self._memory: AnyDict = {}
         for item in _reachable(root, entered, left_out):
             if isinstance(item, Variable):
                 self._flags.append((item, item._trainable))
@@ -85,27 +89,27 @@ class Structure:
             self._memory[key] = look(self.objects[0], *args)
         return self._memory[key]
 
-    def forget(self, look: Callable, *args: object) -> None:
+    def forget(self, look: AnyFunction, *args: object) -> None:
         """Recompute results when they are requested again."""
         self._memory.pop((look, *args), None)
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[object, ...]:
         """A copy of the root is another object: cached results are not copied with it."""
         return type(None), ()
 
 
-def _all_are(olds: Sequence, news: Sequence, same: Callable[[Any, Any], bool]) -> bool:
+def _all_are(olds: Sequence[object], news: Sequence[object], same: Callable[[Any, Any], bool]) -> bool:
     return len(olds) == len(news) and all(map(same, olds, news))
 
 
-def _is_same_entry(old: tuple, new: tuple) -> bool:
+def _is_same_entry(old: Held, new: Held) -> bool:
     (container, *contents), (container_now, *contents_now) = old, new
     return container is container_now and all(
         _all_are(before or (), now or (), is_) for before, now in zip(contents, contents_now, strict=True)
     )
 
 
-def _is_same_part(old: tuple, new: tuple) -> bool:
+def _is_same_part(old: Held, new: Held) -> bool:
     part, names, held = old
     if part is not new[0]:
         return False
@@ -114,7 +118,7 @@ def _is_same_part(old: tuple, new: tuple) -> bool:
     return _all_are(_lasting(part, names, held), _lasting(*new), lambda a, b: a[0] == b[0] and a[1] is b[1])
 
 
-def _lasting(part: object, names: tuple, held: tuple) -> list[tuple[str, object]]:
+def _lasting(part: object, names: AnyTuple, held: AnyTuple) -> list[tuple[str, object]]:
     volatile = _volatile(part)
     return [(name, value) for name, value in zip(names, held, strict=True) if name not in volatile]
 
@@ -149,7 +153,7 @@ def _volatile(part: object) -> Iterable[str]:
     return getattr(type(part), "volatile_attributes", ())
 
 
-def _content(container: Any) -> tuple[tuple | None, tuple]:
+def _content(container: Any) -> tuple[AnyTuple | None, AnyTuple]:
     """(keys, values) of a dictionary, (None, items) of anything else."""
     if isinstance(container, dict):
         return tuple(container), tuple(container.values())

@@ -12,7 +12,7 @@ in `x + positions`, it takes the known one.
 import functools
 import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
 import jax
@@ -22,7 +22,7 @@ from jax import export
 
 from cornu import registry, tree, validate
 from cornu.core import context, dtypes
-from cornu.core.typing import Nested, Tensor
+from cornu.core.typing import AnyFunction, AnyList, Args, Kwargs, Nested, Tensor
 from cornu.core.variable import Variable, functional
 from cornu.errors import LoadLimitError
 
@@ -205,21 +205,21 @@ _UFUNCS = {name: name for name in (*_BINARY.values(), *_COMPARISON.values()) if 
 }  # fmt: skip
 
 
-def _forward(name: str) -> Callable:
+def _forward(name: str) -> AnyFunction:
     def method(self: KerasTensor, *args: object) -> Nested:
         return registry.public("ops", name)(self, *args)
 
     return method
 
 
-def _reflected(name: str) -> Callable:
+def _reflected(name: str) -> AnyFunction:
     def method(self: KerasTensor, other: object) -> Nested:
         return registry.public("ops", name)(other, self)
 
     return method
 
 
-def _compared(name: str, of_one: bool) -> Callable:
+def _compared(name: str, of_one: bool) -> AnyFunction:
     def method(self: KerasTensor, other: object) -> Nested:
         """Compare the values symbolically; used as a truth value, as lists do, compare the objects."""
         if not isinstance(other, KerasTensor):
@@ -270,7 +270,7 @@ class Node:
         input_tensors, output_tensors: the symbolic tensors in both, flattened.
     """
 
-    def __init__(self, operation: Any, args: tuple = (), kwargs: dict | None = None, outputs: object = None):
+    def __init__(self, operation: Any, args: Args = (), kwargs: Kwargs | None = None, outputs: object = None):
         self.operation = operation
         self.args = args
         self.kwargs = kwargs or {}
@@ -292,7 +292,7 @@ class Node:
         """The nodes that produced this node's inputs."""
         return [node_of(tensor) for tensor in self.input_tensors]
 
-    def fill(self, values: dict[int, object]) -> tuple[tuple, dict]:
+    def fill(self, values: dict[int, object]) -> tuple[Args, Kwargs]:
         """The arguments with each symbolic tensor replaced by `values[id(tensor)]`."""
 
         def place(x: object) -> Nested:
@@ -336,7 +336,7 @@ def _unknown_size() -> Any:
     return export.symbolic_shape("n")[0]
 
 
-def output_spec(fn: Callable, *args: object, **kwargs: object) -> Nested:
+def output_spec(fn: AnyFunction, *args: object, **kwargs: object) -> Nested:
     """The result of `fn`, with a `KerasTensor` in place of each array.
 
     `fn` runs abstractly: nothing is computed, and its assignments to variables are dropped.
@@ -370,7 +370,7 @@ _MOST_TELLINGS = 64
 _STAND_INS = 84, 96  # sizes with many divisors, since code may split an axis
 
 
-def _name_unknown_sizes(refused: Exception, fn: Callable, args: tuple, kwargs: dict) -> None:
+def _name_unknown_sizes(refused: Exception, fn: AnyFunction, args: Args, kwargs: Kwargs) -> None:
     """Replace the numbers in an error message that derive from a stand-in by None: they differ between stand-ins."""
     try:
         _evaluate(fn, args, kwargs, _STAND_INS[1])
@@ -384,13 +384,13 @@ def _name_unknown_sizes(refused: Exception, fn: Callable, args: tuple, kwargs: d
             refused.args = (told, *refused.args[1:])
 
 
-def _unknown_places(args: tuple, kwargs: dict) -> list[tuple[int, int]]:
+def _unknown_places(args: Args, kwargs: Kwargs) -> list[tuple[int, int]]:
     """The unknown dimensions: pairs of a leaf's index among the arguments and an axis."""
     shapes = [x.shape if isinstance(x, KerasTensor) else () for x in tree.flatten((args, kwargs))]
     return [(i, axis) for i, shape in enumerate(shapes) for axis, size in enumerate(shape) if size is None]
 
 
-def _tellings(unknown: list, args: tuple, kwargs: dict) -> Iterator[dict]:
+def _tellings(unknown: list[tuple[int, int]], args: Args, kwargs: Kwargs) -> Iterator[dict[tuple[int, int], int]]:
     """Guesses at which known sizes unknown ones equal, for none up to two of them; each comes from a different
     tensor."""
     shapes = [getattr(x, "shape", ()) for x in tree.flatten((args, kwargs))]
@@ -403,12 +403,14 @@ def _tellings(unknown: list, args: tuple, kwargs: dict) -> Iterator[dict]:
                 yield dict(zip(places, chosen, strict=True))
 
 
-def _evaluate(fn: Callable, args: tuple, kwargs: dict, size: object, told: dict | None = None) -> Nested:
+def _evaluate(
+    fn: AnyFunction, args: Args, kwargs: Kwargs, size: object, told: dict[tuple[int, int], int] | None = None
+) -> Nested:
     """Run `fn` abstractly with `size` in place of every unknown dimension that is not in `told`."""
     leaves = tree.flatten((args, kwargs))
-    statics: list = []  # the result of fn without its arrays
+    statics: AnyList = []  # the result of fn without its arrays
 
-    def run(arrays: list) -> list:
+    def run(arrays: list[jax.Array]) -> list[jax.Array]:
         given = iter(arrays)
         filled = [next(given) if isinstance(x, KerasTensor) else x for x in leaves]
         new_args, new_kwargs = tree.pack_sequence_as((args, kwargs), filled)
@@ -426,7 +428,7 @@ def _evaluate(fn: Callable, args: tuple, kwargs: dict, size: object, told: dict 
     )
 
 
-def _abstract(x: KerasTensor, place: int, size: object, told: dict) -> jax.ShapeDtypeStruct:
+def _abstract(x: KerasTensor, place: int, size: object, told: dict[tuple[int, int], int]) -> jax.ShapeDtypeStruct:
     if x.dtype == "string":
         raise ValueError(
             "It expects numbers but received text. Layers that accept text are TextVectorization, StringLookup, "

@@ -18,7 +18,7 @@ import sys
 import threading
 import types
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar, cast
 
 import jax
@@ -26,8 +26,9 @@ import jaxlib
 import numpy as np
 
 from cornu import absent, settings, validate
+from cornu.core.typing import AnyFunction, Args, Kwargs
 
-Door = TypeVar("Door", bound=Callable)
+Door = TypeVar("Door", bound=AnyFunction)
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _FOLDERS = tuple(folder + os.sep for folder in (_PACKAGE, *map(os.path.dirname, (jax.__file__, jaxlib.__file__))))
@@ -61,7 +62,7 @@ def filter_methods(cls: type, names: Iterable[str]) -> None:
         setattr(cls, name, filtered(cls.__dict__[name]))
 
 
-def for_reader(error: Exception, function: Callable, args: tuple, kwargs: dict) -> Exception:
+def for_reader(error: Exception, function: AnyFunction, args: Args, kwargs: Kwargs) -> Exception:
     """`error`, and its chain of causes, as shown to a user.
 
     Args:
@@ -113,7 +114,7 @@ def _steps(traceback: types.TracebackType | None) -> Iterator[types.TracebackTyp
 
 def _with_causes(error: BaseException) -> Iterator[BaseException]:
     seen: set[int] = set()
-    waiting: list = [error]
+    waiting: list[BaseException | None] = [error]
     while waiting:
         one = waiting.pop()
         if one is not None and id(one) not in seen:
@@ -135,7 +136,7 @@ _SAYING_MORE = (UnicodeError, jax.errors.JAXTypeError, jax.errors.JAXIndexError)
 _NUMPY = os.path.dirname(np.__file__) + os.sep
 
 
-def _with_call(error: Exception, function: Callable, args: tuple, kwargs: dict) -> Exception:
+def _with_call(error: Exception, function: AnyFunction, args: Args, kwargs: Kwargs) -> Exception:
     """The error with the call added to its message, unless cornu or the user's code raised it."""
     if getattr(error, "_cornu_told", False) or not isinstance(error, _STUMBLES) or isinstance(error, _SAYING_MORE):
         return error
@@ -162,7 +163,7 @@ def _with_call(error: Exception, function: Callable, args: tuple, kwargs: dict) 
     return told
 
 
-def _fits(function: Callable, args: tuple, kwargs: dict) -> bool:
+def _fits(function: AnyFunction, args: Args, kwargs: Kwargs) -> bool:
     """Whether a function can be called with these arguments."""
     try:
         inspect.signature(function).bind(*args, **kwargs)
@@ -171,7 +172,7 @@ def _fits(function: Callable, args: tuple, kwargs: dict) -> bool:
     return True
 
 
-def _of_the_call_itself(error: Exception, function: Callable, args: tuple, kwargs: dict) -> str:
+def _of_the_call_itself(error: Exception, function: AnyFunction, args: Args, kwargs: Kwargs) -> str:
     """What is wrong with a call that Python rejects: an unknown argument, or a missing one."""
     owner, given = _call(function, args, kwargs)
     parameters = inspect.signature(function).parameters
@@ -213,7 +214,7 @@ def _is_users_own(error: Exception) -> bool:
     return _is_users(last) and _is_raise(last)
 
 
-def _call(function: Callable, args: tuple, kwargs: dict) -> tuple[str, str]:
+def _call(function: AnyFunction, args: Args, kwargs: Kwargs) -> tuple[str, str]:
     """The callee, `Dense "last"`, and its arguments, `inputs=float32 (2, 3)`."""
     owner, name = None, function.__name__
     if next(iter(inspect.signature(function).parameters), "") == "self":

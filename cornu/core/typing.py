@@ -60,22 +60,49 @@ HookLogs: TypeAlias = Logs | None
 State: TypeAlias = dict[str, Any]
 """The state that `get_state` returns and `set_state` takes: plain data and arrays by name."""
 
-CustomObjects: TypeAlias = Mapping[str, Callable[..., Any]]
+AnyFunction: TypeAlias = Callable[..., Any]
+"""A function or class of any signature."""
+
+Args: TypeAlias = tuple[Any, ...]
+"""The positional arguments of a call."""
+
+Kwargs: TypeAlias = dict[str, Any]
+"""The keyword arguments of a call."""
+
+Leaves: TypeAlias = list[Any]
+"""The leaves of a nested structure, in order."""
+
+Batch: TypeAlias = tuple[Any, ...]
+"""(inputs, targets, sample weights), or fewer of them: each an array or a nested structure of arrays."""
+
+Values: TypeAlias = tuple[list[Any], ...]
+"""The values of variables, by kind of variable."""
+
+AnyTuple: TypeAlias = tuple[Any, ...]
+"""A tuple whose items differ in type."""
+
+AnyList: TypeAlias = list[Any]
+"""A list whose items differ in type."""
+
+AnyDict: TypeAlias = dict[Any, Any]
+"""A dictionary whose values differ in type."""
+
+CustomObjects: TypeAlias = Mapping[str, AnyFunction]
 """Classes and functions by their names in configs."""
 
-ActivationLike: TypeAlias = str | Callable[..., Any] | Config
+ActivationLike: TypeAlias = str | AnyFunction | Config
 """What `cornu.activations.get` accepts: a name, a function of an array, or a config."""
 
-InitializerLike: TypeAlias = str | Callable[..., Any] | Config | jax.Array | np.ndarray
+InitializerLike: TypeAlias = str | AnyFunction | Config | jax.Array | np.ndarray
 """What `cornu.initializers.get` accepts: a name, a function of (shape, dtype), a config, or the values."""
 
-RegularizerLike: TypeAlias = str | Callable[..., Any] | Config
+RegularizerLike: TypeAlias = str | AnyFunction | Config
 """What `cornu.regularizers.get` accepts: a name, a function from weights to a penalty, or a config."""
 
-ConstraintLike: TypeAlias = str | Callable[..., Any] | Config
+ConstraintLike: TypeAlias = str | AnyFunction | Config
 """What `cornu.constraints.get` accepts: a name, a function from weights to weights, or a config."""
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+Function = TypeVar("Function", bound=AnyFunction)
 """A function that a decorator returns with its type unchanged."""
 
 if TYPE_CHECKING:  # typeshed's `cache` loses the parameters and rejects classes as unhashable

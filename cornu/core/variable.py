@@ -5,7 +5,7 @@ state scope maps variables to values: while it is active, reads and assignments 
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ import numpy as np
 from cornu import registry, tree, validate
 from cornu.core import allocation, border, compilation_cache, context, dtypes, number_arguments, placement
 from cornu.core.allocation import Absent, Pending
-from cornu.core.typing import ArrayLike, DTypeLike, InitializerLike, Tensor
+from cornu.core.typing import AnyFunction, ArrayLike, DTypeLike, InitializerLike, Tensor
 
 
 class Variable:
@@ -231,17 +231,17 @@ class Variable:
 _value_slot, _has_layout = vars(Variable)["_value"], vars(Variable)["_layout"].__get__
 
 
-def values_of(variables: Iterable[Variable]) -> list:
+def values_of(variables: Iterable[Variable]) -> list[jax.Array]:
     """The variables' own values, all from the same moment."""
     return list(map(_value_slot.__get__, variables))
 
 
-def give_values(variables: Sequence[Variable], values: Sequence) -> None:
+def give_values(variables: Sequence[Variable], values: Sequence[Tensor]) -> None:
     """Assign new values of matching shapes and dtypes to variables, atomically."""
     give_placed_values(variables, placed(variables, values))
 
 
-def give_placed_values(variables: Sequence[Variable], values: Sequence) -> None:
+def give_placed_values(variables: Sequence[Variable], values: Sequence[Tensor]) -> None:
     """`give_values` for values that are laid out like the variables.
 
     Every value of a variable after its initial one is assigned here.
@@ -251,7 +251,7 @@ def give_placed_values(variables: Sequence[Variable], values: Sequence) -> None:
     del before
 
 
-def placed(variables: Sequence[Variable], values: Sequence) -> Sequence:
+def placed(variables: Sequence[Variable], values: Sequence[Tensor]) -> Sequence[Tensor]:
     """The values on the devices of the variables' layouts; the same objects if they are already there."""
     return list(map(_placed, variables, values)) if any(map(_has_layout, variables)) else values
 
@@ -260,7 +260,7 @@ def _placed(variable: Variable, value: object) -> Any:
     return value if variable._layout is None or isinstance(value, Absent) else placement.put(value, variable._layout)
 
 
-def pinned(variables: Sequence[Variable], before: Sequence, after: Sequence) -> list:
+def pinned(variables: Sequence[Variable], before: Sequence[Tensor], after: Sequence[Tensor]) -> list[Tensor]:
     """The new values after a traced function, constrained to the layouts of the variables."""
     return [
         new if new is old or variable._layout is None else placement.pinned(new, variable._layout)
@@ -288,7 +288,7 @@ def _layout_of(variable: Variable) -> object:
     return variable._layout if distribution is None else distribution.get_variable_layout(variable)
 
 
-def changed_values(before: Sequence, after: Sequence) -> dict[int, object]:
+def changed_values(before: Sequence[Tensor], after: Sequence[Tensor]) -> dict[int, object]:
     """The new values by index, without those that a function returned unchanged."""
     return {i: new for i, (old, new) in enumerate(zip(before, after, strict=True)) if new is not old}
 
@@ -314,7 +314,7 @@ def assigned_together() -> Iterator[None]:
     assign_values(list(new), list(new.values()))
 
 
-def assign_all(variables: Sequence[Variable], values: Sequence) -> None:
+def assign_all(variables: Sequence[Variable], values: Sequence[Tensor]) -> None:
     """Assign values given by a caller, atomically; none of them if one does not fit."""
     with assigned_together():
         for variable, value in zip(variables, values, strict=True):
@@ -333,7 +333,7 @@ def unchanged_on_error(variables: Iterable[Variable]) -> Iterator[None]:
         raise
 
 
-def reading_one_state(variables: Iterable[Variable]) -> AbstractContextManager:
+def reading_one_state(variables: Iterable[Variable]) -> AbstractContextManager[object]:
     """Scope in which variables are read as they were at its start, whatever another thread trains meanwhile."""
     if context.current().states:  # the values already belong to this thread
         return nullcontext()
@@ -345,7 +345,7 @@ def _array(x: object) -> Tensor:
     return x.value if isinstance(x, Variable) else border.to_tensor(x)
 
 
-def _binary(name: str) -> Callable:
+def _binary(name: str) -> AnyFunction:
     def method(self: Variable, other: object) -> Any:
         return getattr(self.value, name)(_array(other))
 
@@ -353,7 +353,7 @@ def _binary(name: str) -> Callable:
     return method
 
 
-def _unary(name: str) -> Callable:
+def _unary(name: str) -> AnyFunction:
     def method(self: Variable, *args: object) -> Any:
         return getattr(self.value, name)(*args)
 
@@ -361,7 +361,7 @@ def _unary(name: str) -> Callable:
     return method
 
 
-def _logical(function: Callable) -> Callable:
+def _logical(function: AnyFunction) -> AnyFunction:
     def method(self: Variable, other: object) -> Any:
         return function(self.value, _array(other))
 
@@ -395,7 +395,7 @@ def _first_value(variable: Variable, initializer: object, shape: Sequence[int] |
     return allocation.current().first(shape, dtype, make, variable)
 
 
-def _from_function(variable: Variable, initializer: Callable, shape: tuple[int, ...], dtype: str) -> jax.Array:
+def _from_function(variable: Variable, initializer: AnyFunction, shape: tuple[int, ...], dtype: str) -> jax.Array:
     with allocation.at_once(), context.scope(states=(), autocast=None):
         return _checked(variable, jnp.asarray(initializer(shape, dtype=dtype), dtype=dtype), shape)
 
@@ -456,7 +456,7 @@ def settings_dtype(value: object) -> str:
     return {"i": "int32", "b": "bool", "c": "complex64"}.get(kind) or dtypes.standardize_dtype(None)
 
 
-def functional(fn: Callable, variables: Iterable[Variable]) -> Callable:
+def functional(fn: AnyFunction, variables: Iterable[Variable]) -> AnyFunction:
     """Turn `fn`, which reads and assigns variables, into a pure function of a state.
 
     Args:
@@ -476,7 +476,7 @@ def functional(fn: Callable, variables: Iterable[Variable]) -> Callable:
     """
     variables = tuple(variables)
 
-    def pure(state: Sequence, *args: object, **kwargs: object) -> tuple[object, list]:
+    def pure(state: Sequence[jax.Array], *args: object, **kwargs: object) -> tuple[object, list[jax.Array]]:
         state = [value.value if isinstance(value, Variable) else value for value in state]
         values = dict(zip(variables, state, strict=True))
         with context.state(values):
@@ -513,7 +513,7 @@ class StatelessScope:
     def __init__(self, state_mapping: Any = None, collect_losses: bool = False, initialize_variables: bool = True):
         self.collect_losses = collect_losses
         self.initialize_variables = initialize_variables
-        self.losses: list = []
+        self.losses: list[Tensor] = []
         self.state_mapping: dict[Variable, Any] = {}
         for variable, value in state_mapping or ():
             if not isinstance(variable, Variable):

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cornu.core.typing import Nested, Tensor
+from cornu.core.typing import AnyDict, AnyTuple, Nested, Tensor
 from cornu.data.elements import Element, TensorSpec, map_leaves, same_structure
 from cornu.errors import DataError
 
@@ -83,7 +83,7 @@ def _padded_rows(rows: list[np.ndarray], shape: Any, value: Tensor, owner: str) 
     return filled
 
 
-def filled_shapes(element: Element, spec: Any, shapes: Any, size: int) -> dict | tuple:
+def filled_shapes(element: Element, spec: Any, shapes: Any, size: int) -> AnyDict | AnyTuple:
     """Padded shapes in which each open or unknown size is `size`."""
     if isinstance(element, Mapping):
         return {key: filled_shapes(one, spec[key], part(shapes, key), size) for key, one in element.items()}
@@ -93,7 +93,7 @@ def filled_shapes(element: Element, spec: Any, shapes: Any, size: int) -> dict |
     return tuple(size if s in (None, -1) else s for s in (known if shapes is None else shapes))
 
 
-def padded_spec(spec: Any, shapes: Any, size: int | None) -> dict | tuple | TensorSpec:
+def padded_spec(spec: Any, shapes: Any, size: int | None) -> AnyDict | AnyTuple | TensorSpec:
     """The specs of padded batches."""
     if isinstance(spec, Mapping):
         return {key: padded_spec(one, part(shapes, key), size) for key, one in spec.items()}

@@ -25,7 +25,7 @@ import numpy as np
 
 from cornu import validate
 from cornu.core import border
-from cornu.core.typing import Nested
+from cornu.core.typing import AnyFunction, Config, Nested
 from cornu.data import passes
 from cornu.data.batching import filled_shapes, padded, padded_spec, stacked
 from cornu.data.cache import Cached, Store
@@ -147,10 +147,10 @@ class Dataset:
 
     @staticmethod
     def from_generator(
-        generator: Callable[..., Iterable],
+        generator: Callable[..., Iterable[Element]],
         output_types: object = None,
         output_shapes: object = None,
-        args: Sequence | None = None,
+        args: Sequence[object] | None = None,
         output_signature: object = None,
         name: str | None = None,
     ) -> "Dataset":
@@ -222,7 +222,7 @@ class Dataset:
 
     @staticmethod
     def load(
-        path: Any, element_spec: object = None, compression: str | None = None, reader_func: Callable | None = None
+        path: Any, element_spec: object = None, compression: str | None = None, reader_func: AnyFunction | None = None
     ) -> "Dataset":
         """A dataset saved by `save`.
 
@@ -269,7 +269,7 @@ class Dataset:
 
     def map(
         self,
-        map_func: Callable,
+        map_func: AnyFunction,
         num_parallel_calls: int | None = None,
         deterministic: bool | None = None,
         name: str | None = None,
@@ -296,12 +296,12 @@ class Dataset:
         threads = _positive_or_auto(num_parallel_calls, "num_parallel_calls", "Dataset.map")
         return self._then(step, lambda key: ParallelMap(self._open(key), function(key), threads), spec=spec_after)
 
-    def _mapped_to(self, spec: object, map_func: Callable) -> "Dataset":
+    def _mapped_to(self, spec: object, map_func: AnyFunction) -> "Dataset":
         """`map` with known element specs, so that no element needs to be computed to infer them."""
         function = self._calling(map_func, "map")
         return self._then("map", lambda key: passes.Map(self._open(key), function(key)), spec=lambda _: spec)
 
-    def filter(self, predicate: Callable, name: str | None = None) -> "Dataset":
+    def filter(self, predicate: AnyFunction, name: str | None = None) -> "Dataset":
         """The elements for which a function is true."""
         step = f"filter({_name_of(predicate)})"
         function = self._calling(predicate, step)
@@ -398,7 +398,7 @@ class Dataset:
         size = _positive_or_auto(buffer_size, "buffer_size", "Dataset.prefetch")
         return self._then("prefetch", lambda key: Ahead(self._open(key), 2 if size == AUTOTUNE else size))
 
-    def cache(self, filename: str | os.PathLike = "", name: str | None = None) -> "Dataset":
+    def cache(self, filename: str | os.PathLike[str] = "", name: str | None = None) -> "Dataset":
         """Cache the elements.
 
         Args:
@@ -427,7 +427,7 @@ class Dataset:
             size=lambda n: n if n < 0 else (n - number + shards - 1) // shards, rows=self._rows,
         )  # fmt: skip
 
-    def take_while(self, predicate: Callable, name: str | None = None) -> "Dataset":
+    def take_while(self, predicate: AnyFunction, name: str | None = None) -> "Dataset":
         """The elements before the first for which a function is false."""
         step = f"take_while({_name_of(predicate)})"
         function = self._calling(predicate, step)
@@ -439,7 +439,7 @@ class Dataset:
         """The elements that did not occur before; each must be a single array."""
         return self._then("unique", lambda key: passes.Unique(self._open(key)), size=lambda _: UNKNOWN_CARDINALITY)
 
-    def scan(self, initial_state: object, scan_func: Callable, name: str | None = None) -> "Dataset":
+    def scan(self, initial_state: object, scan_func: AnyFunction, name: str | None = None) -> "Dataset":
         """Apply a function to each element and a state that it updates.
 
         Args:
@@ -485,7 +485,7 @@ class Dataset:
 
     def bucket_by_sequence_length(
         self,
-        element_length_func: Callable,
+        element_length_func: AnyFunction,
         bucket_boundaries: Sequence[int],
         bucket_batch_sizes: Sequence[int],
         padded_shapes: object = None,
@@ -542,10 +542,10 @@ class Dataset:
 
     def group_by_window(
         self,
-        key_func: Callable,
-        reduce_func: Callable,
+        key_func: AnyFunction,
+        reduce_func: AnyFunction,
         window_size: int | None = None,
-        window_size_func: Callable | None = None,
+        window_size_func: AnyFunction | None = None,
         name: str | None = None,
     ) -> "Dataset":
         """The elements of the datasets that a function creates from windows of elements with the same key.
@@ -578,7 +578,7 @@ class Dataset:
         def windows(key: Key) -> Pass:
             return Buckets(self._open(key), kind_of(key), size_of, lambda found, kind: (np.asarray(kind), found), False)
 
-        def made(window: tuple, number: int, key: Key) -> "Dataset":
+        def made(window: tuple[Element, ...], number: int, key: Key) -> "Dataset":
             kind, found = window
             held = _counted(len(found), found.__getitem__, self.element_spec, "window")
             return _opened_by(reduced(key), (kind, held), number, self._named(step))
@@ -607,7 +607,7 @@ class Dataset:
 
     def rejection_resample(
         self,
-        class_func: Callable,
+        class_func: AnyFunction,
         target_dist: Sequence[float],
         initial_dist: Sequence[float] | None = None,
         seed: int | None = None,
@@ -637,7 +637,7 @@ class Dataset:
         self,
         path: Any,
         compression: str | None = None,
-        shard_func: Callable | None = None,
+        shard_func: AnyFunction | None = None,
         checkpoint_args: object = None,
     ) -> None:
         """Save all elements to a directory, for `load`.
@@ -660,8 +660,8 @@ class Dataset:
         self,
         path: Any,
         compression: str | None = "AUTO",
-        reader_func: Callable | None = None,
-        shard_func: Callable | None = None,
+        reader_func: AnyFunction | None = None,
+        shard_func: AnyFunction | None = None,
         name: str | None = None,
     ) -> "Dataset":
         """Cache the elements in a directory; like `cache` with a file.
@@ -731,13 +731,13 @@ class Dataset:
             spec=None,
         )  # fmt: skip
 
-    def flat_map(self, map_func: Callable, name: str | None = None) -> "Dataset":
+    def flat_map(self, map_func: AnyFunction, name: str | None = None) -> "Dataset":
         """The elements of the datasets that a function creates from elements, concatenated."""
         return self._interleaved(f"flat_map({_name_of(map_func)})", map_func, 1, 1)
 
     def interleave(
         self,
-        map_func: Callable,
+        map_func: AnyFunction,
         cycle_length: int | None = None,
         block_length: int | None = None,
         num_parallel_calls: int | None = None,
@@ -761,7 +761,7 @@ class Dataset:
         cycle = (os.cpu_count() or 1) if cycle == AUTOTUNE else cycle
         return self._interleaved(f"interleave({_name_of(map_func)})", map_func, cycle, block)
 
-    def _interleaved(self, step: str, map_func: Callable, cycle: int, block: int) -> "Dataset":
+    def _interleaved(self, step: str, map_func: AnyFunction, cycle: int, block: int) -> "Dataset":
         function = self._calling(map_func, step)
 
         def open_pass(key: Key) -> Pass:
@@ -893,7 +893,7 @@ class Dataset:
 
     # ------------------------------------------------------------ properties and iteration
 
-    def reduce(self, initial_state: object, reduce_func: Callable, name: str | None = None) -> Element:
+    def reduce(self, initial_state: object, reduce_func: AnyFunction, name: str | None = None) -> Element:
         """Reduce the elements to a single value with a function.
 
         Args:
@@ -974,7 +974,7 @@ class Dataset:
         """The name of a step after this one, for messages."""
         return f"Dataset.{step} (the last step of {' → '.join((*self._steps, step))})"
 
-    def _calling(self, function: Callable, step: str) -> Callable[[Key], passes.UserFunction]:
+    def _calling(self, function: AnyFunction, step: str) -> Callable[[Key], passes.UserFunction]:
         """A factory, by the key of a pass, of a user's function as called by the next step."""
         owner, origin = self._named(step), _seed(None)
         return lambda key: passes.UserFunction(function, owner, origin, key)
@@ -1035,7 +1035,7 @@ class DatasetIterator:
         self.dataset._passes = number + 1
         self._pass = self.dataset._open((number,))
 
-    def __iter__(self) -> Iterator:
+    def __iter__(self) -> Iterator[Element]:
         return self
 
     def __next__(self) -> Element:
@@ -1056,7 +1056,7 @@ class DatasetIterator:
         """The position in the pass, as a small JSON-compatible dictionary."""
         return {"pass": self._number, "steps": list(self.dataset._steps), "place": self._pass.get_state()}
 
-    def set_state(self, state: Mapping) -> None:
+    def set_state(self, state: Config) -> None:
         """Continue from the state of an iterator; the passes after this one are those that followed it.
 
         Raises:
@@ -1254,7 +1254,7 @@ def _chains(*datasets: Dataset) -> str:
     return ", ".join(" → ".join(dataset._steps) for dataset in datasets)
 
 
-def _name_of(function: Callable) -> str:
+def _name_of(function: AnyFunction) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 

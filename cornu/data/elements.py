@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from cornu.core import border, host_programs
-from cornu.core.typing import DTypeLike, Nested, Tensor
+from cornu.core.typing import AnyFunction, DTypeLike, Nested, Shape, Tensor
 
 Element: TypeAlias = Any
 """An array, or tuples and dictionaries of arrays."""
@@ -47,7 +47,7 @@ def _single(value: object) -> np.ndarray:
     return array
 
 
-def map_leaves(function: Callable, first: Element, *others: Element) -> Element:
+def map_leaves(function: AnyFunction, first: Element, *others: Element) -> Element:
     """Apply `function` to the arrays of elements of the same structure."""
     if isinstance(first, tuple):
         made = [map_leaves(function, *parts) for parts in zip(first, *others, strict=True)]
@@ -181,7 +181,7 @@ def _present(leaf: object) -> Element:
     return _presented(np.asarray(leaf)) if isinstance(leaf, (np.ndarray, str)) else leaf
 
 
-def call(function: Callable, element: Element) -> Any:
+def call(function: AnyFunction, element: Element) -> Any:
     """Call a user's function with an element; a tuple is spread over its arguments."""
     element = given(element)
     return host_programs.preferring(function, *(element if type(element) is tuple else (element,)))
@@ -254,7 +254,7 @@ def without_leading(spec: Element) -> Element:
     return _with_shapes(spec, lambda shape: shape[1:])
 
 
-def _with_shapes(spec: Element, shape_of: Callable[[tuple], tuple]) -> Element:
+def _with_shapes(spec: Element, shape_of: Callable[[Shape], Shape]) -> Element:
     """Specs with shapes transformed by a function; unknown ones stay unknown."""
     return map_leaves(lambda s: TensorSpec(None if s.shape is None else shape_of(s.shape), s.dtype), spec)
 

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from cornu.core.typing import AnyFunction
 from cornu.data.elements import Element, as_element, call, map_leaves
 from cornu.errors import DataError
 from cornu.random.seed_generator import Draws, draws_of_element
@@ -37,7 +38,7 @@ class Pass:
         if upstreams:
             self.upstream = upstreams[0]
 
-    def __iter__(self) -> Iterator:
+    def __iter__(self) -> Iterator[Element]:
         return self
 
     def __next__(self) -> Element:
@@ -87,17 +88,17 @@ class Generated(Pass):
 
     counters = ("position",)
 
-    def __init__(self, start: Callable[[], Iterator], read: Callable[[Any], Element], owner: str):
+    def __init__(self, start: Callable[[], Iterator[Element]], read: Callable[[Any], Element], owner: str):
         super().__init__()
         self.start, self.read, self.owner, self.position = start, read, owner, 0
-        self._iterator: Iterator | None = None
+        self._iterator: Iterator[Element] | None = None
 
     def __next__(self) -> Element:
         item = next(self._started())
         self.position += 1
         return self.read(item)
 
-    def _started(self) -> Iterator:
+    def _started(self) -> Iterator[Element]:
         if self._iterator is None:
             self._iterator = iter(self.start())
         return self._iterator
@@ -147,7 +148,7 @@ class UserFunction:
         key: key of the pass.
     """
 
-    def __init__(self, function: Callable, owner: str, origin: Callable[[], tuple[int, ...]], key: Key):
+    def __init__(self, function: AnyFunction, owner: str, origin: Callable[[], tuple[int, ...]], key: Key):
         self._function, self._owner, self._origin, self._key = function, owner, origin, key
         self._to_element = lambda *parts: _made(function(*parts))
 
@@ -159,7 +160,7 @@ class UserFunction:
         """The same, converted to an element."""
         return self._called(self._to_element, element, index)
 
-    def _called(self, function: Callable, element: Element, index: int) -> Any:
+    def _called(self, function: AnyFunction, element: Element, index: int) -> Any:
         before = draws_of_element.set(Draws(self._origin, self._key, index))
         try:
             return call(function, element)
@@ -355,7 +356,7 @@ class Unique(Pass):
     def __init__(self, upstream: Pass):
         super().__init__(upstream)
         self.seen = 0
-        self._known: set = set()
+        self._known: set[object] = set()
 
     def __next__(self) -> Element:
         for element in self.upstream:

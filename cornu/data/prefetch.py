@@ -15,13 +15,13 @@ class _Queue:
 
     def __init__(self, size: int):
         self.size = size
-        self.items: deque = deque()
+        self.items: deque[Any] = deque()
         self.changed = threading.Condition()
         self.stopped = False
         self.ended = False
         self.error: BaseException | None = None
 
-    def fill(self, iterator: Iterator) -> None:
+    def fill(self, iterator: Iterator[Element]) -> None:
         try:
             while self._has_room():
                 self._put(next(iterator))
@@ -45,7 +45,7 @@ class _Queue:
             self.items.append(item)
             self.changed.notify_all()
 
-    def _close(self, iterator: Iterator) -> None:
+    def _close(self, iterator: Iterator[Element]) -> None:
         try:
             getattr(iterator, "close", lambda: None)()
         except BaseException as error:  # a failing cleanup is reported like any failure
@@ -79,7 +79,7 @@ class Prefetch:
         size: number of items to prefetch, at least 1.
     """
 
-    def __init__(self, iterator: Iterable, size: int):
+    def __init__(self, iterator: Iterable[Element], size: int):
         if size < 1:
             raise ValueError(f"prefetch: size must be at least 1. Received: size={size}.")
         self._queue = _Queue(size)
@@ -89,7 +89,7 @@ class Prefetch:
         self._stop = weakref.finalize(self, self._queue.stop)
         self._thread.start()
 
-    def __iter__(self) -> Iterator:
+    def __iter__(self) -> Iterator[Element]:
         return self
 
     def __next__(self) -> Element:
@@ -112,6 +112,6 @@ class Prefetch:
             self._thread.join()
 
 
-def prefetch(iterator: Iterable, size: int = 2) -> Prefetch:
+def prefetch(iterator: Iterable[Element], size: int = 2) -> Prefetch:
     """Iterate over `iterator` in a thread that prefetches up to `size` items; see `Prefetch`."""
     return Prefetch(iterator, size)

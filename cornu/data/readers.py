@@ -29,7 +29,7 @@ class Reader:
         self.count = self.needed = 0
         self._marks: list[tuple[int, State]] = []
 
-    def __iter__(self) -> Iterator:
+    def __iter__(self) -> Iterator[Element]:
         return self
 
     def __next__(self) -> Element:

@@ -13,9 +13,9 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
+from cornu.core.typing import AnyFunction, AnyTuple
 from cornu.data.elements import Element, leaves
 from cornu.data.passes import Pass, State, UserFunction
 from cornu.data.prefetch import Prefetch
@@ -68,7 +68,7 @@ class _Calls:
 
     def __init__(self, function: UserFunction):
         self.function = function
-        self.to_do: SimpleQueue = SimpleQueue()
+        self.to_do: SimpleQueue[AnyTuple | None] = SimpleQueue()
         self.seconds = math.inf  # of the fastest call
         self._alone: list[float] = []  # durations of calls without others running
         self._together: list[float] = []  # and of calls in threads
@@ -148,9 +148,9 @@ class ParallelMap(Forward):
         self.threads = (os.cpu_count() or 1) if threads == AUTOTUNE else threads
         self._may_call_here = threads == AUTOTUNE
         self._calls = _Calls(function)
-        self._waiting: deque[SimpleQueue] = deque()  # slots, in order
-        self._ready: deque[tuple] = deque()  # results, in order, before those
-        self._end: Callable | None = None  # set once there are threads
+        self._waiting: deque[SimpleQueue[AnyTuple]] = deque()  # slots, in order
+        self._ready: deque[AnyTuple] = deque()  # results, in order, before those
+        self._end: AnyFunction | None = None  # set once there are threads
 
     def __next__(self) -> Element:
         if not self._may_call_here or self._calls.pay(self.threads):

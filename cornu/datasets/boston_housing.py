@@ -8,7 +8,7 @@ __all__ = ["load_data"]
 
 
 def load_data(
-    path: str | os.PathLike = "boston_housing.npz", test_split: float = 0.2, seed: int = 113
+    path: str | os.PathLike[str] = "boston_housing.npz", test_split: float = 0.2, seed: int = 113
 ) -> tuple[partition.Table, partition.Table]:
     """Load 13 features of each of 506 neighborhoods, and the median price of a house there.
 

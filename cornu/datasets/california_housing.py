@@ -12,7 +12,7 @@ _VERSIONS = {"large": None, "small": 600}  # number of rows of the file
 
 def load_data(
     version: str = "large",
-    path: str | os.PathLike = "california_housing.npz",
+    path: str | os.PathLike[str] = "california_housing.npz",
     test_split: float = 0.2,
     seed: int = 113,
 ) -> tuple[partition.Table, partition.Table]:

@@ -10,7 +10,7 @@ __all__ = ["get_word_index", "load_data"]
 
 
 def load_data(
-    path: str | os.PathLike = "imdb.npz",
+    path: str | os.PathLike[str] = "imdb.npz",
     num_words: int | None = None,
     skip_top: int = 0,
     maxlen: int | None = None,
@@ -65,7 +65,7 @@ def load_data(
     return (x_train, y_train), (x_test, y_test)
 
 
-def get_word_index(path: str | os.PathLike = "imdb_word_index.json") -> dict[str, int]:
+def get_word_index(path: str | os.PathLike[str] = "imdb_word_index.json") -> dict[str, int]:
     """Return the frequency rank of each word of the reviews, 1 for the most frequent.
 
     Args:

@@ -7,7 +7,7 @@ from cornu.datasets.partition import Table, stored
 __all__ = ["load_data"]
 
 
-def load_data(path: str | os.PathLike = "mnist.npz") -> tuple[Table, Table]:
+def load_data(path: str | os.PathLike[str] = "mnist.npz") -> tuple[Table, Table]:
     """Load grayscale images of handwritten digits: 60,000 for training and 10,000 for testing.
 
     Args:

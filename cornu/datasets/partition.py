@@ -12,7 +12,7 @@ from cornu.saving import plain_npz
 Table = tuple[np.ndarray, np.ndarray]
 
 
-def stored(name: str, path: str | os.PathLike, keys: tuple[str, ...], objects: bool = False) -> list[np.ndarray]:
+def stored(name: str, path: str | os.PathLike[str], keys: tuple[str, ...], objects: bool = False) -> list[np.ndarray]:
     """Arrays of a published `.npz` file.
 
     Args:
@@ -48,7 +48,7 @@ def to_train_with(count: int, test_split: float) -> int:
 
 
 def table(
-    name: str, path: str | os.PathLike, test_split: float, seed: int, first: int | None = None
+    name: str, path: str | os.PathLike[str], test_split: float, seed: int, first: int | None = None
 ) -> tuple[Table, Table]:
     """A published table of numbers, shuffled and split.
 

@@ -54,7 +54,7 @@ FILES = {
 }
 
 
-def fetched(name: str, path: str | os.PathLike | None = None, subfolder: str = "datasets") -> Path:
+def fetched(name: str, path: str | os.PathLike[str] | None = None, subfolder: str = "datasets") -> Path:
     """The path of a published file, or of the directory of an extracted archive, downloaded if missing.
 
     Args:

@@ -15,7 +15,7 @@ _TOPICS = (
 
 
 def load_data(
-    path: str | os.PathLike = "reuters.npz",
+    path: str | os.PathLike[str] = "reuters.npz",
     num_words: int | None = None,
     skip_top: int = 0,
     maxlen: int | None = None,
@@ -63,7 +63,7 @@ def load_data(
     return (x_train, labels[:count]), (x_test, labels[count:])
 
 
-def get_word_index(path: str | os.PathLike = "reuters_word_index.json") -> dict[str, int]:
+def get_word_index(path: str | os.PathLike[str] = "reuters_word_index.json") -> dict[str, int]:
     """Return the frequency rank of each word of the wires, 1 for the most frequent.
 
     Args:

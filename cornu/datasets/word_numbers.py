@@ -69,7 +69,7 @@ def texts_of(array: np.ndarray, name: str) -> np.ndarray:
     return array
 
 
-def ranks(name: str, path: str | os.PathLike) -> dict[str, int]:
+def ranks(name: str, path: str | os.PathLike[str]) -> dict[str, int]:
     """The rank of each word, from a published JSON file."""
     file = fetched(name, path)
     content = file.read_bytes()

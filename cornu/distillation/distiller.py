@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from cornu import tree, validate
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
-from cornu.core.typing import Config, ConfigDict, Data, Nested, Tensor
+from cornu.core.typing import Config, ConfigDict, CustomObjects, Data, Nested, Tensor
 from cornu.distillation.losses import DistillationLoss, outputs_of
 from cornu.layers.options import UnnamedOptions
 from cornu.metrics.reduction import Mean
@@ -170,6 +170,6 @@ class Distiller(Model):
         return {**config, **parts, **weights}
 
     @classmethod
-    def from_config(cls, config: Config, custom_objects: dict | None = None) -> "Distiller":
+    def from_config(cls, config: Config, custom_objects: CustomObjects | None = None) -> "Distiller":
         """A distiller from the config returned by `get_config`."""
         return cls(**{key: deserialize_keras_object(value) for key, value in config.items()})

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from cornu import losses, tree
 from cornu.core.configurable import Configurable
-from cornu.core.typing import Nested
+from cornu.core.typing import AnyDict, AnyFunction, AnyList, Leaves, Nested
 from cornu.models.model import Model
 
 
@@ -131,7 +131,7 @@ class LogitsDistillation(_Comparison):
             teacher_outputs, student_outputs: tensors, or structures of them.
             **kwargs: ignored.
         """
-        cooler = lambda outputs: tree.map_structure(lambda x: x / self.temperature, outputs)  # noqa: E731
+        cooler: AnyFunction = lambda outputs: tree.map_structure(lambda x: x / self.temperature, outputs)  # noqa: E731
         return self._total(cooler(teacher_outputs), cooler(student_outputs))
 
     def validate_model_compatibility(self, teacher: Model, student: Model) -> None:
@@ -204,7 +204,7 @@ def _resolved(loss: object) -> Any:
     return None if loss is None else losses.get(loss)
 
 
-def _leaves(structure: object) -> list:
+def _leaves(structure: object) -> Leaves:
     if isinstance(structure, Mapping):
         return [leaf for key in sorted(structure) for leaf in _leaves(structure[key])]
     if isinstance(structure, (list, tuple)):
@@ -212,7 +212,7 @@ def _leaves(structure: object) -> list:
     return [structure]
 
 
-def _shape_of(structure: object) -> dict | list | None:
+def _shape_of(structure: object) -> AnyDict | AnyList | None:
     """The structure without its leaves, where tuples and lists are equivalent."""
     if isinstance(structure, Mapping):
         return {key: _shape_of(one) for key, one in structure.items()}

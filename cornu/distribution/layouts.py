@@ -146,7 +146,7 @@ class DeviceMesh:
             )
         return Mesh(np.vectorize(here.__getitem__, otypes=[object])(self._devices), tuple(self._axis_names))
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[object, ...]:
         """A copy finds the devices by name."""
         return type(self), (self._shape, self._axis_names, self._devices)
 
@@ -220,7 +220,7 @@ class TensorLayout:
                 f"Received: axes={self._axes}."
             )
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[object, ...]:
         """A copy finds the devices by name."""
         return type(self), (self._axes, self._device_mesh)
 
@@ -250,7 +250,7 @@ class StoredLayout(TensorLayout):
         small = math.prod(shape) < WHOLE_BELOW or axis_name in used.axes
         return used if small or _further_axis(used, axis_name, shape) is None else cls(used, axis_name, shape)
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[object, ...]:
         """A copy finds the devices by name."""
         return type(self), self._arguments
 
@@ -265,7 +265,7 @@ def _further_axis(layout: TensorLayout, axis_name: str, shape: Sequence[int]) ->
     return max(free, key=shape.__getitem__, default=None)
 
 
-class LayoutMap(MutableMapping):
+class LayoutMap(MutableMapping[str, Any]):
     """Layouts of variables by path.
 
     A key is a path, such as `"dense/kernel"`, or a regular expression that matches a whole path, such as

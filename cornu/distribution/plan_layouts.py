@@ -423,7 +423,7 @@ class Laid:
     def _along(self, operation: Operation) -> Placed:
         """A cumulative sum, a sort: gathered along its own axis."""
         value = operation.inputs[0]
-        at = operation.params.get("axis", operation.params.get("dimension", -1))
+        at: int = operation.params.get("axis", operation.params.get("dimension", -1))
         axes = list(self.of(value).axes)
         if axes and axes[at]:
             self._whole(value, str(axes[at]), operation.times)

@@ -18,7 +18,7 @@ from jax.sharding import AbstractMesh, NamedSharding, PartitionSpec
 import cornu
 from cornu import validate
 from cornu.core import allocation, placement
-from cornu.core.typing import Nested
+from cornu.core.typing import AnyTuple, Nested, Tensor
 from cornu.distribution.parallel import Distribution
 from cornu.distribution.plan_program import Program, flat
 from cornu.kernels import platform
@@ -112,7 +112,7 @@ def _traced(model: Any, paper: "_OnPaper", optimizer: Any, x: Any, y: Any) -> St
     metrics = _shapes(model.metrics_variables)
     optimizer = _optimizer(model.optimizer if optimizer is None else optimizer)
 
-    def loss(weights: list, others: list, x: Any, y: Any) -> tuple:
+    def loss(weights: list[jax.Array], others: list[jax.Array], x: Any, y: Any) -> tuple[Tensor, list[jax.Array]]:
         if model._compile_loss is None:
             y_pred, after = model.stateless_call(weights, others, x, **_mode(model))
             return sum(jnp.mean(jnp.square(leaf)) for leaf in jax.tree.leaves(y_pred)), after
@@ -120,7 +120,7 @@ def _traced(model: Any, paper: "_OnPaper", optimizer: Any, x: Any, y: Any) -> St
         scaled, (_, _, after, _) = model.compute_loss_and_updates(weights, others, values, x, y, None, training=True)
         return scaled, after
 
-    def of_devices(weights: list, others: list, x: Any, y: Any) -> tuple:
+    def of_devices(weights: list[jax.Array], others: list[jax.Array], x: Any, y: Any) -> AnyTuple:
         (loss, _, after), gradients, _ = cornu.training.execution.device_sums.differentiated(
             model, weights, others, x, y, None
         )
@@ -176,7 +176,7 @@ def _optimizer(optimizer: Any) -> Any:
     return optimizer
 
 
-def _state(optimizer: Any, trainable: list) -> list[Weight]:
+def _state(optimizer: Any, trainable: list[Weight]) -> list[Weight]:
     """The state of an optimizer for these weights."""
     if optimizer is None:
         return []

@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -22,6 +21,7 @@ import jax
 
 from cornu.core import peers, progress
 from cornu.core.progress import BEATS, FAILURES, LINGER, LOST, Beat
+from cornu.core.typing import AnyFunction
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 _PATIENCE = 50.0  # seconds
@@ -235,7 +235,7 @@ class Watcher:
 
     # ---------------------------------------------------------------- failures of this process itself
 
-    def failing(self, hook: Callable) -> Callable:
+    def failing(self, hook: AnyFunction) -> AnyFunction:
         """The hook for uncaught exceptions, which also notifies the other processes."""
 
         def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -15,7 +15,7 @@ from cornu.core.policy import (
     QuantizedFloat8DTypePolicy,
     get,
 )
-from cornu.core.typing import ConfigDict
+from cornu.core.typing import ConfigDict, CustomObjects
 
 
 def serialize(dtype_policy: DTypePolicy) -> ConfigDict:
@@ -32,7 +32,7 @@ def serialize(dtype_policy: DTypePolicy) -> ConfigDict:
     return serialize_keras_object(dtype_policy)
 
 
-def deserialize(config: ConfigDict, custom_objects: dict | None = None) -> DTypePolicy:
+def deserialize(config: ConfigDict, custom_objects: CustomObjects | None = None) -> DTypePolicy:
     """The policy for a config returned by `serialize`.
 
     Args:

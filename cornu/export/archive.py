@@ -30,7 +30,7 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,6 +39,7 @@ import numpy as np
 
 from cornu import validate
 from cornu._version import __version__
+from cornu.core.typing import AnyFunction, AnyList, ConfigDict, Kwargs
 from cornu.core.variable import Variable
 from cornu.export import signature as signatures, stablehlo
 from cornu.export.formats import Format
@@ -54,8 +55,8 @@ _OWN_NAMES = ("endpoints", "inputs", "metadata", "non_trainable_variables", "tra
 
 class _Endpoint(NamedTuple):
     lowered: stablehlo.Lowered
-    inputs: list[dict]
-    outputs: list[dict]
+    inputs: list[ConfigDict]
+    outputs: list[ConfigDict]
 
 
 class ExportArchive:
@@ -86,7 +87,7 @@ class ExportArchive:
             raise ValueError(f"ExportArchive: unknown argument(s) {', '.join(map(repr, kwargs))}.")
         self._endpoints: dict[str, _Endpoint] = {}
         self._collections: dict[str, list[str]] = {}
-        self._tracked: list[Any] = []
+        self._tracked: AnyList = []
         self._names: dict[Variable, str] = {}
 
     def __repr__(self) -> str:
@@ -113,7 +114,7 @@ class ExportArchive:
         for variable in resource.variables:
             self._name(variable)
 
-    def add_endpoint(self, name: str, fn: Callable, input_signature: object = None, **kwargs: object) -> Callable:
+    def add_endpoint(self, name: str, fn: AnyFunction, input_signature: object = None, **kwargs: object) -> AnyFunction:
         """Add a function to the file. Its variables are found automatically; those it assigns to are state.
 
         Args:
@@ -131,12 +132,16 @@ class ExportArchive:
         """
         return self._add(name, fn, input_signature, None, kwargs)
 
-    def track_and_add_endpoint(self, name: str, resource: Any, input_signature: Any = None, **kwargs: Any) -> Callable:
+    def track_and_add_endpoint(
+        self, name: str, resource: Any, input_signature: Any = None, **kwargs: Any
+    ) -> AnyFunction:
         """Track a layer or model and add its call as an endpoint; the arguments are those of `add_endpoint`."""
         self.track(resource)
         return self._add(name, resource, input_signature, getattr(resource, "output_names", None), kwargs)
 
-    def _add(self, name: str, fn: Callable, input_signature: object, output_names: Any, options: dict) -> Callable:
+    def _add(
+        self, name: str, fn: AnyFunction, input_signature: object, output_names: Any, options: Kwargs
+    ) -> AnyFunction:
         owner = f'ExportArchive, endpoint "{name}"'
         self._check_name(name, "endpoint")
         if not callable(fn):
@@ -179,7 +184,7 @@ class ExportArchive:
             )
         self._collections[name] = [self._name(v) for v in variables]
 
-    def write_out(self, filepath: str | os.PathLike, options: object = None, verbose: bool = True) -> None:
+    def write_out(self, filepath: str | os.PathLike[str], options: object = None, verbose: bool = True) -> None:
         """Write the file atomically.
 
         Args:
@@ -254,7 +259,7 @@ class ExportArchive:
         return self._names[variable]
 
 
-def target(filepath: str | os.PathLike) -> Path:
+def target(filepath: str | os.PathLike[str]) -> Path:
     """The path to write to, which must not be a directory."""
     path = Path(os.fsdecode(filepath))
     if path.is_dir():
@@ -262,7 +267,7 @@ def target(filepath: str | os.PathLike) -> Path:
     return path
 
 
-def _options(options: dict, owner: str) -> tuple[Sequence[str] | None, bool | None]:
+def _options(options: Kwargs, owner: str) -> tuple[Sequence[str] | None, bool | None]:
     options = dict(options)
     platforms, is_static = options.pop("platforms", None), options.pop("is_static", None)
     if options:
@@ -273,7 +278,7 @@ def _options(options: dict, owner: str) -> tuple[Sequence[str] | None, bool | No
     return platforms, is_static
 
 
-def _signature(fn: Callable, given: object, owner: str) -> signatures.Signature:
+def _signature(fn: AnyFunction, given: object, owner: str) -> signatures.Signature:
     resource = fn if isinstance(fn, Layer) else getattr(fn, "__self__", None)
     if isinstance(resource, Layer):
         return signatures.for_layer(resource, given)

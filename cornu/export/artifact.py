@@ -11,7 +11,7 @@ import math
 import os
 import re
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -21,7 +21,7 @@ from jax import export
 
 from cornu import validate
 from cornu.core import budget, dtypes
-from cornu.core.typing import ConfigDict, Nested
+from cornu.core.typing import AnyFunction, Args, ConfigDict, Nested, Tensor
 from cornu.core.variable import Variable
 from cornu.errors import DamagedFileError, MissingFileError
 from cornu.export import archive, stablehlo
@@ -38,7 +38,7 @@ _LIBRARIES = re.compile(
 )
 
 
-def load(filepath: str | os.PathLike) -> "Artifact":
+def load(filepath: str | os.PathLike[str]) -> "Artifact":
     """Load the functions and variables in a file written by `model.export` or `ExportArchive`.
 
     Args:
@@ -90,7 +90,9 @@ class Artifact:
         print(artifact.serve(np.ones((1, 3), "float32")).shape, list(artifact.endpoints))  # (1, 2) ['serve']
     """
 
-    def __init__(self, endpoints: dict[str, "Endpoint"], collections: dict[str, list[Variable]], tracked: list):
+    def __init__(
+        self, endpoints: dict[str, "Endpoint"], collections: dict[str, list[Variable]], tracked: list[Variable]
+    ):
         self.endpoints = endpoints
         self.variables: list[Variable] = tracked
         self._collections = collections
@@ -138,14 +140,14 @@ class Endpoint:
         print(serve.inputs)  # [{'name': 'x', 'shape': ['batch', 3], 'dtype': 'float32'}]
     """
 
-    def __init__(self, name: str, exported: export.Exported, variables: dict[str, Variable], entry: dict[str, Any]):
+    def __init__(self, name: str, exported: export.Exported, variables: dict[str, Variable], entry: ConfigDict):
         self.name = name
-        self.inputs: list[dict] = entry["inputs"]
-        self.outputs: list[dict] = entry["outputs"]
+        self.inputs: list[ConfigDict] = entry["inputs"]
+        self.outputs: list[ConfigDict] = entry["outputs"]
         self._variables = variables
         self._arguments = jax.tree.unflatten(exported.in_tree, list(exported.in_avals))[0][1:]
-        self._call: Callable = exported.call
-        self._compiled: Callable = jax.jit(exported.call, compiler_options=xla.compiler_options() or None)
+        self._call: AnyFunction = exported.call
+        self._compiled: AnyFunction = jax.jit(exported.call, compiler_options=xla.compiler_options() or None)
 
     def __call__(self, *args: object) -> Nested:
         given = self._checked(args)
@@ -160,7 +162,7 @@ class Endpoint:
     def __repr__(self) -> str:
         return f"<Endpoint {self.name!r} inputs={self.inputs}>"
 
-    def _checked(self, args: tuple) -> tuple:
+    def _checked(self, args: Args) -> Args:
         """The arguments as arrays of the exported dtypes, in the exported structure."""
         leaves, structure = jax.tree.flatten(self._arguments)
         try:
@@ -186,9 +188,9 @@ class Endpoint:
         return jnp.asarray(x, wanted.dtype)
 
 
-def _in_order(given: Nested, expected: Any) -> list:
+def _in_order(given: Nested, expected: Any) -> list[Tensor]:
     """The arrays of `given` in JAX's order; TypeError unless it has the structure of `expected`."""
-    keys: Sequence
+    keys: Sequence[str | int]
     if isinstance(expected, dict):
         keys, fits = sorted(expected), isinstance(given, dict) and set(given) == set(expected)
     elif isinstance(expected, (list, tuple)):

@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from cornu import validate
+from cornu.core.typing import Kwargs
 from cornu.export import onnx, signature as signatures
 from cornu.export.archive import ExportArchive
 from cornu.export.formats import Format
@@ -13,18 +14,18 @@ ENDPOINT = "serve"
 
 def export_model(
     model: object,
-    filepath: str | os.PathLike,
+    filepath: str | os.PathLike[str],
     format: object,
     verbose: bool | None,
     input_signature: object,
-    options: dict,
+    options: Kwargs,
 ) -> None:
     """Export `model` in a format; the arguments are those of `Model.export`."""
     write = _WRITERS[Format.of(format, model)]
     write(model, filepath, verbose is None or bool(verbose), input_signature, options)
 
 
-def _stablehlo(model: object, filepath: Any, verbose: bool, input_signature: object, options: dict) -> None:
+def _stablehlo(model: object, filepath: Any, verbose: bool, input_signature: object, options: Kwargs) -> None:
     _check_options(options, ("platforms", "is_static"), model, "stablehlo")
     signature = signatures.for_layer(model, input_signature)
     archive = ExportArchive()
@@ -32,7 +33,7 @@ def _stablehlo(model: object, filepath: Any, verbose: bool, input_signature: obj
     archive.write_out(filepath, verbose=verbose)
 
 
-def _onnx(model: Any, filepath: Any, verbose: bool, input_signature: Any, options: dict) -> None:
+def _onnx(model: Any, filepath: Any, verbose: bool, input_signature: Any, options: Kwargs) -> None:
     _check_options(options, ("opset_version",), model, "onnx")
     onnx.write(model, filepath, verbose, input_signature, **options)
 
@@ -40,7 +41,7 @@ def _onnx(model: Any, filepath: Any, verbose: bool, input_signature: Any, option
 _WRITERS = {Format.STABLEHLO: _stablehlo, Format.ONNX: _onnx}
 
 
-def _check_options(options: dict, known: tuple[str, ...], model: object, name: str) -> None:
+def _check_options(options: Kwargs, known: tuple[str, ...], model: object, name: str) -> None:
     unknown = [key for key in options if key not in known]
     if unknown:
         raise ValueError(

@@ -8,7 +8,7 @@ import functools
 import importlib.util
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import validate
-from cornu.core.typing import Tensor
+from cornu.core.typing import AnyFunction, Tensor
 from cornu.export import signature as signatures, stablehlo
 from cornu.export.archive import target
 from cornu.layers.embedding import Embedding
@@ -35,7 +35,7 @@ _LARGEST_WINDOW = 3  # axes of a pooling window that runtimes support
 
 def write(
     model: Any,
-    filepath: str | os.PathLike,
+    filepath: str | os.PathLike[str],
     verbose: bool = True,
     input_signature: object = None,
     opset_version: int | None = None,
@@ -60,7 +60,7 @@ def write(
     specs, _ = stablehlo.trace(model, signature, model)
     flat, structure = jax.tree.flatten(specs)
 
-    def run(*arrays: Tensor) -> list:
+    def run(*arrays: Tensor) -> list[Tensor]:
         with stablehlo.ambient():
             return jax.tree.leaves(model(*jax.tree.unflatten(structure, arrays)))
 
@@ -74,7 +74,12 @@ def write(
 
 
 def _convert(
-    jax2onnx: ModuleType, model: "Model", run: Callable, specs: list, names: list[str], opset: int | None
+    jax2onnx: ModuleType,
+    model: "Model",
+    run: AnyFunction,
+    specs: list[jax.ShapeDtypeStruct],
+    names: list[str],
+    opset: int | None,
 ) -> Any:
     outputs = jax.eval_shape(run, *specs)
     options = {} if opset is None else {"opset": opset}
@@ -93,7 +98,7 @@ def _convert(
     return converted
 
 
-def _output_names(model: object, outputs: list, taken: Sequence[str]) -> list[str]:
+def _output_names(model: object, outputs: list[Tensor], taken: Sequence[str]) -> list[str]:
     names = signatures.named(outputs, getattr(model, "output_names", None), "output")
     return [f"{name}_output" if name in taken else name for name in names]
 
@@ -164,7 +169,9 @@ def _of_space(values: list[int], rank: int) -> list[int]:
 # ---------------------------------------------------------------- the comparison
 
 
-def _compare(model: "Model", run: Callable, specs: list, names: list[str], converted: object) -> None:
+def _compare(
+    model: "Model", run: AnyFunction, specs: list[jax.ShapeDtypeStruct], names: list[str], converted: object
+) -> None:
     """Raise unless the converted model's outputs equal the model's at two choices of the unknown sizes."""
     runner = _runnable(model, functools.partial(_runner, converted))
     random = np.random.default_rng(0)
@@ -180,7 +187,7 @@ def _compare(model: "Model", run: Callable, specs: list, names: list[str], conve
             _check_equal(model, number, np.asarray(expected), np.asarray(got))
 
 
-def _runnable(model: object, action: Callable) -> Any:
+def _runnable(model: object, action: AnyFunction) -> Any:
     try:
         return action()
     except Exception as error:
@@ -201,7 +208,7 @@ def _runner(converted: Any) -> Any:
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
-def _base_size(run: Callable, specs: list) -> int:
+def _base_size(run: AnyFunction, specs: list[jax.ShapeDtypeStruct]) -> int:
     """The first size that is large enough for the model's dynamic sizes."""
     for size in _SIZES[:-1]:
         try:
@@ -212,7 +219,7 @@ def _base_size(run: Callable, specs: list) -> int:
     return _SIZES[-1]
 
 
-def _sized(specs: list, batch: int, base: int, step: int) -> list[jax.ShapeDtypeStruct]:
+def _sized(specs: list[jax.ShapeDtypeStruct], batch: int, base: int, step: int) -> list[jax.ShapeDtypeStruct]:
     """The specs with numbers for their symbols: `batch` on the first axis, else each symbol another size."""
     symbols = dict.fromkeys(str(d) for x in specs for d in x.shape if not isinstance(d, int))
     sizes = {name: batch if name.startswith("batch") else base + step * n for n, name in enumerate(symbols)}

@@ -43,7 +43,9 @@ def symbolic(inputs: Sequence[KerasTensor], attempt: Callable[[Specs], object], 
     return _refuse(inputs, attempt, owner, first)
 
 
-def _freed(inputs: Sequence[KerasTensor], labels: list, attempt: Callable[[Specs], object]) -> list[Hashable]:
+def _freed(
+    inputs: Sequence[KerasTensor], labels: Sequence[Hashable], attempt: Callable[[Specs], object]
+) -> Sequence[Hashable]:
     """`labels`, with separate labels for sizes that need not equal any other."""
     for position in range(len(labels)):
         freed = [*labels[:position], ("free", position), *labels[position + 1 :]]

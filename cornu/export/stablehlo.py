@@ -18,7 +18,7 @@ from jax import export, lax
 
 from cornu import validate
 from cornu.core import context, placement
-from cornu.core.typing import DTypeLike, Nested, Tensor
+from cornu.core.typing import AnyFunction, Args, DTypeLike, Nested, Tensor
 from cornu.core.variable import Variable, functional, values_of
 from cornu.export import sizes
 from cornu.export.signature import Signature
@@ -37,7 +37,7 @@ class Lowered(NamedTuple):
 
 
 def lower(
-    fn: Callable,
+    fn: AnyFunction,
     signature: Signature,
     name_of: Callable[[Variable], str],
     platforms: Sequence[str] | None,
@@ -80,7 +80,7 @@ def lower(
         return Lowered(_exported(plain, arguments, names, owner), by_name)
 
 
-def trace(fn: Callable, signature: Signature, owner: object) -> tuple[tuple, list[Variable]]:
+def trace(fn: AnyFunction, signature: Signature, owner: object) -> tuple[Args, list[Variable]]:
     """The arguments of `fn` with symbols for dynamic sizes, and the variables that it reads or assigns."""
     inputs, structure = jax.tree.flatten(signature)
     met: list[Variable] = []
@@ -96,7 +96,7 @@ def trace(fn: Callable, signature: Signature, owner: object) -> tuple[tuple, lis
     return jax.tree.unflatten(structure, specs), met
 
 
-class _Met(dict):
+class _Met(dict[Any, Any]):
     """Values of all variables read or assigned, in the order of first use."""
 
     def __contains__(self, variable: object) -> bool:
@@ -124,7 +124,7 @@ def _checked(platforms: Sequence[str] | None, owner: object) -> tuple[str, ...] 
     return tuple(validate.one_of(name, _KNOWN_PLATFORMS, "platforms", owner) for name in platforms)
 
 
-def _exported(pure: Callable, args: tuple, platforms: tuple[str, ...] | None, owner: object) -> export.Exported:
+def _exported(pure: AnyFunction, args: Args, platforms: tuple[str, ...] | None, owner: object) -> export.Exported:
     """`pure` for the platforms; if none are given, those of `PLATFORMS` that are possible."""
 
     def lowered(names: Sequence[str]) -> export.Exported:
@@ -147,7 +147,7 @@ def _exported(pure: Callable, args: tuple, platforms: tuple[str, ...] | None, ow
     return lowered(able)
 
 
-def _works(action: Callable) -> bool:
+def _works(action: AnyFunction) -> bool:
     try:
         action()
     except Exception:

@@ -6,7 +6,7 @@ import os
 import shutil
 import string
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from cornu import ops, saving, settings, validate
 from cornu.core import context
 from cornu.core.symbolic import KerasTensor, output_spec
-from cornu.core.typing import ConfigDict, Sizes, Tensor
+from cornu.core.typing import AnyFunction, ConfigDict, Shape, ShapeLike, Sizes, Tensor
 from cornu.layers.conv import _Conv
 from cornu.layers.einsum_dense import plan
 from cornu.layers.layer import Layer
@@ -45,7 +45,7 @@ class BaseConv(_Conv):
         """The constructor's arguments except the first, which subclasses pass themselves."""
         return {name: value for name, value in super().get_config().items() if name != "rank"}
 
-    def compute_output_shape(self, input_shape: Sequence) -> tuple:
+    def compute_output_shape(self, input_shape: ShapeLike) -> Shape:
         """The shape of the convolution's result, regardless of a subclass's `call`."""
         return compute_conv_output_shape(
             input_shape, self.filters, self.kernel_size, self.strides, self.padding, self.data_format,
@@ -54,8 +54,8 @@ class BaseConv(_Conv):
 
 
 def _analyze_einsum_string(
-    equation: str, bias_axes: str | None, input_shape: Sequence, output_shape: tuple[int, ...]
-) -> tuple:
+    equation: str, bias_axes: str | None, input_shape: ShapeLike, output_shape: tuple[int, ...]
+) -> tuple[object, ...]:
     """The shapes of kernel, bias and output of an EinsumDense, the contracted axes of the input and the new axes."""
     sizes = (output_shape,) if isinstance(output_shape, int) or output_shape is None else tuple(output_shape)
     found = plan(equation, input_shape, sizes, bias_axes, "EinsumDense")
@@ -74,7 +74,7 @@ def _analyze_einsum_string(
     )
 
 
-def _analyze_quantization_info(equation: str, input_shape: Sequence) -> tuple:
+def _analyze_quantization_info(equation: str, input_shape: ShapeLike) -> tuple[object, ...]:
     """The analysis of an EinsumDense equation, of which HGQ2 uses only the ninth entry: the einsum of a gradient."""
     source, kernel, target = equation.replace(" ", "").replace("->", ",").split(",")
     others = "".join(letter for letter in string.ascii_lowercase if letter not in source + kernel + target)
@@ -91,14 +91,14 @@ def _build_proj_equation(free_dims: int, bound_dims: int, output_dims: int) -> t
 
 
 def compute_conv_output_shape(
-    input_shape: Sequence,
+    input_shape: ShapeLike,
     filters: int,
     kernel_size: Sequence[int],
     strides: Sizes = 1,
     padding: str = "valid",
     data_format: str = "channels_last",
     dilation_rate: Sizes = 1,
-) -> tuple:
+) -> Shape:
     """The shape of a convolution's result."""
     channels = input_shape[1 if data_format == "channels_first" else -1]
     inputs, kernel = KerasTensor(tuple(input_shape)), KerasTensor((*kernel_size, channels, filters))
@@ -122,7 +122,7 @@ def in_safe_mode() -> bool | None:
     return context.current().safe_mode
 
 
-def no_automatic_dependency_tracking(method: Callable) -> Callable:
+def no_automatic_dependency_tracking(method: AnyFunction) -> AnyFunction:
     """A layer's method such that what it puts into new attributes is not a part of the layer."""
 
     @functools.wraps(method)
@@ -167,7 +167,7 @@ class H5IOStore:
         mode: `"r"` to read an existing file, `"w"` to write a new one, which is complete after `close`.
     """
 
-    def __init__(self, path_or_io: str | os.PathLike, mode: str = "r"):
+    def __init__(self, path_or_io: str | os.PathLike[str], mode: str = "r"):
         path = os.fspath(path_or_io)
         validate.one_of(mode, ("r", "w"), "mode", "H5IOStore")
         self._open = contextlib.ExitStack()
@@ -212,6 +212,6 @@ def standardize_data_format(data_format: str | None) -> str:
     return validate.data_format(data_format or settings.image_data_format(), "standardize_data_format")
 
 
-def standardize_shape(shape: Sequence) -> tuple:
+def standardize_shape(shape: ShapeLike) -> Shape:
     """The shape as a tuple."""
     return tuple(shape)

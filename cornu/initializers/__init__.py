@@ -1,12 +1,11 @@
 """Initializers: the initial values of weights, available by name: `cornu.initializers.get("he_normal")`."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
 from cornu.core.configurable import Catalogue
 from cornu.core.operation import snake_case
-from cornu.core.typing import CustomObjects, InitializerLike
+from cornu.core.typing import AnyFunction, CustomObjects, InitializerLike
 from cornu.initializers.constant_values import STFT, Constant, Identity, Ones, Zeros
 from cornu.initializers.initializer import Initializer
 from cornu.initializers.random_values import (
@@ -83,7 +82,7 @@ def serialize(initializer: InitializerLike | None) -> Any:
     return catalogue.serialize(initializer)
 
 
-def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
+def deserialize(config: object, custom_objects: CustomObjects | None = None) -> AnyFunction:
     """The initializer for a name or config.
 
     Args:

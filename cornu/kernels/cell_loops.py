@@ -14,8 +14,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from cornu import native
+from cornu.core.typing import AnyList
 from cornu.kernels import platform
-from cornu.kernels.gates import Arrays, Gates
+from cornu.kernels.gates import Arrays, Factors, Gates
 
 _UNITS = 16  # that are computed at a time
 _LEAST_PRODUCTS = 2**16  # of a sequence: below, a call costs what it gains
@@ -108,13 +109,13 @@ def _scan_back(mask: jax.Array, d_outputs: jax.Array, *others: jax.Array, gates:
     valid, given = _given(mask), _given(d_outputs)
     factors = factors if valid is None else factors.masked(valid > 0)
 
-    def step(d_states: Arrays, row: tuple) -> tuple[Arrays, Arrays]:
+    def step(d_states: Arrays, row: tuple[Factors, jax.Array | None]) -> tuple[Arrays, Arrays]:
         own, d_output = row
         d_hidden = d_states[0] if d_output is None else d_states[0] + d_output
         d = (d_hidden,) if own.cell is None else (d_hidden, d_states[1] + d_hidden * own.cell)
         spread = gates.spread(d)
         flat = [(spread * a).reshape(len(d_hidden), -1) for a in (own.products, own.inputs) if a is not None]
-        passed = [0 if a is None else one * a for one, a in zip(d, own.states, strict=True)]
+        passed: AnyList = [0 if a is None else one * a for one, a in zip(d, own.states, strict=True)]
         return (passed[0] + flat[0] @ transposed, *passed[1:]), tuple(flat)
 
     first, stored = lax.scan(step, d_states, (factors, given), reverse=True)

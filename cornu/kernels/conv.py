@@ -179,7 +179,7 @@ def _layout(rank: int) -> tuple[str, str, str]:
 def _plain_conv(
     x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: str, dilation: Sequence[int], groups: int
 ) -> jax.Array:
-    pads: str | list = padding.upper()
+    pads: str | list[tuple[int, int]] = padding.upper()
     if padding == "causal":
         pads = [(window.extent(k, d) - 1, 0) for k, d in zip(kernel.shape[:-2], dilation, strict=True)]
     return _plain(x, kernel, strides, pads, dilation, groups=groups)
@@ -323,7 +323,7 @@ def each_channel(x: jax.Array, kernel: jax.Array, win: Window) -> jax.Array:
     return window.total(window.tap(padded, at, win) * weights[at] for at in win.positions).astype(x.dtype)
 
 
-def _each_channel_backward(win: Window, kept: tuple, g: jax.Array) -> tuple:
+def _each_channel_backward(win: Window, kept: tuple[jax.Array, ...], g: jax.Array) -> tuple[jax.Array, ...]:
     """The image's gradient is the flipped kernel sliding over the output gradient with the strides undone."""
     x, kernel = kept
     if max(win.dilation) == 1 < max(win.strides):
@@ -557,7 +557,7 @@ def _sum_dtype(x: jax.Array) -> jnp.dtype:
     return jnp.promote_types(x.dtype, jnp.float32)
 
 
-def _dot(a: jax.Array, b: jax.Array, contracted: tuple) -> jax.Array:
+def _dot(a: jax.Array, b: jax.Array, contracted: tuple[Sequence[int], Sequence[int]]) -> jax.Array:
     product = lax.dot_general(a, b, (contracted, ((), ())), preferred_element_type=_sum_dtype(a))
     return product.astype(a.dtype)
 

@@ -75,12 +75,12 @@ def _wide_product(a: jax.Array, b: jax.Array) -> jax.Array:
     return jnp.matmul(a, b, preferred_element_type=jnp.float32)
 
 
-def _bfloat16_forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple]:
+def _bfloat16_forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, ...]]:
     narrow = kernel.astype(x.dtype)
     return _rounded_product(x, narrow), (x, narrow, jnp.zeros((), kernel.dtype))
 
 
-def _bfloat16_gradients(kept: tuple, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _bfloat16_gradients(kept: tuple[jax.Array, ...], gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The gradients of `x` and the kernel. Where both operands are contracted over rows, the narrower is transposed.
 
     The barrier around a transposed result keeps it a separate product: if the gradient is constant, XLA would otherwise

@@ -6,11 +6,12 @@ zero. Here both read the same array, and the count is at least one.
 """
 
 import functools
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+
+from cornu.core.typing import AnyFunction
 
 Axes = tuple[int, ...] | int | None
 
@@ -25,7 +26,7 @@ def smallest(x: jax.Array, axes: Axes, keepdims: bool = False) -> jax.Array:
     return _of(jnp.min, _smallest, x, axes, keepdims)
 
 
-def _of(find: Callable, extreme: Callable, x: jax.Array, axes: Axes, keepdims: bool) -> jax.Array:
+def _of(find: AnyFunction, extreme: AnyFunction, x: jax.Array, axes: Axes, keepdims: bool) -> jax.Array:
     x = jnp.asarray(x)
     if not jnp.issubdtype(x.dtype, jnp.floating):
         return find(x, axes, keepdims=keepdims)
@@ -33,13 +34,15 @@ def _of(find: Callable, extreme: Callable, x: jax.Array, axes: Axes, keepdims: b
     return found if keepdims else jnp.squeeze(found, axes)
 
 
-def _differentiable(find: Callable) -> Callable:
+def _differentiable(find: AnyFunction) -> AnyFunction:
     @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
     def extreme(x: jax.Array, axes: Axes) -> jax.Array:
         return find(x, axes, keepdims=True)
 
     @extreme.defjvp
-    def _derivative(axes: Axes, values: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
+    def _derivative(
+        axes: Axes, values: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]
+    ) -> tuple[jax.Array, jax.Array]:
         x = lax.optimization_barrier(values[0])
         found = extreme(x, axes)
         chosen = (x == found).astype(jnp.promote_types(x.dtype, jnp.float32))

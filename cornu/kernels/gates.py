@@ -15,14 +15,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cornu.core.typing import AnyFunction
+
 Arrays = tuple[jax.Array, ...]
 
 
 class Activation(NamedTuple):
     """An elementwise function, its derivative in terms of its output, and s if it equals s tanh(s x) + (1 - s)."""
 
-    function: Callable
-    slope: Callable
+    function: Callable[[jax.Array], jax.Array]
+    slope: Callable[[jax.Array], jax.Array]
     scale: float | None = None
 
 
@@ -104,8 +106,8 @@ class Gates(NamedTuple):
     compiled: the name of this cell's kernel in C++ (`cell_loops`), empty if it has none.
     """
 
-    forward: Callable
-    factors: Callable
+    forward: AnyFunction
+    factors: AnyFunction
     blocks: tuple[int, ...]
     driven: tuple[int, ...]
     hidden_is_gate: bool = False

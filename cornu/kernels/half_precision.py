@@ -14,16 +14,16 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from cornu.core.typing import Nested
+from cornu.core.typing import AnyFunction, Nested
 from cornu.kernels import platform, xla
 
 
-def in_float32(kernel: Callable) -> Callable:
+def in_float32(kernel: AnyFunction) -> AnyFunction:
     """A kernel that widens 16-bit floats to 32 bits where that is faster, and casts its results back."""
     return _in_float32(kernel, lambda dtype: False)
 
 
-def of_convolutions(kernel: Callable) -> Callable:
+def of_convolutions(kernel: AnyFunction) -> AnyFunction:
     """The same for a kernel made of convolutions, which stays in 16 bits where a library is faster in them."""
     return _in_float32(kernel, are_convolved)
 
@@ -33,7 +33,7 @@ def are_convolved(dtype: jnp.dtype) -> bool:
     return dtype == jnp.bfloat16 and xla.uses_onednn()
 
 
-def _in_float32(kernel: Callable, stay: Callable[[jnp.dtype], bool]) -> Callable:
+def _in_float32(kernel: AnyFunction, stay: Callable[[jnp.dtype], bool]) -> AnyFunction:
     @functools.wraps(kernel)
     def wrapped(*args: object, **kwargs: object) -> Nested:
         narrow = next((x.dtype for x in jax.tree.leaves((args, kwargs)) if is_half(x)), None)

@@ -138,7 +138,7 @@ def largest(x: jax.Array, win: Window) -> jax.Array:
     return functools.reduce(jnp.maximum, _taps(x, win, -jnp.inf))
 
 
-def _largest_forward(x: jax.Array, win: Window) -> tuple:
+def _largest_forward(x: jax.Array, win: Window) -> tuple[jax.Array, jax.Array]:
     best, *others = _taps(x, win, -jnp.inf)
     chosen = jnp.zeros(best.shape, jnp.int8)  # the number of the first tap that is the largest
     for number, value in enumerate(others, start=1):
@@ -147,7 +147,7 @@ def _largest_forward(x: jax.Array, win: Window) -> tuple:
     return best, chosen
 
 
-def _largest_backward(win: Window, chosen: jax.Array, g: jax.Array) -> tuple:
+def _largest_backward(win: Window, chosen: jax.Array, g: jax.Array) -> tuple[jax.Array]:
     return (forms.compute(LARGEST_BACKWARD, win, chosen, g),)
 
 
@@ -179,7 +179,7 @@ def mean(x: jax.Array, win: Window) -> jax.Array:
     return (total / _counts(win, total.dtype)).astype(x.dtype)
 
 
-def _mean_backward(win: Window, _: None, g: jax.Array) -> tuple:
+def _mean_backward(win: Window, _: None, g: jax.Array) -> tuple[jax.Array]:
     wide = g.astype(_sum_dtype(g))
     return (forms.compute(MEAN_BACKWARD, win, (wide / _counts(win, wide.dtype)).astype(g.dtype)),)
 

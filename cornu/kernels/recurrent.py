@@ -39,7 +39,7 @@ import numpy as np
 from jax import lax
 
 from cornu.core import placement
-from cornu.core.typing import Nested, Tensor
+from cornu.core.typing import AnyFunction, AnyList, Nested, Tensor
 from cornu.kernels import cell_loops, half_precision, platform, xla
 from cornu.kernels.gates import Arrays, Factors, Gates
 
@@ -289,7 +289,7 @@ def _factors(gates: Gates, valid: jax.Array | None, each: Arrays, history: Array
     return factors._replace(states=closed)
 
 
-def _run(steps: int, way: Way, groups: "list[_RowGroup]", first: Callable, advance: Callable) -> list[Any]:
+def _run(steps: int, way: Way, groups: "list[_RowGroup]", first: AnyFunction, advance: AnyFunction) -> AnyList:
     """The loop over all steps: for each group of rows, starts from `first` and applies `advance`."""
 
     def step(carry: Carry) -> Carry:

@@ -70,7 +70,13 @@ def extent(size: int, dilation: int) -> int:
     return (size - 1) * dilation + 1
 
 
-def slide(padding: str, sizes: Sequence[int], size: tuple, strides: tuple, dilation: tuple | None = None) -> Window:
+def slide(
+    padding: str,
+    sizes: Sequence[int],
+    size: tuple[int, ...],
+    strides: tuple[int, ...],
+    dilation: tuple[int, ...] | None = None,
+) -> Window:
     """The window of `size` on an image of `sizes` with the padding `"valid"`, `"same"` or `"causal"`."""
     dilation = dilation or (1,) * len(size)
     axes = zip(sizes, size, strides, dilation, strict=True)

@@ -13,13 +13,15 @@ it would take a quarter of the multiplications, but n² / m² of the memory: slo
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from cornu.core.typing import AnyFunction
 from cornu.kernels.window import Window
 
 # The evaluation points for each size of the kernel along the axis; one more is at infinity.
@@ -59,7 +61,7 @@ def _gain(win: Window, axis: int) -> float:
     return r * places / (n * -(-places // m))
 
 
-def correlate(x: jax.Array, kernel: jax.Array, win: Window, axis: int, convolve: Callable) -> jax.Array:
+def correlate(x: jax.Array, kernel: jax.Array, win: Window, axis: int, convolve: AnyFunction) -> jax.Array:
     """The convolution of `x`, (batch, *sizes, i), with `kernel`, (*size, i, channels).
 
     Args:
@@ -87,10 +89,13 @@ def _lengths(r: int) -> tuple[int, int]:
     return n, n - r + 1
 
 
+Value = TypeVar("Value")
+
+
 def _one_row(win: Window, axis: int, blocks: int) -> Window:
     """The window of the smaller convolutions: along the axis it covers one row of each block."""
 
-    def put(values: Sequence, value: object) -> tuple:
+    def put(values: Sequence[Value], value: Value) -> tuple[Value, ...]:
         return (*values[:axis], value, *values[axis + 1 :])
 
     return Window(put(win.sizes, blocks), put(win.size, 1), win.strides, win.dilation, put(win.pads, (0, 0)))

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from cornu.absent import explainer as _explainer
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
-from cornu.core.typing import ConfigDict
+from cornu.core.typing import ConfigDict, CustomObjects
 from cornu.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from cornu.layers.attention import AdditiveAttention, Attention
 from cornu.layers.bidirectional import Bidirectional
@@ -169,7 +169,7 @@ def serialize(layer: Layer) -> ConfigDict:
     return serialize_keras_object(layer)
 
 
-def deserialize(config: ConfigDict, custom_objects: dict | None = None) -> Layer:
+def deserialize(config: ConfigDict, custom_objects: CustomObjects | None = None) -> Layer:
     """The layer that `serialize` returned as plain data.
 
     Args:

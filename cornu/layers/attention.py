@@ -81,7 +81,7 @@ class Attention(Layer):
     def call(
         self,
         inputs: Sequence[jax.Array],
-        mask: Sequence | None = None,
+        mask: Sequence[object] | None = None,
         training: bool = False,
         return_attention_scores: bool = False,
         use_causal_mask: bool = False,
@@ -114,7 +114,7 @@ class Attention(Layer):
         scores = weight * jnp.sum(jnp.tanh(pairs), axis=-1)
         return scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
 
-    def _masks(self, mask: Sequence | None) -> tuple[Tensor, Tensor]:
+    def _masks(self, mask: Sequence[object] | None) -> tuple[Tensor, Tensor]:
         """The masks of the query and the value."""
         if mask is None:
             return None, None

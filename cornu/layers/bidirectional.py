@@ -1,13 +1,13 @@
 """`Bidirectional`: a recurrent layer run over a sequence in both directions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Unpack, cast
 
 import jax
 import jax.numpy as jnp
 
 from cornu import registry, tree, validate
-from cornu.core.typing import Nested, NestedShapes
+from cornu.core.typing import AnyFunction, ArrayLike, Nested, NestedShapes, Shape
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
 from cornu.layers.options import LayerOptions
@@ -16,7 +16,7 @@ from cornu.layers.wrapper import OuterLayer
 
 __all__ = ["Bidirectional"]
 
-_MERGES: dict[str | None, Callable | None] = {
+_MERGES: dict[str | None, AnyFunction | None] = {
     "concat": lambda a, b: jnp.concatenate([a, b], axis=-1),
     "sum": jnp.add,
     "ave": lambda a, b: (a + b) / 2,
@@ -56,7 +56,7 @@ class Bidirectional(OuterLayer):
         self,
         layer: Layer,
         merge_mode: str | None = "concat",
-        weights: Sequence | None = None,
+        weights: Sequence[ArrayLike] | None = None,
         backward_layer: Layer | None = None,
         **kwargs: Unpack[LayerOptions],
     ):
@@ -120,7 +120,7 @@ class Bidirectional(OuterLayer):
         return self.forward_layer.return_state
 
     @property
-    def states(self) -> list | None:
+    def states(self) -> list[jax.Array] | None:
         """The stored states of both layers, or None."""
         forward, backward = (getattr(layer, "states", None) for layer in (self.forward_layer, self.backward_layer))
         return None if forward is None or backward is None else [*forward, *backward]
@@ -134,7 +134,7 @@ class Bidirectional(OuterLayer):
         """The old name of `reset_state`."""
         self.reset_state()
 
-    def build(self, sequences_shape: tuple, initial_state_shape: NestedShapes = None) -> None:
+    def build(self, sequences_shape: Shape, initial_state_shape: NestedShapes = None) -> None:
         """Build both layers."""
         self.forward_layer.build(sequences_shape)
         self.backward_layer.build(sequences_shape)
@@ -150,7 +150,7 @@ class Bidirectional(OuterLayer):
             forward = self.forward_layer(sequences, initial_state=forward_state, mask=mask, training=training)
         with self._lending(self.backward_layer):
             backward = self.backward_layer(sequences, initial_state=backward_state, mask=mask, training=training)
-        states: tuple = ()
+        states: tuple[jax.Array, ...] = ()
         if self.return_state:
             states = (*forward[1:], *backward[1:])
             forward, backward = forward[0], backward[0]

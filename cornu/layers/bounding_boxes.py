@@ -3,17 +3,16 @@
 Every format is converted to corners `left, top, right, bottom` in pixels, transformed, and converted back.
 """
 
-from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
 
 from cornu import validate
-from cornu.core.typing import Tensor
+from cornu.core.typing import AnyFunction, Tensor
 
 # For each format, how its four numbers become left, top, right, bottom, and how those become its own again.
-_FORMS: dict[str, tuple[Callable, Callable]] = {
+_FORMS: dict[str, tuple[AnyFunction, AnyFunction]] = {
     "xyxy": (lambda x, y, r, b: (x, y, r, b), lambda x, y, r, b: (x, y, r, b)),
     "yxyx": (lambda y, x, b, r: (x, y, r, b), lambda x, y, r, b: (y, x, b, r)),
     "xywh": (lambda x, y, w, h: (x, y, x + w, y + h), lambda x, y, r, b: (x, y, r - x, b - y)),
@@ -75,7 +74,7 @@ def check(boxes: object, form: str | None, owner: object) -> None:
         )
 
 
-def moved(boxes: Boxes, form: str | None, before: tuple, after: tuple, move: Callable) -> Boxes:
+def moved(boxes: Boxes, form: str | None, before: tuple[int, int], after: tuple[int, int], move: AnyFunction) -> Boxes:
     """`boxes` after `move`, which takes and returns left, top, right and bottom in pixels.
 
     Args:
@@ -96,7 +95,7 @@ def moved(boxes: Boxes, form: str | None, before: tuple, after: tuple, move: Cal
     return {**boxes, "boxes": written(corners, form, *after), "labels": labels}
 
 
-def projected(boxes: Boxes, transform: jax.Array) -> Callable:
+def projected(boxes: Boxes, transform: jax.Array) -> AnyFunction:
     """The transformation (see `moved`) of boxes in images sampled by a projective map: bounding boxes of mapped
     corners.
 
@@ -123,7 +122,7 @@ def projected(boxes: Boxes, transform: jax.Array) -> Callable:
     return move
 
 
-def hull(corners: Corners, point: Callable) -> Corners:
+def hull(corners: Corners, point: AnyFunction) -> Corners:
     """The bounding boxes of the four corners of each box after `point`, which maps x and y."""
     left, top, right, bottom = corners
     moved_corners = [point(x, y) for x in (left, right) for y in (top, bottom)]

@@ -17,11 +17,13 @@ from cornu import activations, constraints, initializers, random, regularizers, 
 from cornu.core.symbolic import KerasTensor
 from cornu.core.typing import (
     ActivationLike,
+    AnyList,
     ConstraintLike,
     DTypeLike,
     InitializerLike,
     Nested,
     RegularizerLike,
+    Shape,
     Tensor,
 )
 from cornu.core.variable import Variable
@@ -65,7 +67,7 @@ def call_cell(cell: Any, inputs: jax.Array, states: Nested, training: bool | Non
     return cell.call(inputs, states, **({"training": training} if "training" in accepts else {}))
 
 
-def build_cell(cell: object, step_shape: tuple) -> None:
+def build_cell(cell: object, step_shape: Shape) -> None:
     """Create the weights of any cell for step inputs of shape (batch, ...)."""
     if not isinstance(cell, Layer):
         if hasattr(cell, "build"):
@@ -77,17 +79,17 @@ def build_cell(cell: object, step_shape: tuple) -> None:
         cell(KerasTensor(step_shape), states)
 
 
-def state_sizes(cell: Any) -> list:
+def state_sizes(cell: Any) -> AnyList:
     """The cell's state sizes as a list, nested for stacked cells."""
     return _listed(cell.state_size)
 
 
-def _as_told(cell: Any, states: list) -> Any:
+def _as_told(cell: Any, states: list[jax.Array]) -> Any:
     """States in the structure of the cell's `state_size`: a bare state if that is a single number."""
     return states if isinstance(cell.state_size, (list, tuple)) else states[0]
 
 
-def _listed(states: Any) -> list:
+def _listed(states: Any) -> AnyList:
     return list(states) if isinstance(states, (list, tuple)) else [states]
 
 
@@ -97,14 +99,14 @@ def output_size(cell: object) -> int:
     return size if size is not None else tree.flatten(state_sizes(cell))[0]
 
 
-def first_states(cell: object, batch_size: int | None, dtype: DTypeLike) -> list:
+def first_states(cell: object, batch_size: int | None, dtype: DTypeLike) -> list[jax.Array]:
     """The initial states defined by the cell, or zeros."""
     if hasattr(cell, "get_initial_state"):
         return _listed(cell.get_initial_state(batch_size=batch_size))
     return tree.map_structure(lambda size: jnp.zeros((batch_size, size), dtype), state_sizes(cell))
 
 
-def draw_dropout_masks(cell: object, inputs: jax.Array, states: Sequence) -> None:
+def draw_dropout_masks(cell: object, inputs: jax.Array, states: Sequence[jax.Array]) -> None:
     """Draw the dropout masks of a cell, or of each stacked cell, for one sequence."""
     if isinstance(cell, StackedRNNCells):
         for inner, state in zip(cell.cells, states, strict=True):
@@ -215,7 +217,7 @@ class GatedCell(DropoutRNNCell, Layer):
         self.state_size: int | list[int] = self.units
         self.output_size = self.units
 
-    def build(self, input_shape: tuple) -> None:
+    def build(self, input_shape: tuple[int, ...]) -> None:
         """Create kernel, recurrent_kernel and bias."""
         self._add_weights(input_shape[-1])
 
@@ -228,7 +230,7 @@ class GatedCell(DropoutRNNCell, Layer):
         )
         self.bias = self._add("bias", self._bias_shape(), "bias", self._first_bias) if self.use_bias else None
 
-    def _add(self, name: str, shape: tuple, kind: str, initializer: InitializerLike | None) -> Variable:
+    def _add(self, name: str, shape: tuple[int, ...], kind: str, initializer: InitializerLike | None) -> Variable:
         return self.add_weight(
             shape=shape,
             initializer=initializer,
@@ -240,7 +242,7 @@ class GatedCell(DropoutRNNCell, Layer):
     def _bias_shape(self) -> tuple[int, ...]:
         return (self.gate_count * self.units,)
 
-    def _first_bias(self, shape: tuple, dtype: DTypeLike | None = None) -> Tensor:
+    def _first_bias(self, shape: tuple[int, ...], dtype: DTypeLike | None = None) -> Tensor:
         return self.bias_initializer(shape, dtype=dtype)
 
     def biases(self) -> tuple[Tensor, Tensor]:
@@ -312,7 +314,7 @@ class SimpleRNNCell(GatedCell):
 
     pure_call = rowwise = True
 
-    def call(self, sequence: jax.Array, states: Nested, training: bool = False) -> tuple:
+    def call(self, sequence: jax.Array, states: Nested, training: bool = False) -> tuple[jax.Array, list[jax.Array]]:
         """One step."""
         hidden = _hidden(states)
         drop, drop_hidden = self._masks(sequence, hidden, training)
@@ -400,7 +402,7 @@ class LSTMCell(GatedCell):
         self.unit_forget_bias = unit_forget_bias
         self.state_size = [self.units, self.units]
 
-    def _first_bias(self, shape: tuple, dtype: DTypeLike | None = None) -> Tensor:
+    def _first_bias(self, shape: tuple[int, ...], dtype: DTypeLike | None = None) -> Tensor:
         if not self.unit_forget_bias:
             return self.bias_initializer(shape, dtype=dtype)
         gate = (self.units,)
@@ -411,14 +413,16 @@ class LSTMCell(GatedCell):
         )
         return jnp.concatenate(parts)
 
-    def call(self, inputs: jax.Array, states: Sequence[jax.Array], training: bool = False) -> tuple:
+    def call(
+        self, inputs: jax.Array, states: Sequence[jax.Array], training: bool = False
+    ) -> tuple[jax.Array, list[jax.Array]]:
         """One step."""
         hidden, memory = states
         drop, drop_hidden = self._masks(inputs, hidden, training)
         z = self.project(inputs, drop) + gate_products(hidden, drop_hidden, self.recurrent_kernel.value)
         return self.through_gates(z, memory)
 
-    def through_gates(self, z: jax.Array, memory: jax.Array) -> tuple:
+    def through_gates(self, z: jax.Array, memory: jax.Array) -> tuple[jax.Array, list[jax.Array]]:
         """The output and the new states from the four gates, side by side on the last axis."""
         i, f, g, o = jnp.split(z, 4, axis=-1)
         gate = self.recurrent_activation
@@ -513,7 +517,7 @@ class GRUCell(GatedCell):
         bias = self.bias.value
         return (bias[0], bias[1]) if self.reset_after else (bias, None)
 
-    def call(self, inputs: jax.Array, states: Nested, training: bool = False) -> tuple:
+    def call(self, inputs: jax.Array, states: Nested, training: bool = False) -> tuple[jax.Array, list[jax.Array]]:
         """One step."""
         hidden = _hidden(states)
         drop, drop_hidden = self._masks(inputs, hidden, training)
@@ -562,7 +566,7 @@ class StackedRNNCells(OuterLayer):
             )
 
     @property
-    def state_size(self) -> list:
+    def state_size(self) -> list[int | list[int]]:
         """The state sizes of all cells, one entry per cell."""
         return [cell.state_size for cell in self.cells]
 
@@ -571,7 +575,7 @@ class StackedRNNCells(OuterLayer):
         """The number of output features of the last cell."""
         return output_size(self.cells[-1])
 
-    def get_initial_state(self, batch_size: int | None = None) -> list:
+    def get_initial_state(self, batch_size: int | None = None) -> list[jax.Array]:
         """The initial states of all cells: a bare state for a cell with a single state, else a list."""
         states = []
         for cell in self.cells:
@@ -579,13 +583,15 @@ class StackedRNNCells(OuterLayer):
                 states.append(_as_told(cell, first_states(cell, batch_size, self.compute_dtype)))
         return states
 
-    def build(self, input_shape: tuple) -> None:
+    def build(self, input_shape: tuple[int, ...]) -> None:
         """Build each cell for the output of the previous one."""
         for cell in self.cells:
             build_cell(cell, input_shape)
             input_shape = (input_shape[0], output_size(cell))
 
-    def call(self, inputs: jax.Array, states: Sequence, training: bool = False) -> tuple:
+    def call(
+        self, inputs: jax.Array, states: Sequence[jax.Array], training: bool = False
+    ) -> tuple[jax.Array, list[jax.Array]]:
         """One step of all cells."""
         new_states = []
         for cell, state in zip(self.cells, states, strict=True):

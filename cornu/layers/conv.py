@@ -10,7 +10,15 @@ from typing import Unpack
 import jax
 
 from cornu import activations, constraints, initializers, ops, regularizers, validate
-from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, RegularizerLike, Sizes, Tensor
+from cornu.core.typing import (
+    ActivationLike,
+    AnyFunction,
+    ConstraintLike,
+    InitializerLike,
+    RegularizerLike,
+    Sizes,
+    Tensor,
+)
 from cornu.core.variable import Variable
 from cornu.kernels import dense, half_precision
 from cornu.layers.lora import LowRankAdaptation
@@ -50,7 +58,7 @@ class _Convolving(Windowed):
     def _add_bias(self, channels: int) -> None:
         self.bias = self._add("bias", (channels,)) if self.use_bias else None
 
-    def _finish(self, convolve: Callable, *arrays: jax.Array) -> jax.Array:
+    def _finish(self, convolve: AnyFunction, *arrays: jax.Array) -> jax.Array:
         """`activation(convolve(*arrays) + bias)`; for 16-bit floats, the sum is rounded once (see `half_precision`)."""
         activation = activations.get(self.activation)
         if self.bias is None:
@@ -62,7 +70,7 @@ class _Convolving(Windowed):
         return activation((_rounded_once if alike else _biased)(convolve, bias, *arrays))
 
 
-def _biased(convolve: Callable, bias: jax.Array, *arrays: jax.Array) -> jax.Array:
+def _biased(convolve: AnyFunction, bias: jax.Array, *arrays: jax.Array) -> jax.Array:
     return dense.biased(convolve(*arrays), bias)
 
 

@@ -14,7 +14,16 @@ from jax import lax
 
 from cornu import tree, validate
 from cornu.core import placement
-from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, Nested, RegularizerLike, Sizes, Tensor
+from cornu.core.typing import (
+    ActivationLike,
+    ConstraintLike,
+    InitializerLike,
+    Nested,
+    RegularizerLike,
+    Shape,
+    Sizes,
+    Tensor,
+)
 from cornu.kernels import conv, half_precision, window
 from cornu.layers.cells import LSTMCell, gate_products
 from cornu.layers.input_spec import InputSpec
@@ -89,13 +98,15 @@ class ConvLSTMCell(LSTMCell, Windowed):
 
     # ------------------------------------------------------------ one step
 
-    def call(self, inputs: jax.Array, states: Sequence[jax.Array], training: bool = False) -> tuple:
+    def call(
+        self, inputs: jax.Array, states: Sequence[jax.Array], training: bool = False
+    ) -> tuple[jax.Array, list[jax.Array]]:
         """One step."""
         masks = self._masks(inputs, states[0], training)
         inputs, drop, drop_hidden, states = self.channels_last((inputs, *masks, list(states)))
         states = self.advance(self.project(inputs, drop), states, self.recurrent_kernel.value, drop_hidden)
-        states = self.channels_as_given(states)
-        return states[0], states
+        after: list[jax.Array] = self.channels_as_given(states)
+        return after[0], after
 
     def project(self, inputs: jax.Array, mask: Nested = None) -> jax.Array:
         """The convolution of inputs (..., batch, *space, channels), masked by dropout: (..., *new_space, gates)."""
@@ -152,7 +163,9 @@ def _loop(
 ) -> tuple[jax.Array | None, list[jax.Array]]:
     """(hidden states of all steps or None, final states) of time-major inputs; a masked step keeps the states."""
 
-    def step(states: list[jax.Array], inputs: tuple) -> tuple[list[jax.Array], jax.Array | None]:
+    def step(
+        states: list[jax.Array], inputs: tuple[jax.Array, jax.Array | None]
+    ) -> tuple[list[jax.Array], jax.Array | None]:
         x, valid = inputs
         states = where_valid(valid, advance(x, states, kernel, drop), states)
         return states, states[0] if sequences else None
@@ -215,18 +228,18 @@ class ConvLSTM(RNN):
 
     locals().update(of_cell(*CELL_ARGUMENTS, *_WINDOW_ARGUMENTS, "recurrent_activation", "unit_forget_bias"))
 
-    def build(self, sequences_shape: tuple, initial_state_shape: Nested = None) -> None:
+    def build(self, sequences_shape: Shape, initial_state_shape: Nested = None) -> None:
         """Build the cell, and the stored states if `stateful`."""
         super().build(sequences_shape, initial_state_shape)
         axis = self.rank + 2 if self.cell.data_format == "channels_last" else 2
         self.input_spec = InputSpec(ndim=self.rank + 3, axes={axis: sequences_shape[axis]})
 
-    def _state_before(self, sequences: jax.Array) -> list:
+    def _state_before(self, sequences: jax.Array) -> list[jax.Array]:
         return self.cell.states_before(sequences.shape[0], sequences.shape[2:])
 
     def inner_loop(
         self, sequences: jax.Array, initial_state: Nested, mask: jax.Array | None, training: bool = False
-    ) -> tuple:
+    ) -> tuple[jax.Array, jax.Array | None, list[jax.Array]]:
         """Run over (batch, time, *space, channels): (last output, all outputs or None, final states)."""
         cell = self.cell
         drop, drop_hidden = cell._masks(sequences[:, 0], initial_state[0], training)

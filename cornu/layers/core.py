@@ -4,14 +4,14 @@ import inspect
 import re
 import types
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Unpack, cast
 
 from cornu import registry, tree, validate
 from cornu.core import context, function_code
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.core.symbolic import KerasTensor
-from cornu.core.typing import Config, ConfigDict, CustomObjects, Nested
+from cornu.core.typing import AnyFunction, Config, ConfigDict, CustomObjects, Nested
 from cornu.layers.layer import Layer
 from cornu.layers.options import LayerOptions
 
@@ -61,7 +61,7 @@ class Lambda(Layer):
 
     def __init__(
         self,
-        function: Callable,
+        function: AnyFunction,
         output_shape: object = None,
         mask: object = None,
         arguments: Mapping[str, Any] | None = None,
@@ -161,14 +161,14 @@ _FUNCTION_KEYS = ("function", "output_shape", "mask")
 _LEGACY_KEYS = ("function_type", "module", "output_shape_type", "output_shape_module")
 
 
-def _parameter_names(function: Callable) -> tuple[str, ...]:
+def _parameter_names(function: AnyFunction) -> tuple[str, ...]:
     try:
         return tuple(inspect.signature(function).parameters)
     except (TypeError, ValueError):  # a function written in C
         return ()
 
 
-def _function_config(function: Callable) -> Any:
+def _function_config(function: AnyFunction) -> Any:
     """The function's name as a config, else its code, else the function itself, which the writer of files rejects."""
     if function_code.is_unnamed(function):
         return function_code.Written(cast(types.FunctionType, function))
@@ -183,7 +183,7 @@ def _plain(value: object) -> Any:
     return serialize_keras_object(value) if hasattr(value, "dtype") else value
 
 
-def _builtin_function(name: str) -> Callable | None:
+def _builtin_function(name: str) -> AnyFunction | None:
     """The activation or operation called `name`."""
     return registry.find_builtin("keras.activations", name) or registry.find_builtin("keras.ops", name)
 
@@ -206,7 +206,7 @@ def _read_function(config: Config, key: str) -> Any:
     return _named_function(value["config"]) if value["class_name"] == "function" else deserialize_keras_object(value)
 
 
-def _named_function(name: str) -> Callable:
+def _named_function(name: str) -> AnyFunction:
     found = registry.get_registered_object(name) or _builtin_function(name)
     if found is None:
         raise ValueError(

@@ -1,13 +1,22 @@
 """A fully connected layer whose product is given by an einsum equation."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Unpack
 
 import jax
 
 from cornu import activations, constraints, initializers, regularizers, validate
-from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, NestedShapes, RegularizerLike, Tensor
+from cornu.core.typing import (
+    ActivationLike,
+    AnyTuple,
+    ConstraintLike,
+    InitializerLike,
+    NestedShapes,
+    RegularizerLike,
+    ShapeLike,
+    Tensor,
+)
 from cornu.kernels import dense
 from cornu.layers.input_spec import InputSpec
 from cornu.layers.layer import Layer
@@ -28,7 +37,7 @@ class Plan(NamedTuple):
     bias_shape: tuple[int, ...] | None
 
 
-def plan(equation: str, input_shape: Sequence, output_shape: Sequence, bias_axes: str | None, owner: object) -> Plan:
+def plan(equation: str, input_shape: ShapeLike, output_shape: ShapeLike, bias_axes: str | None, owner: object) -> Plan:
     """The shapes of the kernel and the bias.
 
     Args:
@@ -60,7 +69,7 @@ def plan(equation: str, input_shape: Sequence, output_shape: Sequence, bias_axes
             f"{validate.describe(owner)}: axis {unknown[0]!r} of {equation!r} is neither in the input nor among the "
             "sizes in output_shape, so its size is unknown."
         )
-    kernel_shape = tuple(sizes[letter] for letter in weight)
+    kernel_shape: AnyTuple = tuple(sizes[letter] for letter in weight)
     trailing = rank - len(source) if ellipsis == "right" else 0
     return Plan(equation, kernel_shape, _bias_shape(target, sizes, bias_axes, trailing, owner))
 
@@ -81,8 +90,8 @@ def _parse(equation: str, owner: object) -> tuple[str, str, str, str | None]:
 
 
 def _named_outputs(
-    target: str, sizes: Sequence, ellipsis: str | None, equation: str, owner: object
-) -> dict[str, object]:
+    target: str, sizes: ShapeLike, ellipsis: str | None, equation: str, owner: object
+) -> dict[str, int | None]:
     """The size given for each output letter except the batch."""
     letters = target if ellipsis == "left" else target[1:]
     if len(sizes) < len(letters) or (ellipsis is None and len(sizes) != len(letters)):
@@ -94,7 +103,9 @@ def _named_outputs(
     return dict(zip(letters, chosen, strict=True))
 
 
-def _bias_shape(target: str, sizes: dict, bias_axes: str | None, trailing: int, owner: object) -> tuple | None:
+def _bias_shape(
+    target: str, sizes: Mapping[str, int | None], bias_axes: str | None, trailing: int, owner: object
+) -> AnyTuple | None:
     """Sizes along the bias axes, 1 between and after them, nothing before the first."""
     if not bias_axes:
         return None

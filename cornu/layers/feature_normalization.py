@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import settings, validate
-from cornu.core.typing import ConfigDict, Data, DTypeLike, Tensor
+from cornu.core.typing import ConfigDict, Data, DTypeLike, Shape, Tensor
 from cornu.kernels import norm
 from cornu.layers.host import batches
 from cornu.layers.layer import Layer
@@ -58,7 +58,7 @@ class Normalization(Layer):
                 f"Received: mean={mean}, variance={variance}."
             )
         self._given = _alike(_plain(mean, self.axis, self), _plain(variance, self.axis, self), self)
-        self._input_shape: tuple | None = None
+        self._input_shape: Shape | None = None
         self.invert = bool(invert)
         self.supports_masking = True
 

@@ -1,6 +1,5 @@
 """`HashedCrossing`: two or more features combined into one with a fixed number of bins."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -9,7 +8,7 @@ import numpy as np
 from cornu import validate
 from cornu.core.policy import PolicyLike
 from cornu.core.read_text import ReadText
-from cornu.core.typing import ConfigDict, Nested
+from cornu.core.typing import ConfigDict, Nested, Shape, Tensors
 from cornu.layers import text_hash
 from cornu.layers.category_counts import encode
 from cornu.layers.hashing import as_integers, category_dtype, checked_bins, require_integers
@@ -67,7 +66,7 @@ class HashedCrossing(HostLayer):
             return value
         return [super(HashedCrossing, self)._arrays(feature) for feature in value]
 
-    def call(self, inputs: Sequence) -> Nested:
+    def call(self, inputs: Tensors) -> Nested:
         """The bins of the combinations, or their vectors."""
         shape = self._common_shape(inputs)
         if any(isinstance(x, jax.core.Tracer) for x in inputs):
@@ -77,11 +76,11 @@ class HashedCrossing(HostLayer):
             bins = self._bins(inputs)
         return encode(bins, self.output_mode, self.num_bins, self.compute_dtype)
 
-    def compute_output_spec(self, inputs: Sequence) -> Nested:
+    def compute_output_spec(self, inputs: Tensors) -> Nested:
         """The symbolic bins; for text, of the same shapes as for integers."""
         return super().compute_output_spec([as_integers(x) for x in inputs])
 
-    def _common_shape(self, inputs: Nested) -> tuple:
+    def _common_shape(self, inputs: Nested) -> Shape:
         if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
             raise ValueError(f"{validate.describe(self)}: the layer must be called on a list of two or more features.")
         shapes = [np.shape(x) if isinstance(x, np.ndarray) else x.shape for x in inputs]
@@ -93,7 +92,7 @@ class HashedCrossing(HostLayer):
             )
         return shapes[0]
 
-    def _bins(self, inputs: Sequence) -> np.ndarray:
+    def _bins(self, inputs: Tensors) -> np.ndarray:
         columns = [self._hashes(as_numpy(x, self)) for x in inputs]
         bins = text_hash.remainders(text_hash.cross(columns), self.num_bins)
         return bins.astype("int32").reshape(np.shape(inputs[0]))

@@ -110,7 +110,7 @@ def as_texts(value: object, encoding: str, owner: object) -> np.ndarray:
     return array
 
 
-def as_objects(values: Sequence) -> np.ndarray:
+def as_objects(values: Sequence[object]) -> np.ndarray:
     """A flat NumPy array of Python objects."""
     array = np.empty(len(values), object)
     array[:] = values
@@ -131,7 +131,7 @@ def batches(data: object, owner: object, steps: int | None = None) -> Iterator[n
     """
     if hasattr(data, "num_batches") and hasattr(data, "__getitem__"):
         steps = data.num_batches if steps is None else steps
-        items: Iterable = (data[index] for index in range(steps))
+        items: Iterable[object] = (data[index] for index in range(steps))
     elif isinstance(data, Iterable) and not isinstance(data, _ONE_BATCH) and not hasattr(data, "__array__"):
         items = islice(data, steps)
     else:

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import random, validate
-from cornu.core.typing import Nested, Tensor
+from cornu.core.typing import AnyFunction, AnyTuple, Nested, Tensor
 from cornu.layers import bounding_boxes as boxes_of
 from cornu.layers.bounding_boxes import Boxes
 from cornu.layers.layer import Layer
@@ -55,7 +55,7 @@ class ImageLayer(Layer):
         """The transformed images, or a dictionary of them and the data that belongs to them."""
         given = self._checked(data)
         drawn = self.get_random_transformation(given, training)
-        changes: dict[str, Callable] = {
+        changes: dict[str, AnyFunction] = {
             "images": self.transform_images,
             "labels": self.transform_labels,
             "bounding_boxes": self.transform_bounding_boxes,
@@ -111,7 +111,7 @@ class ImageLayer(Layer):
         batch, _ = self._as_batch(self._checked(data)["images"])
         return {"input_shape": batch.shape, **self._draw(batch.shape, seed, training)}
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         return {}
 
     # ------------------------------------------------------------ applying
@@ -198,7 +198,7 @@ class ImageLayer(Layer):
 
         return (jnp.moveaxis(batch, 1, -1) if first else batch), restore
 
-    def _with_channels_last(self, images: jax.Array, change: Callable, transformation: Drawn | None) -> jax.Array:
+    def _with_channels_last(self, images: jax.Array, change: AnyFunction, transformation: Drawn | None) -> jax.Array:
         if transformation is None:
             return images
         batch, restore = self._as_batch(images)
@@ -221,7 +221,7 @@ class RandomImageLayer(ImageLayer):
         self.seed = given_seed(seed, self)
         self.generator = generator_of(seed)
 
-    def _uniform(self, shape: Sequence, low: object, high: object, seed: SeedLike) -> jax.Array:
+    def _uniform(self, shape: Sequence[Any], low: object, high: object, seed: SeedLike) -> jax.Array:
         """Uniformly distributed numbers from `low` to `high`."""
         return random.uniform(shape, low, high, "float32", self.generator if seed is None else seed)
 
@@ -246,7 +246,7 @@ class RandomValueLayer(RandomImageLayer):
     def _span(self) -> float:
         return self.value_range[1] - self.value_range[0]
 
-    def _signs(self, shape: Sequence, seed: SeedLike) -> jax.Array:
+    def _signs(self, shape: Sequence[Any], seed: SeedLike) -> jax.Array:
         """1 or -1 with equal probability."""
         return jnp.where(self._uniform(shape, 0.0, 1.0, seed) > 0.5, -1.0, 1.0)
 
@@ -281,7 +281,7 @@ def factor_range(
     If negative factors are meaningless (`lowest` is 0 or more), a single number means `lowest` to that number. One of
     two numbers may exceed the limits, as in Keras, unless `strict`.
     """
-    pair: tuple[Any, ...] | None
+    pair: AnyTuple | None
     if validate.is_real(value):
         pair, fits = ((-abs(value), abs(value)) if lowest < 0 else (lowest, value)), lowest <= value <= highest
     else:
@@ -315,7 +315,7 @@ def rescaled(x: jax.Array, before: tuple[float, float], after: tuple[float, floa
     return (x - before[0]) * ((after[1] - after[0]) / (before[1] - before[0])) + after[0]
 
 
-def pair_of_numbers(value: Any) -> tuple | None:
+def pair_of_numbers(value: Any) -> tuple[Any, Any] | None:
     """A list or tuple of two numbers as a tuple; None for anything else."""
     good = isinstance(value, (list, tuple)) and len(value) == 2
     return tuple(value) if good and all(isinstance(x, numbers.Real) and math.isfinite(x) for x in value) else None

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from types import ModuleType
-from typing import Any, Self, cast
+from typing import Any, Self, TypeAlias, cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,7 +20,7 @@ import numpy as np
 from cornu import validate
 from cornu.core import context, dtypes
 from cornu.core.symbolic import KerasTensor, output_spec
-from cornu.core.typing import Config, ConfigDict, Data, Nested, Tensor
+from cornu.core.typing import AnyTuple, Config, ConfigDict, Data, Nested, Tensor
 from cornu.layers.category_counts import OUTPUT_MODES, encode, mode_of
 from cornu.layers.hashing import checked_salt
 from cornu.layers.host import HostLayer, as_numpy, as_objects, batches, numpy_for, refuse_sparse
@@ -30,29 +30,32 @@ _ASSET = "vocabulary.txt"
 _MOST_UNKNOWN = 2**20  # out-of-vocabulary indices: limits the memory that a small config can request
 
 
+Token: TypeAlias = Any  # a string, or an integer
+
+
 class TokenCounts:
     """How often each token occurred in the data so far, and in how many documents."""
 
     def __init__(self) -> None:
-        self.tokens: Counter = Counter()
-        self.documents: Counter = Counter()
+        self.tokens: Counter[Token] = Counter()
+        self.documents: Counter[Token] = Counter()
         self.number_of_documents = 0
 
-    def add(self, documents: list[list], each: bool) -> None:
+    def add(self, documents: list[list[Token]], each: bool) -> None:
         """Count the tokens of some documents; with `each`, also the number of documents containing each token."""
         self.tokens.update(chain.from_iterable(documents))
         if each:
             self.documents.update(chain.from_iterable(map(set, documents)))
         self.number_of_documents += len(documents)
 
-    def most_frequent(self, left_out: Sequence, number: int | None) -> list:
+    def most_frequent(self, left_out: Sequence[Token], number: int | None) -> list[Token]:
         """Tokens by decreasing frequency; ties are broken in descending order."""
         counts = {token: count for token, count in self.tokens.items() if token not in left_out}
         tokens = sorted(counts, reverse=True)
         tokens.sort(key=counts.__getitem__, reverse=True)  # a stable sort
         return tokens[:number]
 
-    def inverse_frequencies(self, tokens: Sequence) -> np.ndarray:
+    def inverse_frequencies(self, tokens: list[Token]) -> np.ndarray:
         """For each token `log(1 + documents / (1 + documents with the token))`."""
         found = np.array([self.documents[token] for token in tokens], "float64")
         return np.log1p(self.number_of_documents / (1 + found))
@@ -69,7 +72,7 @@ class IndexLookup(HostLayer):
     pure_call = rowwise = True
     token_dtype: str
     make_vocabulary: Any
-    _tokens: Callable[[object], list]
+    _tokens: Callable[[object], list[Token]]
     _values: Callable[[Any], Any]
     _spread: Callable[[Any], Any]
 
@@ -114,7 +117,10 @@ class IndexLookup(HostLayer):
         self.salt = checked_salt(salt, self)
         self._vocabulary: Any = None
         self._idf: np.ndarray | None = None  # including those of unknown tokens
-        self._given: tuple = (None, None)  # the constructor's vocabulary and idf weights, for the config
+        self._given: AnyTuple = (
+            None,
+            None,
+        )  # the constructor's vocabulary and idf weights, for the config
         self.reset_state()
         if vocabulary is not None:
             self._start_with(vocabulary, idf_weights)
@@ -215,7 +221,7 @@ class IndexLookup(HostLayer):
         """Whether the mask token has an index."""
         return self.mask_token is not None and self.output_mode == "int"
 
-    def _special_tokens(self) -> list:
+    def _special_tokens(self) -> list[Token]:
         return [self.mask_token] * self._masks + [self.oov_token] * self.num_oov_indices
 
     def _require_vocabulary(self) -> None:
@@ -225,7 +231,7 @@ class IndexLookup(HostLayer):
                 "set_vocabulary(tokens) first."
             )
 
-    def get_vocabulary(self, include_special_tokens: bool = True) -> list:
+    def get_vocabulary(self, include_special_tokens: bool = True) -> list[Token]:
         """The tokens in order of their indices.
 
         Args:
@@ -264,12 +270,12 @@ class IndexLookup(HostLayer):
         if special and idf is not None:
             cast(np.ndarray, self._idf)[:special] = idf[:special]
 
-    def _leading_special(self, tokens: list) -> int:
+    def _leading_special(self, tokens: list[Token]) -> int:
         """The number of special tokens at the start of a vocabulary: all or none."""
         special = self._special_tokens()
         return len(special) if special and tokens[: len(special)] == special else 0
 
-    def _replace(self, tokens: list, idf: np.ndarray | None) -> None:
+    def _replace(self, tokens: list[Token], idf: np.ndarray | None) -> None:
         """Set a vocabulary without special tokens, and its idf weights."""
         self._check(tokens)
         self._vocabulary = self.make_vocabulary(tokens)
@@ -277,7 +283,7 @@ class IndexLookup(HostLayer):
             unknown = np.full(self.num_oov_indices, idf.mean() if len(idf) else 0.0)
             self._idf = np.concatenate([unknown, idf]).astype("float32")
 
-    def _check(self, tokens: list) -> None:
+    def _check(self, tokens: list[Token]) -> None:
         if not tokens:
             raise ValueError(f"{validate.describe(self)}: the vocabulary must not be empty.")
         if self.mask_token is not None and self.mask_token in tokens:
@@ -323,7 +329,7 @@ class IndexLookup(HostLayer):
         rows = len(values) if values.ndim and self.output_mode == "tf_idf" else 1
         self.count(values.reshape(rows, values.size // max(rows, 1)).tolist())
 
-    def count(self, documents: list[list]) -> None:
+    def count(self, documents: list[list[Token]]) -> None:
         """Count the tokens of documents."""
         self._counts.add(documents, each=self.output_mode == "tf_idf")
 
@@ -351,7 +357,7 @@ class IndexLookup(HostLayer):
     # ------------------------------------------------------------ config and state
 
     @property
-    def vocabulary(self) -> list | None:
+    def vocabulary(self) -> list[Token] | None:
         """The vocabulary for the config: the one given to the constructor, or one that cannot be saved as lines of
         text."""
         if self._given[0] is not None:
@@ -359,7 +365,7 @@ class IndexLookup(HostLayer):
         return None if self._fits_lines() else self.get_vocabulary(include_special_tokens=False)
 
     @property
-    def idf_weights(self) -> list | None:
+    def idf_weights(self) -> list[float] | None:
         """The idf weights that belong to `vocabulary`."""
         if self._given[0] is not None:
             return None if self._given[1] is None else self._given[1].tolist()
@@ -480,7 +486,7 @@ class TextVocabulary:
         places = np.fromiter((get(value, -1) for value in values.ravel().tolist()), "int64", values.size)
         return places.reshape(values.shape)
 
-    def table(self, special: list, last: str, xp: object) -> np.ndarray:
+    def table(self, special: list[Token], last: str, xp: object) -> np.ndarray:
         """The tokens, after `special` ones and before `last`."""
         return np.array([*special, *self.tokens, last], object)
 
@@ -506,7 +512,7 @@ class IntegerVocabulary:
         order = xp.asarray(order.astype("int32"))
         return xp.where(tokens[places] == values, order[places], -1)
 
-    def table(self, special: list, last: int, xp: ModuleType) -> Tensor:
+    def table(self, special: list[Token], last: int, xp: ModuleType) -> Tensor:
         """The tokens, after `special` ones and before `last`."""
         table = np.array([*special, *self.tokens, last], "int64")
         narrow = table.astype(dtypes.storage_dtype("int64"))

@@ -8,7 +8,7 @@ from cornu.core import dtypes
 from cornu.core.policy import PolicyLike
 from cornu.core.symbolic import KerasTensor, Node
 from cornu.core.tracebacks import filtered
-from cornu.core.typing import ConfigDict, DTypeLike, ShapeLike
+from cornu.core.typing import ConfigDict, DTypeLike, Shape, ShapeLike
 from cornu.layers.layer import Layer
 
 
@@ -68,7 +68,7 @@ class InputLayer(Layer):
             tensor = KerasTensor(self.batch_shape, self._dtype, name=self.name)
         Node(self, (), {}, tensor)
 
-    def _full_shape(self, shape: ShapeLike, batch_size: int | None, batch_shape: ShapeLike) -> tuple:
+    def _full_shape(self, shape: ShapeLike, batch_size: int | None, batch_shape: ShapeLike) -> Shape:
         if shape is not None and batch_shape is not None:
             raise ValueError(f"{validate.describe(self)}: give either shape or batch_shape, not both.")
         if shape is None and batch_shape is None:

@@ -7,7 +7,7 @@ from cornu.core import dtypes
 from cornu.core.configurable import Configurable
 from cornu.core.policy import PolicyLike
 from cornu.core.symbolic import KerasTensor
-from cornu.core.typing import Nested
+from cornu.core.typing import Nested, Shape, ShapeLike
 from cornu.errors import InputMismatchError
 
 
@@ -95,7 +95,7 @@ def _check_one(spec: InputSpec | None, x: object, owner: str) -> None:
         raise InputMismatchError(f"{owner}: {problem}. Received: shape={_show(x.shape)}.{_cure(spec, given, owner)}")
 
 
-def _squeezed(spec: InputSpec, shape: tuple) -> tuple:
+def _squeezed(spec: InputSpec, shape: Shape) -> Shape:
     """`shape` without or with a last axis of size 1, if the spec allows it."""
     if not spec.allow_last_axis_squeeze or spec.shape is None:
         return shape
@@ -106,7 +106,7 @@ def _squeezed(spec: InputSpec, shape: tuple) -> tuple:
     return shape
 
 
-def _problem(spec: InputSpec, shape: tuple, x: object) -> str | None:
+def _problem(spec: InputSpec, shape: Shape, x: object) -> str | None:
     rank = len(shape)
     if spec.ndim is not None and rank != spec.ndim:
         wanted = f" of shape {_show(spec.shape or ())}" if spec.shape else ""
@@ -141,14 +141,14 @@ _RECURRENT_WITH_SPACE = {
 }
 
 
-def _cure(spec: InputSpec, shape: tuple, owner: str) -> str:
+def _cure(spec: InputSpec, shape: Shape, owner: str) -> str:
     """How to fix a wrong shape, if that is clear from the expected one."""
     rank = spec.ndim or (len(spec.shape) if spec.shape else 0)
     cure = _cure_of_kind(owner.partition(" ")[0], shape) if len(shape) == rank - 1 else ""
     return cure or ("" if spec.shape is None else _cure_of_shape(tuple(spec.shape), shape))
 
 
-def _cure_of_kind(kind: str, shape: tuple) -> str:
+def _cure_of_kind(kind: str, shape: Shape) -> str:
     """What to do about an axis too few, from what layers of a kind read."""
     if kind in _RECURRENT:
         return (
@@ -167,7 +167,7 @@ def _cure_of_kind(kind: str, shape: tuple) -> str:
     return ""
 
 
-def _cure_of_shape(wanted: tuple, shape: tuple) -> str:
+def _cure_of_shape(wanted: Shape, shape: Shape) -> str:
     """How to fix a shape, from how it differs from the expected one."""
     if _fits(shape, wanted[1:]):
         rows = f" For a batch, omit the batch size from the declared shape: Input({_show(shape[1:])})."
@@ -186,11 +186,11 @@ def _cure_of_shape(wanted: tuple, shape: tuple) -> str:
     return ""
 
 
-def _fits(shape: tuple, wanted: tuple) -> bool:
+def _fits(shape: Shape, wanted: Shape) -> bool:
     return len(shape) == len(wanted) and all(w is None or s in (w, None) for s, w in zip(shape, wanted, strict=True))
 
 
-def _show(shape: Sequence) -> str:
+def _show(shape: ShapeLike) -> str:
     sizes = [str(d) if isinstance(d, int) else "None" for d in shape]
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from cornu import random, validate
+from cornu.core.typing import AnyFunction, Tensor
 from cornu.layers.image_layer import Drawn, ImageLayer, RandomValueLayer, each, factor_range, pixel_range, rescaled
 from cornu.layers.options import BoxOptions, ImageOptions
 from cornu.ops.shaping import pad_with_itself
@@ -154,7 +155,9 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         tables = self._tables(counts, rows * columns)
         first, below = _neighbours(jnp.arange(height), rows, down)
         left, right = _neighbours(jnp.arange(width), columns, across)
-        look = lambda v, h: tables[v[0][:, None] * across + h[0], tones] * v[1][:, None] * h[1]  # noqa: E731
+        look: Callable[[Tensor, Tensor], Tensor] = lambda v, h: (  # noqa: E731
+            tables[v[0][:, None] * across + h[0], tones] * v[1][:, None] * h[1]
+        )
         return sum(look(v, h) for v in (first, below) for h in (left, right))
 
     def _tables(self, counts: jax.Array, pixels: int) -> jax.Array:
@@ -173,7 +176,7 @@ def _neighbours(places: jax.Array, size: int, count: int) -> tuple[tuple[jax.Arr
     position = places / size - 0.5
     before = jnp.floor(position)
     share = position - before
-    inside = lambda tile: jnp.clip(tile, 0, count - 1).astype("int32")  # noqa: E731
+    inside: Callable[[jax.Array], jax.Array] = lambda tile: jnp.clip(tile, 0, count - 1).astype("int32")  # noqa: E731
     return (inside(before), 1 - share), (inside(before + 1), share)
 
 
@@ -183,7 +186,7 @@ def _bins(bytes_: jax.Array, count: int) -> jax.Array:
     return jnp.clip(places, 0, count - 1).astype("int32")
 
 
-def _per_channel(function: Callable, *arrays: jax.Array) -> jax.Array:
+def _per_channel(function: AnyFunction, *arrays: jax.Array) -> jax.Array:
     """`function` applied to each channel of each image."""
     return jax.vmap(jax.vmap(function, in_axes=-1, out_axes=-1))(*arrays)
 
@@ -233,7 +236,7 @@ class RandomPosterization(RandomValueLayer):
         fewest, most = self.factor
         self.factor = int(fewest), int(most)
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         bits = random.randint((shape[0],), *self.factor, seed=self.generator if seed is None else seed)
         return {"shift_factor": (8 - bits).astype("uint8")}
 
@@ -272,7 +275,7 @@ class RandomInvert(RandomValueLayer):
         super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
         self.factor = factor_range(factor, "factor", self, lowest=0)
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         return {"apply_inversion": self._chosen(shape[0], self.factor, seed)}
 
     def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
@@ -309,7 +312,7 @@ class Solarization(RandomValueLayer):
         self.addition_factor = factor_range(addition_factor, "addition_factor", self, lowest=0, strict=True)
         self.threshold_factor = factor_range(threshold_factor, "threshold_factor", self, lowest=0, strict=True)
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         one_each = (shape[0], 1, 1, 1)
         return {
             "additions": self._uniform(one_each, *self.addition_factor, seed) * self._span,

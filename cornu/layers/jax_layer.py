@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from cornu import validate
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
-from cornu.core.typing import Config, ConfigDict, Nested, NestedShapes, Tensor
+from cornu.core.typing import AnyFunction, AnyTuple, Config, ConfigDict, Nested, NestedShapes, Tensor
 from cornu.core.variable import Variable
 from cornu.layers.layer import Layer
 from cornu.layers.options import LayerOptions
@@ -61,8 +61,8 @@ class JaxLayer(Layer):
 
     def __init__(
         self,
-        call_fn: Callable,
-        init_fn: Callable | None = None,
+        call_fn: AnyFunction,
+        init_fn: AnyFunction | None = None,
         params: Nested = None,
         state: Nested = None,
         seed: SeedLike = None,
@@ -122,7 +122,7 @@ class JaxLayer(Layer):
             weights = [self._weight(kind, path, leaf, trainable) for path, leaf in leaves]
             setattr(self, f"{kind}_variables", weights)
 
-    def _weight(self, kind: str, path: tuple, value: Nested, trainable: bool) -> Variable:
+    def _weight(self, kind: str, path: AnyTuple, value: Nested, trainable: bool) -> Variable:
         array = jnp.asarray(value)
         words = [str(getattr(key, "key", getattr(key, "idx", getattr(key, "name", key)))) for key in path]
         return self.add_weight(

@@ -11,7 +11,7 @@ import functools
 import inspect
 import itertools
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, Unpack, cast
 
@@ -29,14 +29,20 @@ from cornu.core.read_text import ReadText
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, each_once, output_spec
 from cornu.core.tracebacks import explain, lacks, warn
 from cornu.core.typing import (
+    AnyFunction,
+    AnyTuple,
+    Args,
+    ArrayLike,
     Config,
     ConfigDict,
     ConstraintLike,
     DTypeLike,
     InitializerLike,
+    Kwargs,
     Nested,
     NestedShapes,
     RegularizerLike,
+    Shape,
     Tensor,
 )
 from cornu.core.variable import Variable, assign_all, functional, reading_one_state
@@ -63,7 +69,7 @@ class Signature(NamedTuple):
 
 
 @functools.cache
-def _signature(function: Callable) -> Signature:
+def _signature(function: AnyFunction) -> Signature:
     signature = inspect.signature(function)
     parameters = list(signature.parameters.values())[1:]
     signature = signature.replace(parameters=parameters)
@@ -72,7 +78,7 @@ def _signature(function: Callable) -> Signature:
     return Signature(signature, names)
 
 
-class LossesOfCall(list):
+class LossesOfCall(list[jax.Array]):
     """The losses added in one call, and the layer that added each."""
 
     def __init__(self) -> None:
@@ -151,7 +157,7 @@ class Layer(Operation):
         self._losses = _OwnLosses()
         self._build_shapes: dict[str, Any] = {}
         self._path: str | None = None
-        self._output_shape: tuple | None = None  # (shapes of the first call's outputs,), for summaries
+        self._output_shape: AnyTuple | None = None  # (shapes of the first call's outputs,), for summaries
         self._trainable = _as_flag(trainable, self)
         self._dtype_policy = policy.get(dtype)
         self.autocast = autocast
@@ -159,10 +165,10 @@ class Layer(Operation):
         self._remat = context.current().remat if self._recomputes else None
         self.built = False
         self._complete = False  # whether all its variables and parts exist
-        self._parts_when_built: list = []  # in lists and dictionaries, whose changes cannot be observed
+        self._parts_when_built: list[object] = []  # in lists and dictionaries, whose changes cannot be observed
         self._only_last_size_known = not {"input_shape", "batch_input_shape", "batch_shape"} & set(kwargs)
         unknown: dict[str, Any] = {**kwargs}
-        self._batch_input_shape = _shape_from_arguments(unknown)
+        self._batch_input_shape: Shape | None = _shape_from_arguments(unknown)
         if unknown:
             raise UnknownArgumentError(
                 f"{validate.describe(self)}: unknown argument(s) {', '.join(map(repr, unknown))}. "
@@ -186,7 +192,7 @@ class Layer(Operation):
             _refuse_several(self, arguments, error)
             raise
 
-    def _call_bound(self, arguments: dict[str, object], args: tuple, kwargs: dict) -> Nested:
+    def _call_bound(self, arguments: dict[str, object], args: Args, kwargs: Kwargs) -> Nested:
         """Build, run, and propagate masks."""
         self._build_for(arguments)
         training = self._resolve_training(arguments, kwargs)
@@ -220,7 +226,7 @@ class Layer(Operation):
         """Mark the layer as built from the start, unless a subclass overrides `build`."""
         self.built = type(self).build is Layer.build
 
-    def _bind(self, args: tuple, kwargs: dict) -> dict[str, object]:
+    def _bind(self, args: Args, kwargs: Kwargs) -> dict[str, object]:
         """The arguments by name, in the order of `call`'s signature, as arrays."""
         signature = _signature(type(self).call)
         try:
@@ -258,7 +264,7 @@ class Layer(Operation):
         if self.input_spec is not None:
             specs.check(self.input_spec, inputs, validate.describe(self))
 
-    def _resolve_training(self, arguments: Mapping, kwargs: Mapping) -> bool | None:
+    def _resolve_training(self, arguments: Config, kwargs: Config) -> bool | None:
         """The mode requested in this call, else that of the enclosing layer, else `call`'s default.
 
         A `call` without an argument `training` is given none: the mode is that of the layers that it calls.
@@ -278,7 +284,7 @@ class Layer(Operation):
         default = getattr(parameter, "default", None)
         return default if isinstance(default, bool) else None
 
-    def _fill_masks(self, arguments: dict) -> dict[str, object]:
+    def _fill_masks(self, arguments: Kwargs) -> dict[str, object]:
         """Fill in mask arguments that were not given with the inputs' masks; returns those filled in."""
         signature = _signature(type(self).call)
         tensors = [n for n in signature.names if _holds_tensor(arguments.get(n)) and not n.endswith("mask")]
@@ -340,7 +346,7 @@ class Layer(Operation):
             outputs = placement.output(distribution, self.path, outputs)
         return outputs
 
-    def _call_function(self, args: tuple, kwargs: dict) -> Nested:
+    def _call_function(self, args: Args, kwargs: Kwargs) -> Nested:
         """Run `call`, keeping its intermediate values for the gradient unless created in a RematScope."""
         rule = self._remat
         if rule is None or context.current().recomputed or not rule.applies_to(self, args, kwargs):
@@ -348,7 +354,7 @@ class Layer(Operation):
         return self.rematerialized_call(self.call, *args, **kwargs)
 
     def rematerialized_call(  # type: ignore[override]  # as Keras names the argument of layers
-        self, layer_call: Callable, *args: Any, **kwargs: Any
+        self, layer_call: AnyFunction, *args: Any, **kwargs: Any
     ) -> Nested:
         """Run `layer_call`, recomputing its intermediate values for the gradient."""
         with context.scope(recomputed=True):
@@ -370,7 +376,7 @@ class Layer(Operation):
         set_mask(cast, get_mask(x))
         return cast
 
-    def _call_symbolically(self, args: tuple, kwargs: dict, masks: dict[str, object]) -> Nested:
+    def _call_symbolically(self, args: Args, kwargs: Kwargs, masks: dict[str, object]) -> Nested:
         """Infer the outputs and record a node; like Keras, with the mask that one tensor brings and no others.
 
         Whatever runs the graph attaches masks anew.
@@ -801,7 +807,7 @@ class Layer(Operation):
         with reading_one_state(self.weights):
             return [v.numpy() for v in self.weights]
 
-    def set_weights(self, weights: Sequence) -> None:
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Set all weights, in the order of `get_weights`."""
         variables = self.weights
         if len(weights) != len(variables):
@@ -860,7 +866,7 @@ class Layer(Operation):
             if type(target) is LossesOfCall:
                 target.owners.append(self)
 
-    def keep_losses(self, losses: Sequence, owners: Sequence["Layer"]) -> None:
+    def keep_losses(self, losses: Sequence[jax.Array], owners: Sequence["Layer"]) -> None:
         """Record in each layer the losses that it added in a call of this one, replacing older ones."""
         number = next(_calls)
         self._losses.begin(number)
@@ -877,7 +883,7 @@ class Layer(Operation):
         )
 
     @property
-    def losses(self) -> list:
+    def losses(self) -> list[jax.Array]:
         """The losses added by `add_loss` and activity regularizers in the last call, and weight regularization
         losses."""
         collected = context.current().losses
@@ -886,20 +892,20 @@ class Layer(Operation):
             collected = [loss for each in own if each.call >= self._losses.call for loss in each.values]
         return [*collected, *self._regularization_losses()]
 
-    def _regularization_losses(self) -> list:
+    def _regularization_losses(self) -> list[jax.Array]:
         weights = (v for v in self.trainable_weights if v.regularizer is not None)
-        return [cast(Callable, v.regularizer)(v._own()) for v in weights]
+        return [cast(AnyFunction, v.regularizer)(v._own()) for v in weights]
 
     # ------------------------------------------------------------ pure calls
 
     def stateless_call(
         self,
-        trainable_variables: Sequence,
-        non_trainable_variables: Sequence,
+        trainable_variables: Sequence[jax.Array],
+        non_trainable_variables: Sequence[jax.Array],
         *args: Any,
         return_losses: bool = False,
         **kwargs: Any,
-    ) -> tuple:
+    ) -> tuple[Nested, ...]:
         """Call the layer as a pure function of its variables.
 
         Args:
@@ -912,7 +918,7 @@ class Layer(Operation):
         if not self.built:
             raise ValueError(f"{validate.describe(self)} is not built: call it on data, or build(input_shape), first.")
         trainable, rest = self.trainable_variables, self.non_trainable_variables
-        losses: list = []
+        losses: list[jax.Array] = []
 
         def run() -> Any:
             with context.scope(losses=losses):
@@ -1025,14 +1031,14 @@ class _OwnLosses:
 
     def __init__(self) -> None:
         self.call = 0
-        self.values: list = []
+        self.values: list[jax.Array] = []
 
     def begin(self, call: int) -> None:
         """Forget the losses of earlier calls."""
         self.call, self.values = call, []
 
 
-def _recorded_build(build: Callable) -> Callable:
+def _recorded_build(build: AnyFunction) -> AnyFunction:
     """`build` run in the layer's name scope, recording the shapes passed to it."""
 
     @functools.wraps(build)
@@ -1069,9 +1075,9 @@ def _as_flag(trainable: object, owner: Layer) -> bool:
     return bool(trainable)
 
 
-def _positional(signature: Signature, arguments: dict) -> tuple[tuple, dict]:
+def _positional(signature: Signature, arguments: Kwargs) -> tuple[Args, Kwargs]:
     """Arguments as (positional, keyword): the first one is positional, as callers pass it, and so are `*args`."""
-    args: list = []
+    args: list[object] = []
     kwargs = {}
     known = signature.parameters.parameters
     first = next((name for name, p in known.items() if p.kind is p.POSITIONAL_OR_KEYWORD), None)
@@ -1115,7 +1121,7 @@ def _named_shapes(arguments: Mapping[str, object]) -> dict[str, NestedShapes]:
     return {f"{name}_shape": _shapes(value) for name, value in arguments.items() if _holds_tensor(value)}
 
 
-def _shapes_for(owner: Layer, function: Callable, arguments: Mapping[str, object]) -> tuple[tuple, dict]:
+def _shapes_for(owner: Layer, function: AnyFunction, arguments: Mapping[str, object]) -> tuple[Args, Kwargs]:
     """The arguments of a shape method for a call: the shapes it names, or that of the first input."""
     shapes, signature = _named_shapes(arguments), _signature(function)
     if not signature.parameters.parameters:
@@ -1137,7 +1143,7 @@ def _tuple_shape(value: object) -> NestedShapes:
     return tree.map_shape_structure(tuple, value) if value is not None else None
 
 
-def _shape_from_arguments(kwargs: dict) -> tuple | None:
+def _shape_from_arguments(kwargs: Kwargs) -> Shape | None:
     """The batch input shape given by Keras's shape arguments, which are removed from `kwargs`."""
     given = {name: kwargs.pop(name) for name in _SHAPE_ARGUMENTS if name in kwargs}
     kwargs.pop("input_dtype", None)

@@ -17,14 +17,14 @@ from cornu import ops, validate
 from cornu.core import dtypes
 from cornu.core.masks import get_mask
 from cornu.core.symbolic import KerasTensor
-from cornu.core.typing import DTypeLike, Nested, Tensor
+from cornu.core.typing import DTypeLike, Nested, Tensor, Tensors
 from cornu.layers.layer import Layer
 from cornu.layers.options import LayerOptions
 
 Shape = tuple[int | None, ...]
 
 
-def _shapes(inputs: Sequence) -> list[Shape]:
+def _shapes(inputs: Tensors) -> list[Shape]:
     return [tuple(d if isinstance(d, int) else None for d in x.shape) for x in inputs]
 
 
@@ -74,7 +74,7 @@ class _Joining(Layer):
         dtype = dtypes.result_type(*(x.dtype for x in inputs))
         return [x.astype(dtype) for x in inputs]
 
-    def _checked_masks(self, inputs: Nested, mask: Nested) -> list | None:
+    def _checked_masks(self, inputs: Nested, mask: Nested) -> list[jax.Array] | None:
         """One mask or None for each input; None if no input has one."""
         if mask is None:
             return None
@@ -422,7 +422,7 @@ def _unit_length(x: jax.Array, axis: int) -> jax.Array:
 # ---------------------------------------------------------------- as functions
 
 
-def add(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
+def add(inputs: Tensors, **kwargs: Unpack[LayerOptions]) -> Tensor:
     """The sum of a list of tensors: `Add(**kwargs)(inputs)`.
 
     Args:
@@ -435,7 +435,7 @@ def add(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
     return Add(**kwargs)(inputs)
 
 
-def subtract(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
+def subtract(inputs: Tensors, **kwargs: Unpack[LayerOptions]) -> Tensor:
     """The first of two tensors minus the second: `Subtract(**kwargs)(inputs)`.
 
     Args:
@@ -448,7 +448,7 @@ def subtract(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
     return Subtract(**kwargs)(inputs)
 
 
-def multiply(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
+def multiply(inputs: Tensors, **kwargs: Unpack[LayerOptions]) -> Tensor:
     """The elementwise product of a list of tensors: `Multiply(**kwargs)(inputs)`.
 
     Args:
@@ -461,7 +461,7 @@ def multiply(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
     return Multiply(**kwargs)(inputs)
 
 
-def average(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
+def average(inputs: Tensors, **kwargs: Unpack[LayerOptions]) -> Tensor:
     """The mean of a list of tensors: `Average(**kwargs)(inputs)`.
 
     Args:
@@ -474,7 +474,7 @@ def average(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
     return Average(**kwargs)(inputs)
 
 
-def maximum(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
+def maximum(inputs: Tensors, **kwargs: Unpack[LayerOptions]) -> Tensor:
     """The elementwise maximum of a list of tensors: `Maximum(**kwargs)(inputs)`.
 
     Args:
@@ -487,7 +487,7 @@ def maximum(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
     return Maximum(**kwargs)(inputs)
 
 
-def minimum(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
+def minimum(inputs: Tensors, **kwargs: Unpack[LayerOptions]) -> Tensor:
     """The elementwise minimum of a list of tensors: `Minimum(**kwargs)(inputs)`.
 
     Args:
@@ -500,7 +500,7 @@ def minimum(inputs: Sequence, **kwargs: Unpack[LayerOptions]) -> Tensor:
     return Minimum(**kwargs)(inputs)
 
 
-def concatenate(inputs: Sequence, axis: int = -1, **kwargs: Unpack[LayerOptions]) -> Tensor:
+def concatenate(inputs: Tensors, axis: int = -1, **kwargs: Unpack[LayerOptions]) -> Tensor:
     """A list of tensors joined end to end: `Concatenate(axis, **kwargs)(inputs)`.
 
     Args:
@@ -514,7 +514,7 @@ def concatenate(inputs: Sequence, axis: int = -1, **kwargs: Unpack[LayerOptions]
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 
-def dot(inputs: Sequence, axes: int | Sequence[int] = -1, **kwargs: Unpack[LayerOptions]) -> Tensor:
+def dot(inputs: Tensors, axes: int | Sequence[int] = -1, **kwargs: Unpack[LayerOptions]) -> Tensor:
     """The product of two tensors, summed over an axis: `Dot(axes, **kwargs)(inputs)`.
 
     Args:

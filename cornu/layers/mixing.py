@@ -86,7 +86,7 @@ class MixUp(_Mixing):
             )
         self.alpha = alpha
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         source = self.generator if seed is None else seed
         order = self._partners(shape[0], seed)
         weight = random.beta((shape[0],), self.alpha, self.alpha, dtype="float32", seed=source)
@@ -149,7 +149,7 @@ class CutMix(_Mixing):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
         self.factor = factor_range(factor, "factor", self, lowest=0, strict=True)
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         source = self.generator if seed is None else seed
         alpha = jnp.maximum(self._uniform((), *self.factor, seed), 1e-3)  # one for the whole batch
         weight = random.beta((shape[0],), alpha, alpha, dtype="float32", seed=source)

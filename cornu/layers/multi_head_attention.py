@@ -23,6 +23,7 @@ from cornu.core.typing import (
     Nested,
     NestedShapes,
     RegularizerLike,
+    ShapeLike,
     Tensor,
 )
 from cornu.kernels import attention
@@ -87,7 +88,7 @@ class _HeadedAttention(Layer):
         self.supports_masking = True
 
     def _projection(
-        self, name: str, equation: str, output_shape: Sequence, bias_axes: str, input_shape: Sequence
+        self, name: str, equation: str, output_shape: ShapeLike, bias_axes: str, input_shape: ShapeLike
     ) -> EinsumDense:
         """A built projection; each gets its own copy of the initializer, since a shared one would repeat its values."""
         shared = self._get_common_kwargs_for_sublayer()
@@ -335,7 +336,7 @@ class MultiHeadAttention(_HeadedAttention):
     def _attended(self) -> tuple[int, ...]:
         return cast(tuple[int, ...], self.attention_axes)  # set by `build`
 
-    def _into_heads(self, name: str, depth: int, shape: Sequence) -> EinsumDense:
+    def _into_heads(self, name: str, depth: int, shape: ShapeLike) -> EinsumDense:
         """Project the last axis into heads: abc,cde->abde for rank 3."""
         *before, features, heads, deep = list(string.ascii_lowercase[: len(shape) + 2])
         kept = "".join(before)
@@ -343,7 +344,7 @@ class MultiHeadAttention(_HeadedAttention):
         sizes = (None,) * (len(kept) - 1) + (self.num_heads, depth)
         return self._projection(name, equation, sizes, heads + deep, shape)
 
-    def _out_of_heads(self, query_shape: Sequence) -> EinsumDense:
+    def _out_of_heads(self, query_shape: ShapeLike) -> EinsumDense:
         """Project the heads to the output's axes: abcd,cde->abe for rank 3."""
         sizes = (query_shape[-1],) if self.output_shape is None else tuple(self.output_shape)
         rank = len(query_shape) + 1
@@ -378,7 +379,13 @@ class MultiHeadAttention(_HeadedAttention):
         return (result, weights) if return_attention_scores else result
 
     def _mask(
-        self, query: Tensor, value: Tensor, query_mask: Nested, source_masks: list, attention_mask: Nested, causal: bool
+        self,
+        query: Tensor,
+        value: Tensor,
+        query_mask: Nested,
+        source_masks: list[jax.Array],
+        attention_mask: Nested,
+        causal: bool,
     ) -> Tensor:
         """Where queries may attend: (B, other axes, T, S), with N before T if heads differ; None for everywhere."""
         axes = self._attended()
@@ -397,7 +404,7 @@ class MultiHeadAttention(_HeadedAttention):
         heads = -2 * count - 1
         return mask if mask is None or mask.shape[heads] != 1 else jnp.squeeze(mask, heads)
 
-    def _check_pairs(self, mask: jax.Array, targets: list, sources: list) -> None:
+    def _check_pairs(self, mask: jax.Array, targets: list[jax.Array], sources: list[jax.Array]) -> None:
         """Reject a mask that does not cover pairs of positions."""
         wanted = (*targets, *sources)
         sizes = zip(reversed(mask.shape), reversed(wanted), strict=False)
@@ -520,7 +527,7 @@ class GroupedQueryAttention(_HeadedAttention):
             (*query_shape[:-1], self.num_query_heads, self.head_dim),
         )  # fmt: skip
 
-    def _into_heads(self, name: str, heads: int, shape: Sequence) -> EinsumDense:
+    def _into_heads(self, name: str, heads: int, shape: ShapeLike) -> EinsumDense:
         sizes = (None, heads, self.head_dim)
         return self._projection(name, "bqm,muh->bquh", sizes, "uh", shape)
 

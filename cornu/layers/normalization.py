@@ -196,7 +196,7 @@ class BatchNormalization(_Scaled):
             self.renorm_stddev = self._add_average("renorm_stddev", shape, self._initial_deviation)
         self.input_spec = InputSpec(ndim=rank, axes={self.axis: shape[0]})
 
-    def _add_average(self, name: str, shape: tuple, initializer: InitializerLike | None) -> Variable:
+    def _add_average(self, name: str, shape: tuple[int, ...], initializer: InitializerLike | None) -> Variable:
         return self.add_weight(shape, initializer, name=name, trainable=False, autocast=False)
 
     def _initial_deviation(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> jax.Array:

@@ -57,7 +57,7 @@ class _Choosing(RandomValueLayer):
 
     _layers: list[ImageLayer]
 
-    def _draw_steps(self, steps: int, shape: tuple, seed: SeedLike) -> list[dict[str, jax.Array]]:
+    def _draw_steps(self, steps: int, shape: tuple[int, ...], seed: SeedLike) -> list[dict[str, jax.Array]]:
         """The random numbers of each operation for each step, `(steps, batch, ...)`."""
         count = shape[0]
         many = [op._draw((steps * count, *shape[1:]), seed, True) for op in self._layers]
@@ -110,7 +110,7 @@ class RandAugment(_Choosing):
         self.num_ops = validate.non_negative_int(num_ops, "num_ops", self)
         self._layers = self._operations()
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         source = self.generator if seed is None else seed
         chosen = random.randint((self.num_ops,), 0, len(self._layers), seed=source)
         return {"layer_idxes": chosen, "transforms": self._draw_steps(self.num_ops, shape, seed)}
@@ -129,7 +129,7 @@ class RandAugment(_Choosing):
         """`x` after the drawn operations, in sequence."""
         shape = drawn["input_shape"]
 
-        def step(x: Tensor, given: tuple) -> tuple[Nested, None]:
+        def step(x: Tensor, given: tuple[jax.Array, ...]) -> tuple[Nested, None]:
             index, values = given
             branches = [
                 lambda x, op=op, d=d: change(op, x, {"input_shape": shape, **d})
@@ -191,7 +191,7 @@ class AugMix(_Choosing):
         self.all_ops = bool(all_ops)
         self._layers = self._operations(colours=self.all_ops)
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         source = self.generator if seed is None else seed
         chains, depth = self.num_chains, self.chain_depth
         shares = random.gamma((chains,), self.alpha, dtype="float32", seed=source)
@@ -209,7 +209,7 @@ class AugMix(_Choosing):
     def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
         shape = drawn["input_shape"]
 
-        def step(x: jax.Array, given: tuple) -> tuple[jax.Array, None]:
+        def step(x: jax.Array, given: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
             index, values = given
             branches = [
                 partial(op._changed, drawn={"input_shape": shape, **d})
@@ -217,7 +217,7 @@ class AugMix(_Choosing):
             ]
             return jax.lax.switch(index, [*branches, lambda x: x], x), None
 
-        def chain(total: jax.Array, given: tuple) -> tuple[jax.Array, None]:
+        def chain(total: jax.Array, given: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
             weight, *steps = given
             made, _ = jax.lax.scan(step, images, tuple(steps))
             return total + weight * made.astype("float32"), None

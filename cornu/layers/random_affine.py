@@ -145,7 +145,7 @@ class RandomRotation(RandomAffine):
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **kwargs)
         self.factor = factor_range(factor, "factor", self)
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         low, high = self.factor
         return {"angle": self._uniform((shape[0],), 360.0 * low, 360.0 * high, seed)}  # in degrees
 
@@ -220,7 +220,7 @@ class RandomZoom(RandomAffine):
         sides = [side for pair in zip(across, down, strict=True) for side in pair]
         return {**bounding_boxes, "boxes": jnp.concatenate(sides, axis=-1)}
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         height = 1 + self._uniform((shape[0], 1), *self._height_range, seed)
         width = height if self._width_range is None else 1 + self._uniform((shape[0], 1), *self._width_range, seed)
         return {"height_zoom": height, "width_zoom": width}
@@ -269,7 +269,7 @@ class RandomTranslation(_Shifting):
         self._height_range = factor_range(height_factor, "height_factor", self, strict=True)
         self._width_range = factor_range(width_factor, "width_factor", self, strict=True)
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         down = self._uniform((shape[0], 1), *self._height_range, seed) * shape[1]
         across = self._uniform((shape[0], 1), *self._width_range, seed) * shape[2]
         return {"translations": jnp.concatenate([across, down], axis=1)}  # in pixels
@@ -323,7 +323,7 @@ class RandomShear(_Shifting):
         factors = {"x_factor": self.x_factor, "y_factor": self.y_factor}
         return super().get_config() | {k: high if low == -high else (low, high) for k, (low, high) in factors.items()}
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         one_each = (shape[0], 1)
         sign = jnp.where(self._uniform(one_each, 0.0, 1.0, seed) > 0.5, -1.0, 1.0)
         y = self._uniform(one_each, *self.y_factor, seed)

@@ -54,7 +54,7 @@ class RandomContrast(RandomValueLayer):
         super().__init__(value_range=value_range, seed=seed, **kwargs)
         self.factor = factor_range(factor, "factor", self, lowest=0)
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         low, high = self.factor
         return {"contrast_factor": 1 + self._uniform((shape[0], 1, 1, 1), -low, high, seed)}
 
@@ -93,7 +93,7 @@ class RandomBrightness(RandomValueLayer):
         super().__init__(value_range=value_range, seed=seed, **kwargs)
         self.factor = factor_range(factor, "factor", self)
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         return {"rgb_delta": self._uniform((shape[0], 1, 1, 1), *self.factor, seed) * self._span}
 
     def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
@@ -130,7 +130,7 @@ class RandomGrayscale(RandomImageLayer):
         factor_range(factor, "factor", self, lowest=0)
         self.factor = factor
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         return {"grayscale": self._uniform((shape[0], 1, 1, 1), 0.0, 1.0, seed) < self.factor}
 
     def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
@@ -156,7 +156,7 @@ class RandomColorDegeneration(FactorLayer):
         y = cornu.layers.RandomColorDegeneration((0, 1), seed=1)(np.ones((1, 4, 4, 3)), training=True)
     """
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         return {"factor": self._uniform((shape[0], 1, 1, 1), *self.factor, seed)}
 
     def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
@@ -186,7 +186,7 @@ class RandomHue(FactorLayer):
 
     _lowest = 0.0
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         sign = self._signs((shape[0],), seed)
         return {"factor": sign * self._uniform((shape[0],), *self.factor, seed) * 0.5}
 
@@ -215,7 +215,7 @@ class RandomSaturation(FactorLayer):
         y = cornu.layers.RandomSaturation((0.4, 0.6), seed=1)(np.ones((1, 4, 4, 3)), training=True)
     """
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         draw = self._uniform((shape[0],), *self.factor, seed)
         return {"factor": draw / (1 - draw + 1e-7)}
 
@@ -272,7 +272,7 @@ class RandomColorJitter(RandomValueLayer):
         common = {"value_range": self.value_range, "seed": self.generator, "dtype": self.dtype_policy}
         self._steps = [kind(factor, **common) for kind, factor in kinds.items() if factor is not None]
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         drawn = {step.name: step._draw(shape, seed, training) for step in self._steps}
         source = self.generator if seed is None else seed
         return {"transforms": drawn, "order": random.shuffle(jnp.arange(len(self._steps)), seed=source)}
@@ -284,12 +284,14 @@ class RandomColorJitter(RandomValueLayer):
         return images
 
 
-def _as_hsv(images: jax.Array, bounds: tuple) -> tuple[jax.Array, jax.Array, jax.Array]:
+def _as_hsv(images: jax.Array, bounds: tuple[float, float]) -> tuple[jax.Array, jax.Array, jax.Array]:
     unit = (images.astype("float32") - bounds[0]) / (bounds[1] - bounds[0])
     return tuple(jnp.moveaxis(ops.image.rgb_to_hsv(unit, data_format="channels_last"), -1, 0))
 
 
-def _from_hsv(hue: Tensor, saturation: Tensor, value: Tensor, bounds: tuple, dtype: DTypeLike) -> jax.Array:
+def _from_hsv(
+    hue: Tensor, saturation: Tensor, value: Tensor, bounds: tuple[float, float], dtype: DTypeLike
+) -> jax.Array:
     unit = ops.image.hsv_to_rgb(jnp.stack([hue, saturation, value], axis=-1), data_format="channels_last")
     return jnp.clip(unit * (bounds[1] - bounds[0]) + bounds[0], *bounds).astype(dtype)
 

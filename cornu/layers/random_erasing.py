@@ -61,7 +61,7 @@ class RandomErasing(RandomValueLayer):
             )
         self.fill_value = fill_value
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         inside = window(shape, self._uniform((shape[0], 2), *self.scale, seed), lambda: self._unit(shape[0], seed))
         chosen = self._chosen(shape[0], self.factor, seed)
         return {"apply_erasing": chosen, "batch_masks": inside, "fill_value": self._fill(shape, seed)}
@@ -69,7 +69,7 @@ class RandomErasing(RandomValueLayer):
     def _unit(self, count: object, seed: SeedLike) -> jax.Array:
         return self._uniform((count,), 0.0, 1.0, seed)
 
-    def _fill(self, shape: tuple, seed: SeedLike) -> jax.Array:
+    def _fill(self, shape: tuple[int, ...], seed: SeedLike) -> jax.Array:
         low, high = self.value_range
         if self.fill_value is not None:
             return jnp.full((), jnp.clip(float(self.fill_value), low, high), "float32")
@@ -81,7 +81,7 @@ class RandomErasing(RandomValueLayer):
         return jnp.where(erased, drawn["fill_value"].astype(images.dtype), images)
 
 
-def window(shape: tuple, areas: jax.Array, draw: Tensor) -> jax.Array:
+def window(shape: tuple[int, ...], areas: jax.Array, draw: Tensor) -> jax.Array:
     """The location of a rectangle in each image: booleans, `(batch, height, width, 1)`.
 
     Args:

@@ -42,7 +42,7 @@ class RandomSharpness(FactorLayer):
 
     _lowest = 0.0
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         return {"factor": self._uniform((shape[0],), *self.factor, seed)}
 
     def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
@@ -99,7 +99,7 @@ class RandomGaussianBlur(RandomValueLayer):
             )
         self.sigma = factor_range(sigma, "sigma", self, lowest=0, strict=True)
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         return {
             "should_apply_blur": self._chosen(shape[0], self.factor, seed),
             "blur_factor": self._uniform((shape[0],), *self.sigma, seed),

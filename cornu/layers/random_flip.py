@@ -48,7 +48,7 @@ class RandomFlip(RandomImageLayer):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
         self.mode = validate.one_of(mode, tuple(_MODES), "mode", self)
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         return {"flips": self._uniform((shape[0], 1, 1, 1), 0.0, 1.0, seed) < 0.5}
 
     def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:

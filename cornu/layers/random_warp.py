@@ -61,7 +61,7 @@ class RandomPerspective(RandomAffine):
             )
         self.scale = scale
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         count, height, width, _ = shape
         right, bottom = width - 1.0, height - 1.0
         corners = jnp.asarray([[0.0, 0.0], [right, 0.0], [0.0, bottom], [right, bottom]], "float32")  # (x, y)
@@ -129,7 +129,7 @@ class RandomElasticTransform(RandomValueLayer):
         """The amplitude and the smoothness of the displacement, in pixels, at a strength of `factor`."""
         return 0.1 * max(height, width) * factor, 0.05 * min(height, width) * factor
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         count, height, width, _ = shape
         source = self.generator if seed is None else seed
         return {

@@ -12,7 +12,15 @@ import jax.numpy as jnp
 
 from cornu import activations, validate
 from cornu.core.operation import snake_case
-from cornu.core.typing import ActivationLike, ConstraintLike, InitializerLike, Nested, RegularizerLike
+from cornu.core.typing import (
+    ActivationLike,
+    AnyFunction,
+    ConstraintLike,
+    InitializerLike,
+    Kwargs,
+    Nested,
+    RegularizerLike,
+)
 from cornu.kernels import gates, recurrent
 from cornu.layers.cells import GatedCell, GRUCell, LSTMCell, SimpleRNNCell
 from cornu.layers.input_spec import InputSpec
@@ -35,14 +43,14 @@ CELL_ARGUMENTS = (
 )  # fmt: skip
 
 
-def make_cell(kind: type[Cell], arguments: dict[str, Any], *others: str, **given: Any) -> Cell:
+def make_cell(kind: type[Cell], arguments: Kwargs, *others: str, **given: Any) -> Cell:
     """A cell from the local variables of a layer's constructor."""
     given |= {name: arguments[name] for name in (*CELL_ARGUMENTS, *others)}
     inherited = {name: arguments["kwargs"][name] for name in ("dtype", "trainable") if name in arguments["kwargs"]}
     return kind(**given, **inherited, name=snake_case(kind.__name__))
 
 
-def _cell(kind: type[Cell], arguments: dict[str, Any], *others: str) -> Cell:
+def _cell(kind: type[Cell], arguments: Kwargs, *others: str) -> Cell:
     """The same for a cell of `units`; removes from `kwargs` what only the cell accepts."""
     keywords = arguments["kwargs"]
     given = {"implementation": keywords.pop("implementation")} if "implementation" in keywords else {}
@@ -82,12 +90,12 @@ class GatedRNN(RNN):
             return None
         return self._make_gates(*names)
 
-    def _functions(self) -> tuple:
+    def _functions(self) -> tuple[AnyFunction, ...]:
         return self.cell.activation, self.cell.recurrent_activation
 
     def inner_loop(
         self, sequences: jax.Array, initial_state: Nested, mask: jax.Array | None, training: bool = False
-    ) -> tuple:
+    ) -> tuple[jax.Array, jax.Array | None, list[jax.Array]]:
         """Run over (batch, time, features) with the fast loop or cell by cell."""
         arithmetic = self._gates(training)
         if arithmetic is None:
@@ -189,7 +197,7 @@ class SimpleRNN(GatedRNN):
             **kwargs,
         )
 
-    def _functions(self) -> tuple:
+    def _functions(self) -> tuple[AnyFunction, ...]:
         return (self.cell.activation,)
 
     _make_gates = staticmethod(gates.simple_gates)

@@ -1,12 +1,12 @@
 """Resizing images to a fixed size: by scaling, a center crop, or a random crop."""
 
-from collections.abc import Callable
 from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 
 from cornu import ops, validate
+from cornu.core.typing import AnyFunction
 from cornu.layers import bounding_boxes as boxes_of
 from cornu.layers.bounding_boxes import Boxes
 from cornu.layers.image_layer import Drawn, ImageLayer, RandomImageLayer
@@ -113,7 +113,7 @@ def _window(height: int, width: int, size: tuple[int, int], crop: bool, pad: boo
     return 0, 0, height, width
 
 
-def _scaling(window: tuple[int, int, int, int], size: tuple[int, int]) -> Callable:
+def _scaling(window: tuple[int, int, int, int], size: tuple[int, int]) -> AnyFunction:
     """The transformation of boxes in a window that is scaled to `size`."""
     top, left, height, width = window
     down, across = size[0] / height, size[1] / width
@@ -132,7 +132,7 @@ class _Crop:
     width: int
     bounding_box_format: str | None
 
-    def _fits(self, shape: tuple) -> bool:
+    def _fits(self, shape: tuple[int, ...]) -> bool:
         return shape[1] >= self.height and shape[2] >= self.width
 
     def _changed(self, images: jax.Array, drawn: Drawn) -> jax.Array:
@@ -182,7 +182,7 @@ class CenterCrop(_Crop, ImageLayer):
         self.height = validate.positive_int(height, "height", self)
         self.width = validate.positive_int(width, "width", self)
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         if not self._fits(shape):
             return {}
         return {"top": (shape[1] - self.height) // 2, "left": (shape[2] - self.width) // 2}
@@ -225,7 +225,7 @@ class RandomCrop(_Crop, RandomImageLayer):
         self.height = validate.positive_int(height, "height", self)
         self.width = validate.positive_int(width, "width", self)
 
-    def _draw(self, shape: tuple, seed: SeedLike, training: bool) -> Drawn:
+    def _draw(self, shape: tuple[int, ...], seed: SeedLike, training: bool) -> Drawn:
         if not self._fits(shape):
             return {}
         free = {"top": shape[1] - self.height, "left": shape[2] - self.width}

@@ -5,7 +5,6 @@ carried along as pure state, and losses added by a step are summed over time. La
 only override `inner_loop`.
 """
 
-from collections.abc import Sequence
 from typing import Any, Unpack, overload
 
 import jax
@@ -15,7 +14,7 @@ from jax import lax
 from cornu import tree, validate
 from cornu.core import allocation, context
 from cornu.core.masks import require_steps
-from cornu.core.typing import Nested, NestedShapes, Tensor
+from cornu.core.typing import Nested, NestedShapes, Shape, Tensor
 from cornu.core.variable import Variable, functional
 from cornu.layers.cells import (
     StackedRNNCells,
@@ -109,13 +108,13 @@ class RNN(OuterLayer):
 
     # ------------------------------------------------------------ building
 
-    def build(self, sequences_shape: tuple, initial_state_shape: NestedShapes = None) -> None:
+    def build(self, sequences_shape: Shape, initial_state_shape: NestedShapes = None) -> None:
         """Build the cell, and the stored states if `stateful`."""
         build_cell(self.cell, (sequences_shape[0], *sequences_shape[2:]))
         if self.stateful:
             self._make_states(sequences_shape)
 
-    def _make_states(self, sequences_shape: tuple) -> None:
+    def _make_states(self, sequences_shape: Shape) -> None:
         if sequences_shape[0] is None:
             raise ValueError(
                 f"{validate.describe(self)}: with stateful=True the batch size must be known: specify it with "
@@ -135,7 +134,7 @@ class RNN(OuterLayer):
 
     # ------------------------------------------------------------ states
 
-    def get_initial_state(self, batch_size: int | None) -> list:
+    def get_initial_state(self, batch_size: int | None) -> list[jax.Array]:
         """The states before the first step."""
         return first_states(self.cell, batch_size, self.compute_dtype)
 
@@ -151,11 +150,11 @@ class RNN(OuterLayer):
         """The old name of `reset_state`."""
         self.reset_state()
 
-    def _state_before(self, sequences: jax.Array) -> list:
+    def _state_before(self, sequences: jax.Array) -> list[jax.Array]:
         """The states before the first step of these sequences."""
         return self.get_initial_state(sequences.shape[0])
 
-    def _first_state(self, sequences: jax.Array, initial_state: Nested) -> list:
+    def _first_state(self, sequences: jax.Array, initial_state: Nested) -> list[jax.Array]:
         """The initial states, in the cell's structure."""
         batch_size = sequences.shape[0]
         if initial_state is None and self.stateful:
@@ -216,12 +215,12 @@ class RNN(OuterLayer):
 
     def inner_loop(
         self, sequences: jax.Array, initial_state: Nested, mask: jax.Array | None, training: bool = False
-    ) -> tuple:
+    ) -> tuple[Nested, Nested, list[Nested]]:
         """Run the cell over (batch, time, ...): (last output, all outputs, final states)."""
         variables = self.cell.non_trainable_variables if isinstance(self.cell, Layer) else []
         with context.scope(autocast=None):
             assigned = [variable.value for variable in variables]
-        losses: list = []
+        losses: list[jax.Array] = []
 
         def call(x: jax.Array, states: Nested) -> Nested:
             losses.clear()
@@ -290,7 +289,7 @@ def _plain_mask(mask: Nested, sequences: jax.Array, owner: Layer) -> jax.Array |
     return mask.astype(bool)
 
 
-def _output_before(output: object, states: Sequence, cell: object) -> Tensor:
+def _output_before(output: object, states: Nested, cell: object) -> Tensor:
     """The output of a masked first step: the last cell's hidden state if that is the cell's output, else zeros."""
     shapes = tree.flatten(output)
     while isinstance(cell, StackedRNNCells):

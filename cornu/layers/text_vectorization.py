@@ -11,7 +11,19 @@ import numpy as np
 from cornu import validate
 from cornu.core import dtypes
 from cornu.core.symbolic import KerasTensor
-from cornu.core.typing import ArrayLike, Config, ConfigDict, Data, Nested, NestedShapes, Tensor
+from cornu.core.typing import (
+    AnyFunction,
+    AnyList,
+    AnyTuple,
+    ArrayLike,
+    Config,
+    ConfigDict,
+    Data,
+    Nested,
+    NestedShapes,
+    Shape,
+    Tensor,
+)
 from cornu.layers import host
 from cornu.layers.category_counts import count_rows, mode_of
 from cornu.layers.host import HostLayer, as_numpy, as_objects, as_texts, batches, refuse_sparse
@@ -76,8 +88,8 @@ class TextVectorization(HostLayer):
     def __init__(
         self,
         max_tokens: int | None = None,
-        standardize: str | Callable | None = "lower_and_strip_punctuation",
-        split: str | Callable | None = "whitespace",
+        standardize: str | AnyFunction | None = "lower_and_strip_punctuation",
+        split: str | AnyFunction | None = "whitespace",
         ngrams: int | Sequence[int] | None = None,
         output_mode: str = "int",
         output_sequence_length: int | None = None,
@@ -142,7 +154,7 @@ class TextVectorization(HostLayer):
             return vectors.reshape(*outer, *vectors.shape[1:]).astype(self._lookup_layer.output_dtype)
         return self._vectors(indices, lengths, outer)
 
-    def _vectors(self, indices: np.ndarray, lengths: np.ndarray, outer: tuple) -> np.ndarray:
+    def _vectors(self, indices: np.ndarray, lengths: np.ndarray, outer: AnyTuple) -> np.ndarray:
         """One vector for each document."""
         lookup = self._lookup_layer
         rows = np.repeat(np.arange(len(lengths)), lengths)
@@ -168,7 +180,7 @@ class TextVectorization(HostLayer):
     def _int_dtype(self) -> str:
         return dtypes.storage_dtype("int64")
 
-    def _outer_shape(self, shape: tuple) -> tuple:
+    def _outer_shape(self, shape: Shape) -> Shape:
         """The shape of the documents."""
         if self.split is None:
             return shape[:-1]
@@ -217,12 +229,12 @@ class TextVectorization(HostLayer):
     # ------------------------------------------------------------ the vocabulary
 
     @property
-    def vocabulary(self) -> list | None:
+    def vocabulary(self) -> AnyList | None:
         """The vocabulary for the config."""
         return self._lookup_layer.vocabulary
 
     @property
-    def idf_weights(self) -> list | None:
+    def idf_weights(self) -> list[float] | None:
         """The idf weights that belong to `vocabulary`."""
         return self._lookup_layer.idf_weights
 

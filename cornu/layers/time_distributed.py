@@ -4,7 +4,6 @@ Steps are independent, so they run in parallel (`jax.vmap`), unless the layer as
 statistics or a random seed: then they run sequentially, as those assignments require.
 """
 
-from collections.abc import Callable
 from typing import Any, Unpack
 
 import jax
@@ -14,7 +13,7 @@ from jax import lax
 from cornu import ops, tree, validate
 from cornu.core import context, placement
 from cornu.core.masks import get_mask, set_mask
-from cornu.core.typing import Nested, NestedShapes
+from cornu.core.typing import AnyFunction, Nested, NestedShapes, Shape
 from cornu.core.variable import Variable, functional
 from cornu.layers.options import LayerOptions
 from cornu.layers.rows import mixes_rows
@@ -48,7 +47,7 @@ class TimeDistributed(Wrapper):
         """Build the layer for one step."""
         super().build(self._step_shape(input_shape))
 
-    def _step_shape(self, input_shape: NestedShapes) -> tuple:
+    def _step_shape(self, input_shape: NestedShapes) -> Shape:
         if tree.is_nested(input_shape[0]) or len(input_shape) < 3:
             raise ValueError(
                 f"{validate.describe(self)}: the input must be one tensor of at least 3 dimensions (batch, time, ...). "
@@ -80,31 +79,33 @@ class TimeDistributed(Wrapper):
             set_mask(output, one)
         return outputs
 
-    def _at_once(self, step: Callable) -> Callable:
+    def _at_once(self, step: AnyFunction) -> AnyFunction:
         """All steps at once, which several devices would exchange, as they merge with the rows."""
 
-        def run(inputs: jax.Array, mask: jax.Array | None, values: list) -> tuple:
+        def run(inputs: jax.Array, mask: jax.Array | None, values: list[jax.Array]) -> tuple[Nested, ...]:
             return jax.vmap(lambda x, m: step(values, x, m)[0], in_axes=1, out_axes=1)(inputs, mask)
 
         if not placement.is_split() or any(mixes_rows(layer, True) for layer in self.layer._flatten_layers()):
             return run
         variables = self.layer.trainable_variables
 
-        def of_rows(rows: tuple, weights: list, values: list) -> tuple:
+        def of_rows(
+            rows: tuple[jax.Array, ...], weights: list[jax.Array], values: list[jax.Array]
+        ) -> tuple[Nested, ...]:
             return functional(run, variables)(weights, *rows, values)[0]
 
-        def split(inputs: jax.Array, mask: jax.Array | None, values: list) -> tuple:
+        def split(inputs: jax.Array, mask: jax.Array | None, values: list[jax.Array]) -> tuple[Nested, ...]:
             with context.scope(autocast=None):
                 weights = [variable.value for variable in variables]
             return placement.each_row(of_rows, (inputs, mask), weights, values)
 
         return split
 
-    def _one_step(self, training: bool | None) -> Callable:
+    def _one_step(self, training: bool | None) -> AnyFunction:
         """A function of one step's input and mask: (outputs, their masks, added losses)."""
 
-        def step(x: jax.Array, mask: jax.Array | None) -> tuple:
-            losses: list = []
+        def step(x: jax.Array, mask: jax.Array | None) -> tuple[Nested, ...]:
+            losses: list[jax.Array] = []
             set_mask(x, mask)
             with context.scope(losses=losses), self._lending(self.layer):
                 outputs = self.layer(x, training=training)
@@ -122,7 +123,7 @@ class TimeDistributed(Wrapper):
         return ops.any(previous_mask, axis=tuple(range(2, len(previous_mask.shape))))
 
 
-def _assigns(step: Callable, values: list, inputs: jax.Array, mask: jax.Array | None) -> bool:
+def _assigns(step: AnyFunction, values: list[jax.Array], inputs: jax.Array, mask: jax.Array | None) -> bool:
     """Whether a step assigns any variable, found by tracing one step."""
     changed = []
 
@@ -135,10 +136,12 @@ def _assigns(step: Callable, values: list, inputs: jax.Array, mask: jax.Array | 
     return changed[-1]
 
 
-def _in_turn(step: Callable, values: list, inputs: jax.Array, mask: jax.Array | None) -> tuple:
+def _in_turn(
+    step: AnyFunction, values: list[jax.Array], inputs: jax.Array, mask: jax.Array | None
+) -> tuple[Nested, ...]:
     """Run the steps sequentially: (results with time on axis 1, final values)."""
 
-    def body(values: list, at: tuple) -> tuple:
+    def body(values: list[jax.Array], at: tuple[jax.Array, jax.Array | None]) -> tuple[list[jax.Array], Nested]:
         result, values = step(values, *at)
         return values, result
 
@@ -148,6 +151,6 @@ def _in_turn(step: Callable, values: list, inputs: jax.Array, mask: jax.Array | 
     return jax.tree.map(lambda y: jnp.swapaxes(y, 0, 1), results), last
 
 
-def _assign(variables: list[Variable], values: list) -> None:
+def _assign(variables: list[Variable], values: list[jax.Array]) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)

@@ -18,7 +18,7 @@ from cornu import validate
 from cornu.core import context
 from cornu.core.policy import PolicyLike
 from cornu.core.symbolic import KerasTensor
-from cornu.core.typing import Config, ConfigDict, Nested, Tensor
+from cornu.core.typing import Args, Config, ConfigDict, Nested, Tensor
 from cornu.core.variable import Variable
 from cornu.layers.layer import Layer
 from cornu.layers.options import UnnamedOptions
@@ -99,19 +99,19 @@ class TorchModuleWrapper(Layer):
                 self.module_buffers[name].assign(value)
         return outputs
 
-    def _function(self, training: bool) -> Callable[..., tuple[Nested, dict]]:
+    def _function(self, training: bool) -> Callable[..., tuple[Nested, dict[str, jax.Array]]]:
         """The module as a differentiable JAX function: `(outputs, new buffers)`."""
 
         @jax.custom_vjp
-        def run(weights: dict, buffers: dict, seed: jax.Array, args: tuple) -> Nested:
+        def run(weights: dict[str, jax.Array], buffers: dict[str, jax.Array], seed: jax.Array, args: Args) -> Nested:
             shapes = self._shapes(training, weights, buffers, args)
             compute = partial(self._forward, training)
             return jax.pure_callback(compute, shapes, weights, buffers, seed, args, vmap_method="sequential")
 
-        def forward(*given: Nested) -> tuple[Nested, tuple]:
+        def forward(*given: Nested) -> tuple[Nested, tuple[jax.Array, ...]]:
             return run(*given), given
 
-        def backward(given: tuple, wanted: Nested) -> tuple:
+        def backward(given: Args, wanted: Nested) -> Args:
             weights, _, _, args = given
             floats = [x for x in jax.tree_util.tree_leaves(args) if jnp.issubdtype(x.dtype, jnp.floating)]
             shapes = jax.tree_util.tree_map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), (weights, floats))
@@ -124,7 +124,9 @@ class TorchModuleWrapper(Layer):
         run.defvjp(forward, backward)
         return run
 
-    def _shapes(self, training: bool, weights: dict, buffers: dict, args: tuple) -> Nested:
+    def _shapes(
+        self, training: bool, weights: dict[str, jax.Array], buffers: dict[str, jax.Array], args: Args
+    ) -> Nested:
         """Shapes and dtypes of the outputs, inferred by PyTorch without computing."""
         torch = _torch()
         told = jax.tree_util.tree_map(
@@ -135,7 +137,9 @@ class TorchModuleWrapper(Layer):
         of = lambda x: jax.ShapeDtypeStruct(tuple(x.shape), jnp.dtype(str(x.dtype).removeprefix("torch.")))  # noqa: E731
         return jax.tree_util.tree_map(of, (outputs, changed))
 
-    def _call_module(self, training: bool, weights: dict, buffers: dict, args: tuple) -> tuple[Nested, dict]:
+    def _call_module(
+        self, training: bool, weights: dict[str, jax.Array], buffers: dict[str, jax.Array], args: Args
+    ) -> tuple[Nested, dict[str, jax.Array]]:
         """The module's outputs, and its buffers afterwards."""
         before = self.module.training
         self.module.train(training)
@@ -144,7 +148,9 @@ class TorchModuleWrapper(Layer):
         finally:
             self.module.train(before)
 
-    def _forward(self, training: bool, weights: dict, buffers: dict, seed: Tensor, args: tuple) -> Nested:
+    def _forward(
+        self, training: bool, weights: dict[str, jax.Array], buffers: dict[str, jax.Array], seed: Tensor, args: Args
+    ) -> Nested:
         torch = _torch()
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(np.asarray(seed)[-1]))
@@ -152,7 +158,13 @@ class TorchModuleWrapper(Layer):
         return jax.tree_util.tree_map(lambda x: x.numpy(), results)
 
     def _backward(
-        self, training: bool, weights: dict, buffers: dict, seed: Tensor, args: tuple, wanted: Nested
+        self,
+        training: bool,
+        weights: dict[str, jax.Array],
+        buffers: dict[str, jax.Array],
+        seed: Tensor,
+        args: Args,
+        wanted: Nested,
     ) -> Nested:
         torch = _torch()
         weights, buffers, args, wanted = map(_tensors, (weights, buffers, args, wanted))

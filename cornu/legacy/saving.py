@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from cornu import registry
-from cornu.core.typing import Config, CustomObjects
+from cornu.core.typing import Config, ConfigDict, CustomObjects
 
 __all__ = ["deserialize_keras_object", "serialize_keras_object"]
 
 
-def serialize_keras_object(instance: object) -> dict | str | None:
+def serialize_keras_object(instance: object) -> ConfigDict | str | None:
     """`instance` as `{"class_name": ..., "config": ...}`, or a function as its name.
 
     Args:

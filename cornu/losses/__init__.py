@@ -1,11 +1,10 @@
 """Losses: what training minimizes. Classes with reduction and weights, functions with one value per sample."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
 from cornu.core.configurable import Catalogue
-from cornu.core.typing import CustomObjects
+from cornu.core.typing import AnyFunction, CustomObjects
 from cornu.losses.embedding import Circle, circle
 from cornu.losses.loss import Loss, LossFunctionWrapper
 from cornu.losses.margin import CategoricalHinge, Hinge, SquaredHinge, categorical_hinge, hinge, squared_hinge
@@ -119,7 +118,7 @@ def serialize(loss: object) -> Any:
     return catalogue.serialize(loss)
 
 
-def deserialize(name: object, custom_objects: CustomObjects | None = None) -> Callable:
+def deserialize(name: object, custom_objects: CustomObjects | None = None) -> AnyFunction:
     """The loss for a config or a name.
 
     Args:

@@ -9,7 +9,7 @@ function, whose other arguments become attributes of the same name. A built-in c
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ from cornu.core.masks import get_mask
 from cornu.core.operation import snake_case
 from cornu.core.policy import PolicyLike
 from cornu.core.symbolic import any_symbolic, output_spec
-from cornu.core.typing import ArrayLike, ConfigDict, Function, Nested, Tensor
+from cornu.core.typing import AnyFunction, ArrayLike, ConfigDict, Function, Nested, Tensor
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 _MEANS = ("sum_over_batch_size", "mean")
@@ -39,7 +39,7 @@ def rowwise(function: Function) -> Function:
     return function
 
 
-def is_rowwise(function: Callable, options: Mapping[str, object]) -> bool:
+def is_rowwise(function: AnyFunction, options: Mapping[str, object]) -> bool:
     """Whether `function`, called with `options`, gives each row its own value (for inputs of rank 2 or more)."""
     if not getattr(function, "rowwise", False):
         return False
@@ -132,7 +132,7 @@ class LossFunctionWrapper(Loss):
 
     def __init__(
         self,
-        fn: Callable,
+        fn: AnyFunction,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: PolicyLike | None = None,
@@ -291,7 +291,7 @@ def returned(values: object, owner: object) -> Tensor:
     return values
 
 
-def check_weights(weights: tuple, values: tuple) -> None:
+def check_weights(weights: tuple[int, ...], values: tuple[int, ...]) -> None:
     """Reject weights or a mask that do not match the values to weight."""
     lines_up = all(w == v or 1 in (w, v) for w, v in zip(weights, values, strict=False))
     if len(weights) > len(values) > 0 or not lines_up:

@@ -47,7 +47,9 @@ def _log_likelihood(labels: jax.Array, log_probs: jax.Array) -> jax.Array:
     of_blank = log_probs[:, :, :1]  # (batch, time, 1)
     of_labels = jnp.take_along_axis(log_probs, labels[:, None, :], axis=2)  # (batch, time, length)
 
-    def step(alpha: tuple, now: tuple) -> tuple:
+    def step(
+        alpha: tuple[jax.Array, jax.Array], now: tuple[jax.Array, jax.Array]
+    ) -> tuple[tuple[jax.Array, jax.Array], None]:
         blank, label = alpha  # (batch, length + 1), (batch, length)
         log_blank, log_label = now
         after_label = label + forbidden * repeats  # a label may repeat only after a blank

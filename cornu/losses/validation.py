@@ -5,12 +5,12 @@ which shapes and values are compatible, and suggest a fix. Custom losses are not
 """
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from cornu import validate
-from cornu.core.typing import Tensor
+from cornu.core.typing import AnyFunction, Tensor
 from cornu.losses import embedding, margin, overlap, probabilistic, regression
 from cornu.losses.loss import LossFunctionWrapper
 
@@ -144,7 +144,7 @@ def takes_counts(loss: object) -> bool:
     return _function(loss) in (probabilistic.poisson, regression.mean_squared_logarithmic_error)
 
 
-def _function(loss: Tensor) -> Callable | None:
+def _function(loss: Tensor) -> AnyFunction | None:
     """The function of arrays behind a loss."""
     found = loss.fn if isinstance(loss, LossFunctionWrapper) else loss
     return found if hasattr(found, "__name__") and not isinstance(found, type) else None
@@ -172,7 +172,7 @@ def _fix_of_rows(labels: Shape, predictions: Shape) -> str | None:
     )
 
 
-def _fix_of_sparse(function: Callable, labels: Shape, predictions: Shape, axis: int) -> str | None:
+def _fix_of_sparse(function: AnyFunction, labels: Shape, predictions: Shape, axis: int) -> str | None:
     if not predictions:
         return "The predictions must have a class axis."
     axis = validate.axis(axis, len(predictions), function.__name__)
@@ -188,7 +188,7 @@ def _fix_of_sparse(function: Callable, labels: Shape, predictions: Shape, axis: 
     return f"It expects one class index per prediction, labels of shape {_shown(rest)}.{_of_axes(labels, rest)}"
 
 
-def _fix_of_one_hot(function: Callable, labels: Shape, predictions: Shape) -> str | None:
+def _fix_of_one_hot(function: AnyFunction, labels: Shape, predictions: Shape) -> str | None:
     if _same(labels, predictions):
         return None
     classes = predictions[-1] if predictions else None
@@ -202,7 +202,7 @@ def _fix_of_one_hot(function: Callable, labels: Shape, predictions: Shape) -> st
     return f"It expects one-hot labels of the shape of the predictions.{_of_axes(labels, predictions)}"
 
 
-def _fix_of_same_shape(function: Callable, labels: Shape, predictions: Shape) -> str | None:
+def _fix_of_same_shape(function: AnyFunction, labels: Shape, predictions: Shape) -> str | None:
     if _same(labels, predictions) or _same(labels, (*predictions, 1)) or _same((*labels, 1), predictions):
         return None
     outputs = predictions[-1] if predictions else None

@@ -1,12 +1,11 @@
 """Metrics: what training reports. Objects that accumulate over batches, and functions with one value per sample."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
 from cornu.core.configurable import Catalogue
 from cornu.core.operation import snake_case
-from cornu.core.typing import CustomObjects
+from cornu.core.typing import AnyFunction, CustomObjects
 from cornu.losses.margin import categorical_hinge, hinge, squared_hinge
 from cornu.losses.probabilistic import (
     binary_crossentropy,
@@ -135,7 +134,7 @@ def serialize(metric: object) -> Any:
     return catalogue.serialize(metric)
 
 
-def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
+def deserialize(config: object, custom_objects: CustomObjects | None = None) -> AnyFunction:
     """The metric for a config or a name.
 
     Args:

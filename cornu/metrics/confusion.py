@@ -5,7 +5,7 @@ the thresholds are evenly spaced from 0 to 1, predictions are assigned to bucket
 over the buckets: the cost is not proportional to thresholds times predictions.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -14,7 +14,7 @@ import numpy as np
 
 from cornu import settings, validate
 from cornu.core.policy import PolicyLike
-from cornu.core.typing import ArrayLike, ConfigDict, Tensor
+from cornu.core.typing import AnyFunction, ArrayLike, ConfigDict, Tensor
 from cornu.losses.loss import as_arrays, divide_no_nan, same_rank
 from cornu.metrics.metric import Metric
 
@@ -395,7 +395,7 @@ class _BestAtConstraint(_Counts):
     def _precision(self) -> jax.Array:
         return self._rate("true_positives", "false_positives")
 
-    def _best(self, wanted: Callable, constrained: Callable) -> jax.Array:
+    def _best(self, wanted: AnyFunction, constrained: AnyFunction) -> jax.Array:
         """The largest of the maximized rate over the thresholds that satisfy the constraint; 0 if there are none."""
         enough = constrained() >= jnp.asarray(getattr(self, self.constraint), self.count_dtype)
         return jnp.max(jnp.where(enough, wanted(), jnp.zeros((), self.count_dtype)))

@@ -4,7 +4,7 @@
 variables around as plain arrays.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -16,7 +16,7 @@ from cornu.core import context, parts
 from cornu.core.configurable import Configurable
 from cornu.core.operation import snake_case
 from cornu.core.policy import PolicyLike
-from cornu.core.typing import InitializerLike, Nested
+from cornu.core.typing import AnyFunction, InitializerLike, Nested
 from cornu.core.variable import Variable, functional
 from cornu.losses.loss import float_type
 
@@ -130,11 +130,13 @@ class Metric(Explained, Configurable):
         self.update_state(*args, **kwargs)
         return self.result()
 
-    def stateless_update_state(self, metric_variables: Sequence, *args: Any, **kwargs: Any) -> list[jax.Array]:
+    def stateless_update_state(
+        self, metric_variables: Sequence[jax.Array], *args: Any, **kwargs: Any
+    ) -> list[jax.Array]:
         """The variables' values after `update_state`, given the values before; nothing is assigned."""
         return self._stateless(self.update_state, metric_variables, *args, **kwargs)[1]
 
-    def stateless_result(self, metric_variables: Sequence) -> Nested:
+    def stateless_result(self, metric_variables: Sequence[jax.Array]) -> Nested:
         """The result for these values of the variables."""
         return self._stateless(self.result, metric_variables)[0]
 
@@ -143,8 +145,8 @@ class Metric(Explained, Configurable):
         return self._stateless(self.reset_state, self.variables)[1]
 
     def _stateless(
-        self, method: Callable, metric_variables: Sequence, *args: Any, **kwargs: Any
-    ) -> tuple[object, list]:
+        self, method: AnyFunction, metric_variables: Sequence[jax.Array | Variable], *args: Any, **kwargs: Any
+    ) -> tuple[object, list[jax.Array]]:
         variables = self.variables
         if len(metric_variables) != len(variables):
             raise ValueError(

@@ -1,13 +1,11 @@
 """Running means and sums, and the running mean of a function of labels and predictions."""
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 
 from cornu.core.masks import get_mask
 from cornu.core.policy import PolicyLike
-from cornu.core.typing import ArrayLike, ConfigDict, Tensor
+from cornu.core.typing import AnyFunction, ArrayLike, ConfigDict, Tensor
 from cornu.losses.loss import (
     as_arrays,
     check_weights,
@@ -21,7 +19,7 @@ from cornu.metrics.metric import Metric
 
 
 def one_value_a_sample(
-    values: Tensor, sample_weight: object, reduce: Callable, dtype: str
+    values: Tensor, sample_weight: object, reduce: AnyFunction, dtype: str
 ) -> tuple[jax.Array, jax.Array | None]:
     """(weighted values, weights), each reduced by `reduce` (a mean or a sum) to one number per sample.
 
@@ -137,7 +135,7 @@ class MeanMetricWrapper(Mean):
         print(metric.result())  # 2.0
     """
 
-    def __init__(self, fn: Callable, name: str | None = None, dtype: PolicyLike | None = None, **kwargs: object):
+    def __init__(self, fn: AnyFunction, name: str | None = None, dtype: PolicyLike | None = None, **kwargs: object):
         super().__init__(name=name, dtype=dtype)
         self.fn = fn
         self.option_names = tuple(kwargs)

@@ -11,7 +11,7 @@ replaced.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -22,6 +22,7 @@ from cornu import settings, tree, validate
 from cornu.core import border, context, host_programs, placement, promises
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
+from cornu.core.typing import Args, Kwargs, Leaves, Tensor
 from cornu.core.variable import Variable, changed_values
 from cornu.kernels import platform, xla
 from cornu.layers.layer import Layer, LossesOfCall
@@ -44,7 +45,7 @@ _PLAIN = frozenset(np.dtype(n) for n in ("bool", "int8", "int16", "int32", "uint
                                          "float32", "float64"))  # fmt: skip
 
 
-def run(model: "Model", args: tuple, kwargs: dict) -> Any:
+def run(model: "Model", args: Args, kwargs: Kwargs) -> Any:
     """The outputs of a compiled call, or NOT_COMPILED if the call must run operation by operation."""
     if not context.is_clear() or not model.built or not model.jit_compile:
         return NOT_COMPILED
@@ -91,14 +92,14 @@ class Calls:
 
     def __init__(self, model: Any, watched: list[purity.Watched]):
         self.variables: tuple[Variable, ...] = tuple(model.variables)
-        self.known: dict[tuple, Call | None] = {}
+        self.known: dict[tuple[Hashable, ...], Call | None] = {}
         self._watched = watched
 
     def are_current(self) -> bool:
         """Whether everything that the code uses from outside is unchanged."""
         return all(each.holds() for each in self._watched)
 
-    def __call__(self, model: object, given: tuple[tuple, dict], leaves: list, key: tuple) -> Any:
+    def __call__(self, model: object, given: tuple[Args, Kwargs], leaves: Leaves, key: tuple[Hashable, ...]) -> Any:
         """The outputs for the arguments, whose leaves are passed as well."""
         call = self.known.get(key)
         if call is None and (key in self.known or len(self.known) >= MOST_SHAPES):
@@ -130,18 +131,18 @@ class Call:
         leaves: their leaves.
     """
 
-    def __init__(self, variables: tuple[Variable, ...], given: tuple[tuple, dict], leaves: list):
+    def __init__(self, variables: tuple[Variable, ...], given: tuple[Args, Kwargs], leaves: Leaves):
         self.variables = variables
         self._like = tree.map_structure(lambda leaf: 0, given, none_is_leaf=False)
         self._flags = [leaf if isinstance(leaf, bool) else None for leaf in leaves]
-        self._pack: Callable[[list], Any] = lambda outputs: outputs
+        self._pack: Callable[[list[Tensor]], Any] = lambda outputs: outputs
         self._owners: list[Layer] = []  # the layers that add the losses
         self._model: Any = None  # set during tracing
         self.has_run = False
         options = xla.compiler_options() or None
         self._function = jax.jit(self._pure, compiler_options=options)
 
-    def run(self, model: object, leaves: list) -> tuple:
+    def run(self, model: object, leaves: Leaves) -> Args:
         """Compute, without changing the model yet."""
         self._model = model
         arrays = [leaf for leaf in leaves if not isinstance(leaf, bool)]
@@ -149,7 +150,14 @@ class Call:
         self.has_run = True
         return found
 
-    def finish(self, model: Any, outputs: list, masks: dict, losses: list, changes: dict) -> Any:
+    def finish(
+        self,
+        model: Any,
+        outputs: list[Tensor],
+        masks: dict[int, Tensor],
+        losses: list[jax.Array],
+        changes: dict[int, Tensor],
+    ) -> Any:
         """Apply the effects of the call to the model and the outputs."""
         if changes:  # not reached if the computation fails
             values = list(changes.values())
@@ -159,7 +167,9 @@ class Call:
             set_mask(outputs[index], mask)
         return self._pack(outputs)
 
-    def _pure(self, state: list, arrays: list) -> tuple[list, dict, list, dict]:
+    def _pure(
+        self, state: list[jax.Array], arrays: list[jax.Array]
+    ) -> tuple[list[Tensor], dict[int, Tensor], list[Tensor], dict[int, Tensor]]:
         """The flat outputs, their masks, the changed variables by index, and the losses."""
         given = iter(arrays)
         leaves = [next(given) if flag is None else flag for flag in self._flags]
@@ -178,7 +188,7 @@ class Call:
         return outputs, masks, [jnp.asarray(loss) for loss in losses], changed_values(state, after)
 
 
-class _Closed(dict):
+class _Closed(dict[Any, Any]):
     """Values of a model's variables; no other variable can be read or assigned."""
 
     def __contains__(self, variable: Any) -> bool:
@@ -191,7 +201,7 @@ class _Closed(dict):
             super().__setitem__(variable, value)
 
 
-def _packer(result: object) -> Callable[[list], object]:
+def _packer(result: object) -> Callable[[list[Tensor]], object]:
     """A function that packs flat outputs into the structure of `result`."""
     if not tree.is_nested(result):
         return lambda outputs: outputs[0]

@@ -1,14 +1,14 @@
 """Copies of models: new layers with the same configs, and their own weights."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 from cornu import tree, validate
 from cornu.core.configurable import compile_config
 from cornu.core.operation import Operation
 from cornu.core.symbolic import KerasTensor, history_of
-from cornu.core.typing import Nested
+from cornu.core.typing import AnyFunction, Args, Kwargs, Nested
 from cornu.layers.input import InputLayer
 from cornu.layers.layer import Layer
 from cornu.models.function import Function, unused
@@ -19,8 +19,8 @@ from cornu.models.sequential import Sequential
 def clone_model(
     model: Model,
     input_tensors: object = None,
-    clone_function: Callable | None = None,
-    call_function: Callable | None = None,
+    clone_function: AnyFunction | None = None,
+    call_function: AnyFunction | None = None,
     recursive: bool = False,
     **kwargs: object,
 ) -> Model:
@@ -58,8 +58,8 @@ def clone_model(
 def _copy(
     model: Model,
     input_tensors: object,
-    clone_function: Callable | None,
-    call_function: Callable | None,
+    clone_function: AnyFunction | None,
+    call_function: AnyFunction | None,
     recursive: bool,
 ) -> Model:
     clone_one = clone_function or _fresh
@@ -88,7 +88,7 @@ def _fresh(layer: Operation) -> Operation:
     return copy if copy is not layer else type(layer).from_config(layer.get_config())
 
 
-def _clone_sequential(model: Sequential, input_tensors: object, clone: Callable) -> Sequential:
+def _clone_sequential(model: Sequential, input_tensors: object, clone: AnyFunction) -> Sequential:
     layers = [layer if isinstance(layer, InputLayer) else clone(layer) for layer in model.layers]
     if input_tensors is not None:
         layers = [tree.flatten(input_tensors)[0], *layers]
@@ -101,7 +101,7 @@ def _clone_sequential(model: Sequential, input_tensors: object, clone: Callable)
     return Sequential(layers, trainable=model.trainable, name=model.name)
 
 
-def _clone_graph(model: Model, input_tensors: object, clone: Callable, call_function: Callable | None) -> Model:
+def _clone_graph(model: Model, input_tensors: object, clone: AnyFunction, call_function: AnyFunction | None) -> Model:
     graph = cast(Function, model._graph)  # models without one are cloned differently
     if input_tensors is None:
         inputs = tree.map_structure(_fresh_input, graph._inputs_struct)
@@ -110,7 +110,7 @@ def _clone_graph(model: Model, input_tensors: object, clone: Callable, call_func
         inputs = tree.pack_sequence_as(graph._inputs_struct, tree.flatten(input_tensors))
     copies = {id(o): clone(o) for o in graph.operations if not isinstance(o, InputLayer)}
 
-    def call(operation: Operation, args: tuple, kwargs: dict) -> Nested:
+    def call(operation: Operation, args: Args, kwargs: Kwargs) -> Nested:
         copy = copies[id(operation)]
         return call_function(copy, *args, **kwargs) if call_function else copy(*args, **kwargs)
 

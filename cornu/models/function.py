@@ -4,7 +4,7 @@ Operations are listed as in Keras, deepest first, so that weights, files and sum
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import jax
@@ -15,7 +15,7 @@ from cornu.core import budget, dtypes
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import FunctionOperation, Operation
 from cornu.core.symbolic import KerasTensor, Node, history_of, node_of
-from cornu.core.typing import Data, DTypeLike, Nested, NestedShapes
+from cornu.core.typing import AnyFunction, Data, DTypeLike, Nested, NestedShapes, Tensor
 from cornu.core.variable import Variable
 from cornu.errors import InputMismatchError
 from cornu.layers.input import InputLayer
@@ -61,7 +61,7 @@ class Function(Operation):
         """The outputs for arrays in the structure of the inputs."""
         return self.run(self._line_up(inputs, self))
 
-    def run(self, values: list, call: Callable | None = None) -> Any:
+    def run(self, values: list[Nested], call: AnyFunction | None = None) -> Any:
         """The outputs for flat input values; `call(operation, args, kwargs)` may replace the call of each operation."""
         budget.take("calls", len(self.nodes_in_order), "The graph")
         known = {id(tensor): value for tensor, value in zip(self.inputs, values, strict=True)}
@@ -84,19 +84,19 @@ class Function(Operation):
         inputs = tree.map_shape_structure(KerasTensor, input_shape)
         return tree.map_structure(lambda x: x.shape, self.compute_output_spec(inputs))
 
-    def standardize(self, inputs: Nested, owner: object) -> list:
+    def standardize(self, inputs: Nested, owner: object) -> list[Tensor]:
         """Flat input values in the order, rank and dtype of the inputs; masks stay attached."""
         values = self._line_up(inputs, owner)
         return [_adjusted(x, tensor) for x, tensor in zip(values, self.inputs, strict=True)]
 
-    def _line_up(self, inputs: Nested, owner: object) -> list:
+    def _line_up(self, inputs: Nested, owner: object) -> list[Tensor]:
         """Flat input values in the order of the inputs: matched by key, by name of the input, or by position."""
         found = self._by_key(self._inputs_struct, inputs, owner)
         if found is None and isinstance(inputs, Mapping):
             found = self._by_name(inputs, owner)
         return self._by_position(inputs, owner) if found is None else found
 
-    def _by_key(self, struct: object, inputs: Nested, owner: object) -> list | None:
+    def _by_key(self, struct: object, inputs: Nested, owner: object) -> list[Tensor] | None:
         """The values of `inputs` in the structure `struct`; None if its nesting or its keys differ."""
         if isinstance(struct, Mapping):
             given = inputs if isinstance(inputs, Mapping) else ()
@@ -113,7 +113,7 @@ class Function(Operation):
         flat = [[None] * len(tree.flatten(s)) if x is None else self._by_key(s, x, owner) for s, x in parts]
         return None if None in flat else [value for part in flat if part is not None for value in part]
 
-    def _by_name(self, inputs: Mapping, owner: object) -> list:
+    def _by_name(self, inputs: Mapping[str, object], owner: object) -> list[Tensor]:
         """The values of a dictionary whose keys are the names of the inputs."""
         names = [tensor.name for tensor in self.inputs]
         missing = [x.name for x in self.inputs if x.name not in inputs and not is_optional(x)]
@@ -127,7 +127,7 @@ class Function(Operation):
         self._tell_extra_keys(inputs, names, owner)
         return [inputs.get(name) for name in names]
 
-    def _by_position(self, inputs: Nested, owner: object) -> list:
+    def _by_position(self, inputs: Nested, owner: object) -> list[Tensor]:
         """The values in order, if the order of the inputs is unambiguous."""
         values = tree.flatten(inputs)
         if len(values) != len(self.inputs):
@@ -152,7 +152,7 @@ class Function(Operation):
         """The structure of the inputs as text: their names and keys."""
         return _sketch(tree.map_structure(lambda tensor: tensor.name, self._inputs_struct))
 
-    def _tell_extra_keys(self, inputs: Mapping, known: Any, owner: object) -> None:
+    def _tell_extra_keys(self, inputs: Mapping[str, object], known: Any, owner: object) -> None:
         extra = [key for key in inputs if key not in known]
         if extra:
             self._tell(

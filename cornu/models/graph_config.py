@@ -15,7 +15,7 @@ from cornu import registry, tree, validate
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object, shared_objects, with_shared_ids
 from cornu.core.operation import FunctionOperation, Operation
 from cornu.core.symbolic import KerasTensor, Node, history_of, node_of
-from cornu.core.typing import Config, ConfigDict, Data, Nested
+from cornu.core.typing import AnyList, Args, Config, ConfigDict, CustomObjects, Data, Kwargs, Nested
 from cornu.models import graph_ops
 
 # ---------------------------------------------------------------- writing
@@ -41,14 +41,14 @@ def _write(model: Any) -> ConfigDict:
 def _write_operation(operation: Operation, kept: set[int]) -> ConfigDict:
     if isinstance(operation, FunctionOperation):
         entry, call = graph_ops.write(operation)
-        calls: list[tuple[Sequence, dict]] = [call]
+        calls: list[tuple[Sequence[object], ConfigDict]] = [call]
     else:
         entry = serialize_keras_object(operation)
         calls = [_layer_call(node) for node in operation.nodes if id(node) in kept and not node.is_input]
     return entry | {"name": operation.name, "inbound_nodes": [_write_call(*call, kept) for call in calls]}
 
 
-def _layer_call(node: Node) -> tuple[tuple, dict]:
+def _layer_call(node: Node) -> tuple[Args, Kwargs]:
     """A call's arguments, plus the default mode and missing mask that Keras records for calls on a single tensor."""
     on_one_tensor = len(node.args) == 1 and isinstance(node.args[0], KerasTensor) and set(node.kwargs) <= {"mask"}
     alone = on_one_tensor or (len(node.args) == 1 and getattr(node.operation, "_graph", None) is not None)
@@ -68,7 +68,7 @@ def _differs(said: object, unsaid: object) -> bool:
     return any(a is not b for a, b in zip_longest(tree.flatten(said), tree.flatten(unsaid)))
 
 
-def _write_call(args: Any, kwargs: dict, kept: set[int]) -> ConfigDict:
+def _write_call(args: Any, kwargs: Kwargs, kept: set[int]) -> ConfigDict:
     def write_value(x: Data) -> object:
         return _Reference(x, kept) if isinstance(x, KerasTensor) else x
 
@@ -89,7 +89,7 @@ class _Reference:
         return {"class_name": "__keras_tensor__", "config": config}
 
 
-def _origin(tensor: KerasTensor, kept: set[int]) -> list:
+def _origin(tensor: KerasTensor, kept: set[int]) -> AnyList:
     operation, _, position = history_of(tensor)
     nodes = [node for node in operation.nodes if id(node) in kept]
     return [operation.name, nodes.index(node_of(tensor)), position]
@@ -99,7 +99,7 @@ def _write_ends(structure: object, kept: set[int]) -> Any:
     return tree.map_structure(lambda x: _end(x, kept), structure)
 
 
-def _end(tensor: KerasTensor, kept: set[int]) -> list:
+def _end(tensor: KerasTensor, kept: set[int]) -> AnyList:
     name, call, position = _origin(tensor, kept)
     return [name, call + _first_number(history_of(tensor).operation), position]
 
@@ -112,7 +112,7 @@ def _first_number(operation: Operation | None) -> int:
 # ---------------------------------------------------------------- reading
 
 
-def read(config: Config, custom_objects: Mapping | None = None) -> tuple[Any, Any, ConfigDict]:
+def read(config: Config, custom_objects: CustomObjects | None = None) -> tuple[Any, Any, ConfigDict]:
     """(inputs, outputs, other constructor arguments) of the functional model described by `config`."""
     with registry.custom_objects(custom_objects), shared_objects():
         graph = _Graph(config["layers"])
@@ -157,7 +157,7 @@ class _Graph:
     their order.
     """
 
-    def __init__(self, entries: list[dict]):
+    def __init__(self, entries: list[ConfigDict]):
         self.entries = {entry["name"]: entry for entry in entries}
         if len(self.entries) < len(entries):
             twice = Counter(entry["name"] for entry in entries).most_common(1)[0][0]
@@ -169,7 +169,7 @@ class _Graph:
         self.first = {name: sum(not n.is_input for n in operation.nodes) for name, operation in self.made.items()}
         self._repeat_calls({name: deque(entry["inbound_nodes"]) for name, entry in self.entries.items()})
 
-    def _repeat_calls(self, calls: dict[str, deque]) -> None:
+    def _repeat_calls(self, calls: dict[str, deque[Any]]) -> None:
         """Repeat all calls, those of each operation in order."""
         waiting: dict[tuple[str, int], list[str]] = {}  # (operation, node) -> those whose next call needs it
         begun: dict[str, _Call] = {}
@@ -200,7 +200,7 @@ class _Graph:
             call.found(tensor)
         return None
 
-    def _repeat(self, name: str, args: Any, kwargs: dict) -> None:
+    def _repeat(self, name: str, args: Any, kwargs: Kwargs) -> None:
         if name not in self.made:
             self.made[name] = graph_ops.read(self.entries[name], args, kwargs)
             return
@@ -251,7 +251,7 @@ def _is_reference(x: Data) -> bool:
     return isinstance(x, dict) and x.get("class_name") == "__keras_tensor__"
 
 
-def _references(x: Nested) -> list[dict]:
+def _references(x: Nested) -> list[ConfigDict]:
     if _is_reference(x):
         return [x]
     children = x.values() if isinstance(x, dict) else x if isinstance(x, (list, tuple)) else ()
@@ -283,7 +283,7 @@ def _is_origin(x: Data) -> bool:
     return isinstance(x, (list, tuple)) and [type(part) for part in x] == [str, int, int]
 
 
-def _origins(ends: object) -> list:
+def _origins(ends: object) -> AnyList:
     if _is_origin(ends):
         return [ends]
     children = ends.values() if isinstance(ends, dict) else ends if isinstance(ends, (list, tuple)) else ()

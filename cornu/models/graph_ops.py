@@ -4,14 +4,13 @@ Keras has a class for each operation: some arguments go to its constructor and f
 Tensors are call arguments and the rest constructor arguments, except for the operations in `_CALLS`.
 """
 
-from collections.abc import Callable
 from typing import Any, cast
 
 import cornu.ops
 from cornu import activations, tree
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.core.operation import FunctionOperation, OpFunction
-from cornu.core.typing import Config, ConfigDict
+from cornu.core.typing import AnyFunction, AnyList, Config, ConfigDict, Kwargs
 
 _MODULES = ("keras.src.ops.", "keras.src.activations.")
 
@@ -61,7 +60,7 @@ def is_written(entry: Config) -> bool:
     return str(entry.get("module", "")).startswith(_MODULES)
 
 
-def write(operation: FunctionOperation) -> tuple[ConfigDict, tuple[list, dict]]:
+def write(operation: FunctionOperation) -> tuple[ConfigDict, tuple[AnyList, Kwargs]]:
     """(config of the operation, arguments of its only call), in Keras's format."""
     args, kwargs, config = _form(operation, list(operation.nodes[0].args), dict(operation.nodes[0].kwargs))
     entry = {
@@ -73,14 +72,14 @@ def write(operation: FunctionOperation) -> tuple[ConfigDict, tuple[list, dict]]:
     return entry, (args, kwargs)
 
 
-def _module(function: Callable) -> str:
+def _module(function: AnyFunction) -> str:
     _, folder, file = function.__module__.rsplit(".", 2)
     if folder == "activations":
         return "activations.activations"
     return f"ops.{_BY_NAME.get(function.__name__) or _BY_FILE.get(file, 'numpy')}"
 
 
-def _form(operation: FunctionOperation, args: list, kwargs: dict) -> tuple[list, dict, dict]:
+def _form(operation: FunctionOperation, args: AnyList, kwargs: Kwargs) -> tuple[AnyList, Kwargs, Kwargs]:
     """(positional, keyword, config) arguments in Keras's format."""
     name, settings = operation.function.__name__, dict(operation.settings)
     if name == "einsum":
@@ -97,7 +96,7 @@ def _form(operation: FunctionOperation, args: list, kwargs: dict) -> tuple[list,
     return [given.pop(n) for n in positional], {n: given.pop(n) for n in keyword}, given
 
 
-def read(entry: Config, args: list, kwargs: dict) -> FunctionOperation:
+def read(entry: Config, args: AnyList, kwargs: Kwargs) -> FunctionOperation:
     """Repeat the call of a serialized operation on symbolic tensors; returns the new operation."""
     function = _function(entry["class_name"])
     config = tree.lists_to_tuples(deserialize_keras_object(entry["config"]))  # files contain only lists

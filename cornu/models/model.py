@@ -19,7 +19,7 @@ from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
 from cornu.core.symbolic import KerasTensor, any_symbolic, history_of
 from cornu.core.tracebacks import filtered
-from cornu.core.typing import Config, ConfigDict, Nested, NestedShapes
+from cornu.core.typing import AnyList, Args, Config, ConfigDict, CustomObjects, Kwargs, Nested, NestedShapes, Shape
 from cornu.core.variable import Variable, deferred_values
 from cornu.export.exporting import export_model
 from cornu.layers.input_spec import InputSpec, check
@@ -242,7 +242,7 @@ class Model(Trainer, Layer):
             return super()._collect(seeds)  # refuses a model whose constructor was not called
         return self._remembered_list(Layer._collect, seeds)
 
-    def _graph_parts(self, kind: Any) -> list:
+    def _graph_parts(self, kind: Any) -> AnyList:
         graph = self.__dict__.get("_graph")
         return [o for o in graph.operations if isinstance(o, kind)] if graph is not None else []
 
@@ -334,7 +334,7 @@ class Model(Trainer, Layer):
         return {k: v for k, v in config.items() if k not in ("inputs", "outputs")}
 
     @classmethod
-    def from_config(cls, config: Config, custom_objects: dict | None = None) -> "Model":
+    def from_config(cls, config: Config, custom_objects: CustomObjects | None = None) -> "Model":
         """A model equal to the one whose `get_config` returned `config`."""
         if all(key in config for key in ("layers", "input_layers", "output_layers")):
             config = legacy_config.of_today({"class_name": "Functional", "config": config})["config"]
@@ -352,14 +352,14 @@ class Model(Trainer, Layer):
             super().build_from_config(config)
 
     def save(
-        self, filepath: str | os.PathLike, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
+        self, filepath: str | os.PathLike[str], overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
     ) -> None:
         """Save the model to a file; the arguments are those of `cornu.models.save_model`."""
         saving.save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
 
     def save_weights(
         self,
-        filepath: str | os.PathLike,
+        filepath: str | os.PathLike[str],
         overwrite: bool = True,
         max_shard_size: float | None = None,
         **kwargs: object,
@@ -367,13 +367,13 @@ class Model(Trainer, Layer):
         """Save the weights to a file; the arguments are those of `cornu.saving.save_weights`."""
         saving.save_weights(self, filepath, overwrite=overwrite, max_shard_size=max_shard_size, **kwargs)
 
-    def load_weights(self, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: object) -> None:
+    def load_weights(self, filepath: str | os.PathLike[str], skip_mismatch: bool = False, **kwargs: object) -> None:
         """Load the weights from a file; the arguments are those of `cornu.saving.load_weights`."""
         saving.load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
 
     def export(
         self,
-        filepath: str | os.PathLike,
+        filepath: str | os.PathLike[str],
         format: str = "stablehlo",
         verbose: bool | None = None,
         input_signature: object = None,
@@ -458,11 +458,11 @@ def _written_out(value: object, owner: str) -> Nested:
     return items if isinstance(value, list) else tuple(items)
 
 
-def _one_or_list(shapes: list) -> NestedShapes:
+def _one_or_list(shapes: list[Shape]) -> NestedShapes:
     return shapes[0] if len(shapes) == 1 else shapes
 
 
-def _is_functional(args: tuple, kwargs: dict) -> bool:
+def _is_functional(args: Args, kwargs: Kwargs) -> bool:
     return len(args) >= 2 or (len(args) == 1 and "outputs" in kwargs) or {"inputs", "outputs"} <= set(kwargs)
 
 
@@ -478,7 +478,7 @@ def _parsed(text: str) -> Any:
         ) from None
 
 
-def _graph_arguments(cls: type, args: tuple, kwargs: dict) -> tuple[tuple | None, dict]:
+def _graph_arguments(cls: type, args: Args, kwargs: Kwargs) -> tuple[Args | None, Kwargs]:
     """((inputs, outputs) or None, the other arguments)."""
     if not _is_functional(args, kwargs):
         old = [name for name in ("input", "output") if name in kwargs]
@@ -520,7 +520,7 @@ def _check_unique_names(operations: Sequence[Operation], owner: object) -> None:
         seen.add(operation.name)
 
 
-def model_from_json(json_string: str, custom_objects: dict | None = None) -> Model:
+def model_from_json(json_string: str, custom_objects: CustomObjects | None = None) -> Model:
     """The model described by the result of `model.to_json()`, with new weights.
 
     Args:

@@ -23,6 +23,7 @@ import numpy as np
 from cornu import registry
 from cornu.core import context, parts, promises
 from cornu.core.operation import FunctionOperation, Operation
+from cornu.core.typing import AnyTuple
 from cornu.core.variable import Variable
 
 _BUILTINS = frozenset(
@@ -111,7 +112,9 @@ class _Reader:
         if registry.is_builtin(home) and isinstance(call, FunctionType) and not _is_cornu(call):
             raise Impure(f"has a call that replaces {home.__name__}.call")
 
-    def _attribute(self, where: str, value: object, strict: bool, containers: tuple = parts.CONTAINERS) -> None:
+    def _attribute(
+        self, where: str, value: object, strict: bool, containers: tuple[type, ...] = parts.CONTAINERS
+    ) -> None:
         """Reject mutable values, whose changes would go unnoticed."""
         for item in _leaves(value, containers):
             if isinstance(item, np.ndarray):
@@ -262,7 +265,7 @@ def _attributes_after(steps: list[dis.Instruction], index: int) -> Iterator[str]
         yield step.argval
 
 
-def _leaves(value: object, containers: tuple = parts.CONTAINERS) -> Iterator[object]:
+def _leaves(value: Any, containers: AnyTuple = parts.CONTAINERS) -> Iterator[object]:
     """The contents of containers of known types, at any depth; other objects unchanged."""
     if isinstance(value, containers) and (type(value) in _KNOWN_CONTAINERS or hasattr(value, "_fields")):
         for item in value.values() if isinstance(value, dict) else value:

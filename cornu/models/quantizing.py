@@ -9,6 +9,7 @@ import numpy as np
 
 from cornu import registry, validate
 from cornu.core import context, patterns
+from cornu.core.typing import AnyFunction, AnyList
 from cornu.layers.quantization import Quantizable
 from cornu.quantizers import calibration, configs
 
@@ -39,7 +40,7 @@ def quantize(model: Any, mode: object, config: object, filters: object, type_che
     _renew_optimizer(model, before)
 
 
-def _layers(block: Any, config: Any, wanted: Callable, type_check: bool) -> Iterator[Any]:
+def _layers(block: Any, config: Any, wanted: AnyFunction, type_check: bool) -> Iterator[Any]:
     """The layers of a block that support the mode and pass the filter."""
     for layer in block._flatten_layers():
         can = isinstance(layer, Quantizable) and config.mode in layer.quantization_modes
@@ -63,7 +64,7 @@ def _filter(filters: object, owner: object) -> Callable[[Any], bool]:
     return lambda layer: any(patterns.found(pattern, layer.name) for pattern in patterns_of_names)
 
 
-def _renew_optimizer(model: Any, before: Sequence) -> None:
+def _renew_optimizer(model: Any, before: Sequence[object]) -> None:
     """Recompile a model whose optimizer was created for variables that no longer exist."""
     if not model.compiled or model.optimizer is None or not model.optimizer.built:
         return
@@ -92,7 +93,7 @@ def _structure(model: Any, config: Any) -> Structure:
 
 def _fit_blocks(structure: Structure, config: object, layers: Sequence[Any]) -> None:
     """Quantize one block after the other, using the inputs that reach it through the previous ones."""
-    samples: list[Any] = list(_samples(config))
+    samples: AnyList = list(_samples(config))
     for layer in structure["pre_block_layers"]:
         samples = [layer(sample) for sample in samples]
     for block in structure["sequential_blocks"]:
@@ -123,7 +124,7 @@ def _rows_of_tokens(config: Any) -> Iterator[np.ndarray]:
             yield row[None, : config.sequence_length]
 
 
-def _watched(seen: dict[int, Any], layer: Any, run: Callable, *arguments: Any) -> Any:
+def _watched(seen: dict[int, Any], layer: Any, run: AnyFunction, *arguments: Any) -> Any:
     """Run a layer or an operation, observing the inputs of the selected ones."""
     if id(layer) in seen:
         x = next(iter(arguments[0].values()))

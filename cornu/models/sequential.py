@@ -13,7 +13,7 @@ from cornu.core import context
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object, shared_objects, with_shared_ids
 from cornu.core.symbolic import KerasTensor
 from cornu.core.tracebacks import filtered
-from cornu.core.typing import Config, ConfigDict, Nested, NestedShapes, Shape
+from cornu.core.typing import AnyList, Config, ConfigDict, CustomObjects, Nested, NestedShapes, Shape
 from cornu.layers.input import InputLayer
 from cornu.layers.input_spec import shape_of
 from cornu.layers.layer import Layer
@@ -43,7 +43,9 @@ class Sequential(Model):
     _is_functional = False
 
     @filtered
-    def __init__(self, layers: Sequence | None = None, trainable: bool = True, name: str | None = None):
+    def __init__(
+        self, layers: Sequence[Layer | KerasTensor] | None = None, trainable: bool = True, name: str | None = None
+    ):
         if layers is not None and not isinstance(layers, (list, tuple)):
             raise TypeError(
                 "Sequential: layers must be a list, as in Sequential([first, second]). "
@@ -188,7 +190,7 @@ class Sequential(Model):
         yield from Layer._held(self)
 
     @property
-    def operations(self) -> list:
+    def operations(self) -> AnyList:
         """The layers."""
         return list(self._layers)
 
@@ -230,7 +232,7 @@ class Sequential(Model):
         return config
 
     @classmethod
-    def from_config(cls, config: Config, custom_objects: dict | None = None) -> "Sequential":
+    def from_config(cls, config: Config, custom_objects: CustomObjects | None = None) -> "Sequential":
         """A model equal to the one whose `get_config` returned `config`."""
         if "layers" not in config and not isinstance(config, list):
             return cls(**config)

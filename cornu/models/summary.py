@@ -6,7 +6,7 @@ import io
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from cornu import lazy, settings, tree, validate
 from cornu.core import notebook
 from cornu.core.operation import Operation
 from cornu.core.symbolic import node_of
+from cornu.core.typing import AnyDict, AnyFunction, AnyList
 
 if TYPE_CHECKING:
     import rich.console as rich_console
@@ -37,7 +38,7 @@ def print_summary(
     model: Any,
     line_length: int | None = None,
     positions: Sequence[float] | None = None,
-    print_fn: Callable | None = None,
+    print_fn: AnyFunction | None = None,
     expand_nested: bool = False,
     show_trainable: bool = False,
     layer_range: Sequence[str] | None = None,
@@ -123,7 +124,7 @@ def _rows(model: object, expand: bool, layer_range: Sequence[str] | None) -> Ite
         yield from _expanded(layer, 0, expand)
 
 
-def _listed_layers(model: Any) -> list:
+def _listed_layers(model: Any) -> list[Layer]:
     """The rows of the table: a graph's operations, else layers."""
     graph = getattr(model, "_graph", None)
     if graph is not None and not hasattr(model, "_layers"):
@@ -138,7 +139,7 @@ def _expanded(layer: object, depth: int, expand: bool) -> Iterator[tuple[int, ob
             yield from _expanded(child, depth + 1, expand)
 
 
-def _between(layers: list, layer_range: Sequence[str], model: object) -> list:
+def _between(layers: list[Layer], layer_range: Sequence[str], model: object) -> list[Layer]:
     if len(layer_range) != 2:
         raise ValueError(
             f"{validate.describe(model)}: layer_range must be the names of two layers. "
@@ -206,7 +207,7 @@ def _colored(text: str) -> str:
 
 def _shape_text(layer: Operation) -> str:
     """The output shapes of the layer: of its symbolic outputs, or of its last actual ones."""
-    shapes: list[Any] = []
+    shapes: AnyList = []
     if layer.nodes:
         shapes += [getattr(x, "shape", None) for x in tree.flatten(layer.nodes[0].outputs)]
     elif seen := getattr(layer, "_output_shape", None):
@@ -252,7 +253,7 @@ def _connections(layer: Any, model: Any) -> str:
     return ", ".join(lines) or "-"
 
 
-def _totals(model: Model) -> list[tuple[str, dict]]:
+def _totals(model: Model) -> list[tuple[str, AnyDict]]:
     """The variables in each total, by identity, under its label."""
     weights = {id(v): v for v in model.weights}
     trained = {id(v): v for v in model.trainable_weights}
@@ -263,18 +264,18 @@ def _totals(model: Model) -> list[tuple[str, dict]]:
     return [*parts, ("Optimizer", slots)] if slots else parts
 
 
-def _count(variables: dict) -> int:
+def _count(variables: AnyDict) -> int:
     return sum(v.size for v in variables.values())
 
 
-def _size(variables: dict) -> str:
+def _size(variables: AnyDict) -> str:
     size = float(sum(v.size * np.dtype(v.value.dtype).itemsize for v in variables.values()))
     units = ("B", "KB", "MB", "GB", "TB")
     power = min(int(np.log2(size) // 10) if size else 0, len(units) - 1)
     return f"{size / 1024**power:.2f} {units[power]}"
 
 
-def _show(title: str, table: rich_table.Table, totals: list[str], print_fn: Callable | None) -> None:
+def _show(title: str, table: rich_table.Table, totals: list[str], print_fn: AnyFunction | None) -> None:
     if print_fn is None and settings.is_interactive_logging_enabled() and _is_screen():
         console = rich_console.Console(highlight=False)
         _print_all(console, title, table, totals)

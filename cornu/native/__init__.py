@@ -87,7 +87,9 @@ def kernel(
             told = np.array(sizes(*_shapes(ctx.avals_in), **choices), np.int64)
             return jax.ffi.ffi_lowering(_target(name))(ctx, *operands, sizes=told)
 
-        def batched(arrays: Sequence[jax.Array], axes: Sequence[int | None], **choices: Hashable) -> tuple:
+        def batched(
+            arrays: Sequence[jax.Array], axes: Sequence[int | None], **choices: Hashable
+        ) -> tuple[Sequence[jax.Array], list[int]]:
             outputs = jax.vmap(functools.partial(plain, **choices), tuple(axes))(*arrays)
             return outputs, [0] * len(outputs)
 

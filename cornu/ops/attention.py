@@ -3,6 +3,7 @@
 import jax
 
 from cornu.core.operation import Tensor, op
+from cornu.core.typing import Shape
 from cornu.kernels import attention as kernel
 from cornu.ops.elementwise import floats
 
@@ -53,11 +54,11 @@ def dot_product_attention(
     )
 
 
-def _of_scores(x: Tensor, scores: tuple) -> Tensor:
+def _of_scores(x: Tensor, scores: Shape) -> Tensor:
     """With axes put behind that of the batch where it fits the scores only then."""
     wider = x[(slice(None), *[None] * (4 - x.ndim))] if 1 < x.ndim < 4 else x
     return wider if _fits(wider.shape, scores) and not _fits(x.shape, scores) else x
 
 
-def _fits(shape: tuple, target: tuple) -> bool:
+def _fits(shape: Shape, target: Shape) -> bool:
     return all(size in (1, wanted) for size, wanted in zip(reversed(shape), reversed(target), strict=False))

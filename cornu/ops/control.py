@@ -5,7 +5,6 @@ selected branch; inside a compiled function both branches become part of the pro
 """
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -15,10 +14,11 @@ from jax import lax
 from cornu import tree
 from cornu.core import border
 from cornu.core.operation import Nested, Tensor, op
+from cornu.core.typing import AnyFunction, AnyTuple
 
 
 @op
-def cond(pred: Tensor, true_fn: Callable, false_fn: Callable) -> Any:
+def cond(pred: Tensor, true_fn: AnyFunction, false_fn: AnyFunction) -> Any:
     """`true_fn()` if `pred` is True, else `false_fn()`.
 
     Args:
@@ -35,7 +35,7 @@ def cond(pred: Tensor, true_fn: Callable, false_fn: Callable) -> Any:
 
 
 @op
-def switch(index: Tensor, branches: list, *operands: Nested) -> Any:
+def switch(index: Tensor, branches: list[AnyFunction], *operands: Nested) -> Any:
     """`branches[index](*operands)`, with `index` clamped to the existing branches.
 
     Args:
@@ -51,7 +51,7 @@ def switch(index: Tensor, branches: list, *operands: Nested) -> Any:
 
 
 @op
-def while_loop(cond: Callable, body: Callable, loop_vars: Nested, maximum_iterations: int | None = None) -> Any:
+def while_loop(cond: AnyFunction, body: AnyFunction, loop_vars: Nested, maximum_iterations: int | None = None) -> Any:
     """Run `loop_vars = body(*loop_vars)` while `cond(*loop_vars)` is True.
 
     Args:
@@ -71,10 +71,10 @@ def while_loop(cond: Callable, body: Callable, loop_vars: Nested, maximum_iterat
     def as_tuple(values: Nested) -> tuple[object, ...]:
         return tuple(values) if isinstance(values, (tuple, list)) else (values,)
 
-    def proceed(state: tuple[Any, ...]) -> jax.Array:
+    def proceed(state: AnyTuple) -> jax.Array:
         return (True if maximum_iterations is None else state[0] < maximum_iterations) & cond(*state[1])
 
-    def advance(state: tuple[Any, ...]) -> tuple[Any, ...]:
+    def advance(state: AnyTuple) -> AnyTuple:
         return state[0] + 1, as_tuple(body(*state[1]))
 
     _, result = lax.while_loop(proceed, advance, (jnp.int32(0), as_tuple(loop_vars)))
@@ -82,7 +82,7 @@ def while_loop(cond: Callable, body: Callable, loop_vars: Nested, maximum_iterat
 
 
 @op
-def fori_loop(lower: Tensor, upper: Tensor, body_fun: Callable, init_val: Nested) -> Any:
+def fori_loop(lower: Tensor, upper: Tensor, body_fun: AnyFunction, init_val: Nested) -> Any:
     """Run `value = body_fun(i, value)` for `i` from `lower` up to, but not including, `upper`.
 
     Args:
@@ -99,8 +99,8 @@ def fori_loop(lower: Tensor, upper: Tensor, body_fun: Callable, init_val: Nested
 
 @op
 def scan(
-    f: Callable, init: Nested, xs: Nested = None, length: int | None = None, reverse: bool = False, unroll: Any = 1
-) -> tuple:
+    f: AnyFunction, init: Nested, xs: Nested = None, length: int | None = None, reverse: bool = False, unroll: Any = 1
+) -> tuple[jax.Array, ...]:
     """Run `carry, y = f(carry, x)` along the first axis of `xs`; return the final carry and all `y`, stacked.
 
     Args:
@@ -122,7 +122,7 @@ def scan(
 
 
 @op
-def associative_scan(f: Callable, elems: Nested, reverse: bool = False, axis: int = 0) -> Any:
+def associative_scan(f: AnyFunction, elems: Nested, reverse: bool = False, axis: int = 0) -> Any:
     """Cumulative combination along `axis` with an associative binary function, in parallel.
 
     Args:
@@ -139,7 +139,7 @@ def associative_scan(f: Callable, elems: Nested, reverse: bool = False, axis: in
 
 
 @op
-def map(f: Callable, xs: Nested) -> Any:
+def map(f: AnyFunction, xs: Nested) -> Any:
     """`f` applied to each element along the first axis of `xs`, sequentially, stacked.
 
     Args:
@@ -154,7 +154,7 @@ def map(f: Callable, xs: Nested) -> Any:
 
 
 @op
-def vectorized_map(function: Callable, elements: Nested) -> Any:
+def vectorized_map(function: AnyFunction, elements: Nested) -> Any:
     """`function` applied to each element along the first axis of `elements`, in parallel.
 
     Args:
@@ -168,7 +168,7 @@ def vectorized_map(function: Callable, elements: Nested) -> Any:
     return jax.vmap(function)(elements)
 
 
-def vectorize(pyfunc: Callable, excluded: Any = None, signature: str | None = None) -> Callable:
+def vectorize(pyfunc: AnyFunction, excluded: Any = None, signature: str | None = None) -> AnyFunction:
     """A function of scalars (or of small tensors, see `signature`) vectorized to broadcast over whole tensors.
 
     Args:
@@ -207,7 +207,7 @@ def stop_gradient(variable: Tensor) -> jax.Array:
     return lax.stop_gradient(variable)
 
 
-def custom_gradient(f: Callable) -> Callable:
+def custom_gradient(f: AnyFunction) -> AnyFunction:
     """A function with a custom gradient.
 
     Args:

@@ -11,7 +11,7 @@ from cornu.core import border
 from cornu.core.dtypes import standardize_dtype, storage_dtype
 from cornu.core.operation import Tensor, op
 from cornu.core.symbolic import KerasTensor
-from cornu.core.typing import DTypeLike
+from cornu.core.typing import AnyTuple, DTypeLike
 from cornu.core.variable import Variable
 
 
@@ -176,7 +176,7 @@ def dtype(x: Tensor) -> str:
     return standardize_dtype(_described(x).dtype)
 
 
-def shape(x: Tensor) -> tuple:
+def shape(x: Tensor) -> AnyTuple:
     """The shape of `x`, with None for each unknown size of a symbolic tensor.
 
     Args:
@@ -202,7 +202,7 @@ def ndim(x: Tensor) -> int:
     return len(shape(x))
 
 
-def size(x: Tensor) -> jax.Array:
+def size(x: Tensor) -> jax.Array | int:
     """The number of elements of `x`; a symbolic scalar for a symbolic tensor with an unknown size.
 
     Args:

@@ -3,7 +3,6 @@
 Each operation checks its arguments, and converts the data to channels last, the only layout of the kernels, and back.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -11,7 +10,7 @@ import jax.numpy as jnp
 
 from cornu import validate
 from cornu.core.operation import Tensor, op
-from cornu.core.typing import Sizes
+from cornu.core.typing import AnyFunction, Sizes
 from cornu.kernels import conv as conv_kernels, pool as pool_kernels
 from cornu.kernels.window import extent
 
@@ -276,7 +275,7 @@ def check_window_fits(sizes: Any, window: Any, dilation: Any, padding: str, owne
 
 def _pool(
     owner: str,
-    kernel: Callable,
+    kernel: AnyFunction,
     inputs: object,
     size: object,
     strides: object,
@@ -296,7 +295,7 @@ def _pool(
     return _channels_last(run, inputs, data_format, owner)
 
 
-def _channels_last(run: Callable, x: jax.Array, data_format: str | None, owner: object) -> jax.Array:
+def _channels_last(run: AnyFunction, x: jax.Array, data_format: str | None, owner: object) -> jax.Array:
     """`run` applied to `x` with its channels last, and the result converted back."""
     if validate.data_format(data_format, owner) == "channels_last":
         return run(x)

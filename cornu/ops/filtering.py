@@ -1,7 +1,7 @@
 """Operations on image windows: patches, blurring, edges, and the structural similarity based on blurring."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -12,7 +12,7 @@ from jax import lax
 from cornu import validate
 from cornu.core import budget
 from cornu.core.operation import Tensor, op
-from cornu.core.typing import Sizes
+from cornu.core.typing import AnyFunction, Sizes
 from cornu.ops.elementwise import floating
 
 
@@ -71,7 +71,7 @@ def extract_patches_3d(
     return _patches(volumes, 3, size, strides, dilation_rate, padding, data_format, "extract_patches_3d")
 
 
-def keeping_integers(move: Callable, x: Tensor, *args: object) -> jax.Array:
+def keeping_integers(move: AnyFunction, x: Tensor, *args: object) -> jax.Array:
     """Apply `move` to a tensor in a dtype that window operations support, and convert back."""
     x = jnp.asarray(x)
     wide = x if x.dtype.itemsize == 4 or jnp.issubdtype(x.dtype, jnp.floating) else x.astype("int32")

@@ -353,7 +353,7 @@ def lstsq(a: Tensor, b: Tensor, rcond: float | None = None) -> jax.Array:
 
 def jvp(
     fun: Callable[..., object], primals: Sequence[object], tangents: Sequence[object], has_aux: bool = False
-) -> tuple:
+) -> tuple[jax.Array, ...]:
     """The value of `fun` at `primals`, and its derivative in the direction `tangents`.
 
     Args:
@@ -368,7 +368,7 @@ def jvp(
         print(value, slope)  # 9.0 6.0
     """
 
-    def run(primals: Sequence[object], tangents: Sequence[object]) -> tuple:
+    def run(primals: Sequence[object], tangents: Sequence[object]) -> tuple[jax.Array, ...]:
         return jax.jvp(fun, tuple(primals), tuple(tangents), has_aux=has_aux)
 
     if any_symbolic((primals, tangents)):

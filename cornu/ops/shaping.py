@@ -13,7 +13,7 @@ from cornu import validate
 from cornu.core import budget
 from cornu.core.operation import Tensor, Tensors, op
 from cornu.core.symbolic import KerasTensor
-from cornu.core.typing import ArrayLike, Axes, ShapeLike
+from cornu.core.typing import AnyTuple, ArrayLike, Axes, ShapeLike
 
 # ---- rearranging ----
 
@@ -656,7 +656,7 @@ def view_as_real(x: Tensor) -> jax.Array:
     return jnp.stack([jnp.real(x), jnp.imag(x)], axis=-1)
 
 
-def _as_tuple(sizes: object) -> tuple[Any, ...]:
+def _as_tuple(sizes: object) -> AnyTuple:
     return tuple(sizes) if hasattr(sizes, "__iter__") else (sizes,)
 
 

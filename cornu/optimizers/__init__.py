@@ -1,11 +1,10 @@
 """Optimizers: how gradients update weights."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cornu.absent import explainer as _explainer
 from cornu.core.configurable import Catalogue
-from cornu.core.typing import ConfigDict, CustomObjects
+from cornu.core.typing import AnyFunction, ConfigDict, CustomObjects
 from cornu.optimizers import legacy, schedules
 from cornu.optimizers.adafactor import Adafactor
 from cornu.optimizers.adagrad import Adadelta, Adagrad, Ftrl, RMSprop
@@ -106,7 +105,7 @@ def serialize(optimizer: Optimizer) -> ConfigDict:
     return catalogue.serialize(optimizer)
 
 
-def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
+def deserialize(config: object, custom_objects: CustomObjects | None = None) -> AnyFunction:
     """The optimizer described by `config`, the result of `serialize`; class names are case-insensitive.
 
     Args:

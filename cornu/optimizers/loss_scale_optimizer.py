@@ -82,7 +82,7 @@ class LossScaleOptimizer(Optimizer):
         return [*super().variables, *self.inner_optimizer.variables]
 
     @assigned_together()
-    def apply(self, grads: Sequence, trainable_variables: Sequence[Variable] | None = None) -> None:
+    def apply(self, grads: Sequence[jax.Array], trainable_variables: Sequence[Variable] | None = None) -> None:
         """Update variables with the gradients of the scaled loss, unless one of them is infinite or NaN."""
         grads, variables = self._pairs(list(grads), trainable_variables)
         finite = self.check_finite(grads)
@@ -101,7 +101,7 @@ class LossScaleOptimizer(Optimizer):
         self.step_counter.assign(jnp.where(finite & ~grown, good, zero))
         self.dynamic_scale.assign(jnp.where(finite, jnp.where(grown, scale * 2, scale), scale / 2))
 
-    def check_finite(self, grads: Sequence) -> jax.Array:
+    def check_finite(self, grads: Sequence[jax.Array]) -> jax.Array:
         """Whether every number in every gradient is finite."""
         checks = [jnp.all(jnp.isfinite(jnp.asarray(g))) for g in grads if g is not None]
         return jnp.all(jnp.stack(checks)) if checks else jnp.asarray(True)

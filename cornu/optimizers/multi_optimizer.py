@@ -90,7 +90,7 @@ class MultiOptimizer(Optimizer):
         return [*super().variables, *(v for optimizer in self.optimizers for v in optimizer.variables)]
 
     @assigned_together()
-    def apply(self, grads: Sequence, trainable_variables: Sequence[Variable] | None = None) -> None:
+    def apply(self, grads: Sequence[jax.Array], trainable_variables: Sequence[Variable] | None = None) -> None:
         """Update variables with their gradients, each with its optimizer."""
         grads, variables = self._pairs(list(grads), trainable_variables)
         gradient_of = dict(zip(variables, grads, strict=True))

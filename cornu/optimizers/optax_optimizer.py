@@ -101,7 +101,7 @@ class OptaxOptimizer(Optimizer):
         ]
         return jax.tree_util.tree_unflatten(self._structure, leaves)
 
-    def _step_all(self, grads: list, variables: list[Variable], rate: jax.Array) -> None:
+    def _step_all(self, grads: list[jax.Array], variables: list[Variable], rate: jax.Array) -> None:
         if len(variables) != len(self._slots):
             raise ValueError(
                 f"{validate.describe(self)}: a transformation updates all {len(self._slots)} variables at once. "

@@ -27,7 +27,7 @@ from cornu.core.configurable import (
     serialize_keras_object,
 )
 from cornu.core.operation import snake_case
-from cornu.core.typing import Config, ConfigDict, InitializerLike, Nested, Tensor
+from cornu.core.typing import AnyFunction, ArrayLike, Config, ConfigDict, InitializerLike, Nested, Tensor
 from cornu.core.variable import Variable, assign_all, assigned_together, functional, lay_out
 from cornu.optimizers.schedules.schedules import LearningRateSchedule
 
@@ -176,7 +176,9 @@ class Optimizer(Explained, Configurable):
         """
         return rate
 
-    def step(self, gradient: jax.Array, weight: jax.Array, rate: object, t: jax.Array, *slots: Any) -> tuple:
+    def step(
+        self, gradient: jax.Array, weight: jax.Array, rate: object, t: jax.Array, *slots: Any
+    ) -> tuple[jax.Array | None, ...]:
         """The new weight, followed by the new value of each slot.
 
         Args:
@@ -229,7 +231,7 @@ class Optimizer(Explained, Configurable):
             self._accumulators = {
                 v: self.add_variable_from_reference(v, "gradient_accumulator") for v in self._trainable_variables
             }
-        made: dict[Variable, list] = {v: [] for v in stepped}
+        made: dict[Variable, list[Variable | None]] = {v: [] for v in stepped}
         for names in (self.slots, *((name,) for name in self.late_slots)):
             for variable in stepped:
                 made[variable] += [self.new_slot(name, variable) for name in names]
@@ -274,7 +276,7 @@ class Optimizer(Explained, Configurable):
     def _add(
         self,
         name: str,
-        shape: Sequence,
+        shape: Sequence[int],
         initializer: InitializerLike | float,
         dtype: object,
         aggregation: str,
@@ -306,7 +308,7 @@ class Optimizer(Explained, Configurable):
 
     def add_optimizer_variables(
         self, trainable_variables: Iterable[Variable], name: Any, initializer: InitializerLike = "zeros"
-    ) -> tuple[list, ...] | list:
+    ) -> tuple[list[Variable], ...] | list[Variable]:
         """Create one variable of the state for each weight; for a list of names, a tuple of such lists.
 
         Args:
@@ -322,7 +324,7 @@ class Optimizer(Explained, Configurable):
                 f"{validate.describe(self)}: there must be one initializer for each name. "
                 f"Received: {len(firsts)} initializers and {len(names)} names."
             )
-        made: tuple[list, ...] = tuple([] for _ in names)
+        made: tuple[list[Variable], ...] = tuple([] for _ in names)
         for variable in trainable_variables:
             for column, part, first in zip(made, names, firsts, strict=True):
                 column.append(self.add_variable_from_reference(variable, part, first))
@@ -340,7 +342,7 @@ class Optimizer(Explained, Configurable):
     # ---------------------------------------------------------------- one update
 
     @assigned_together()
-    def apply(self, grads: Sequence, trainable_variables: Sequence[Variable] | None = None) -> None:
+    def apply(self, grads: Sequence[jax.Array], trainable_variables: Sequence[Variable] | None = None) -> None:
         """Update variables with their gradients.
 
         Args:
@@ -370,7 +372,9 @@ class Optimizer(Explained, Configurable):
                 variable.assign(variable.constraint(variable.value))
         self._iterations.assign(self._iterations.value + 1)
 
-    def _pairs(self, grads: list, variables: Sequence[Variable] | None) -> tuple[list, list[Variable]]:
+    def _pairs(
+        self, grads: list[jax.Array], variables: Sequence[Variable] | None
+    ) -> tuple[list[jax.Array], list[Variable]]:
         """The gradients that exist and their variables, after all checks."""
         if variables is None and not self.built:
             raise ValueError(
@@ -409,7 +413,7 @@ class Optimizer(Explained, Configurable):
             return gradient
         return gradient / self.loss_scale_factor
 
-    def _accumulate(self, grads: list, variables: list[Variable]) -> None:
+    def _accumulate(self, grads: list[jax.Array], variables: list[Variable]) -> None:
         """Add to the accumulated gradients; every so many steps, update with their mean and reset them."""
         steps = self.gradient_accumulation_steps or 1
         due = (self._iterations.value + 1) % steps == 0
@@ -423,7 +427,7 @@ class Optimizer(Explained, Configurable):
         for variable, total in zip(variables, sums, strict=True):
             self._accumulators[variable].assign(jnp.where(due, jnp.zeros((), total.dtype), total))
 
-    def _update(self, grads: list, variables: list[Variable]) -> None:
+    def _update(self, grads: list[jax.Array], variables: list[Variable]) -> None:
         """Apply clipping, weight decay and the step."""
         pairs = list(zip(grads, variables, strict=True))
         for gradient, variable in pairs:
@@ -443,7 +447,7 @@ class Optimizer(Explained, Configurable):
         """Update one variable; a subclass written as in Keras overrides this and assigns variables itself."""
         self._step_all([gradient], [variable], jnp.asarray(learning_rate, _scalar_dtype()))
 
-    def _step_all(self, grads: list, variables: list[Variable], rate: jax.Array) -> None:
+    def _step_all(self, grads: list[jax.Array], variables: list[Variable], rate: jax.Array) -> None:
         t = (self.iterations + 1).astype(rate.dtype)
         shared = self.prepare(rate, t)
         cast: dict[str, Any] = {}
@@ -459,7 +463,7 @@ class Optimizer(Explained, Configurable):
                 if slot is not None:
                     slot.assign(value)
 
-    def _clipped(self, grads: list) -> list:
+    def _clipped(self, grads: list[jax.Array]) -> list[jax.Array]:
         if self.clipvalue is not None:
             return [jnp.clip(g, -self.clipvalue, self.clipvalue) for g in grads]
         if self.clipnorm is not None:
@@ -493,7 +497,7 @@ class Optimizer(Explained, Configurable):
             if frequency:
                 variable.assign(jnp.where((self.iterations + 1) % frequency == 0, mean, variable.value))
 
-    def apply_gradients(self, grads_and_vars: Iterable[tuple[object, Variable]]) -> jax.Array:
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[jax.Array, Variable]]) -> jax.Array:
         """`apply` for an iterable of pairs (gradient, variable); returns the number of updates so far."""
         pairs = list(grads_and_vars)
         if not pairs:
@@ -502,8 +506,11 @@ class Optimizer(Explained, Configurable):
         return self.iterations
 
     def stateless_apply(
-        self, optimizer_variables: Sequence, grads: Sequence, trainable_variables: Sequence
-    ) -> tuple[list, list]:
+        self,
+        optimizer_variables: Sequence[jax.Array],
+        grads: Sequence[jax.Array],
+        trainable_variables: Sequence[jax.Array],
+    ) -> tuple[list[jax.Array], list[jax.Array]]:
         """`apply` as a pure function of the variables' values.
 
         Args:
@@ -591,7 +598,7 @@ class Optimizer(Explained, Configurable):
                 "during training."
             )
 
-    def _new_learning_rate(self, value: object) -> Variable | Callable:
+    def _new_learning_rate(self, value: object) -> Variable | AnyFunction:
         if callable(value):
             return value
         if not isinstance(value, (numbers.Real, np.ndarray, jax.Array, Variable)) or not math.isfinite(float(value)):
@@ -651,7 +658,7 @@ class Optimizer(Explained, Configurable):
         for i in range(len(store.keys())):
             variables[i].assign(np.asarray(store[str(i)]))
 
-    def set_weights(self, weights: Sequence) -> None:
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Set `variables` to these values, in order."""
         variables = self.variables
         if len(weights) != len(variables):
@@ -672,7 +679,7 @@ def update_where(condition: jax.Array, variables: Iterable[Variable], update: Ca
             variable.assign(jnp.where(condition, new, old))
 
 
-def _norm(arrays: list) -> jax.Array:
+def _norm(arrays: list[jax.Array]) -> jax.Array:
     """The Euclidean norm of all arrays together."""
     squares = [jnp.sum(jnp.square(a)).astype(_scalar_dtype()) for a in arrays]
     return jnp.sqrt(sum(squares[1:], squares[0]))

@@ -1,6 +1,7 @@
 """Assigns optimizers to variables, by patterns matching the variables' paths."""
 
 from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any
 
 from cornu.core import patterns
 from cornu.core.configurable import Configurable
@@ -11,7 +12,7 @@ from cornu.optimizers.optimizer import Optimizer
 __all__ = ["OptimizerMap"]
 
 
-class OptimizerMap(Configurable, MutableMapping):
+class OptimizerMap(Configurable, MutableMapping[str, Any]):
     """A dictionary from regular expressions on variable paths to optimizers, with a default.
 
     `map[path]` is the optimizer under the key `path` itself, or else under the first pattern that matches the whole

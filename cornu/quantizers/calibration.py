@@ -49,7 +49,9 @@ def fitted(weight: np.ndarray, inputs: Inputs, scheme: Gptq, form: Form, config:
     return scheme.stored_matrix(*_compensated(matrix, inputs, scheme, form, config))
 
 
-def _compensated(matrix: np.ndarray, inputs: Inputs, scheme: Gptq, form: Form, config: Any) -> tuple:
+def _compensated(
+    matrix: np.ndarray, inputs: Inputs, scheme: Gptq, form: Form, config: Any
+) -> tuple[np.ndarray, Form, np.ndarray, np.ndarray]:
     """(matrix of rounded numbers, form, scales, zero points): each row compensates the errors of those before it.
 
     The Cholesky factor of the inverse of H determines how: for row i, the later rows change by its error times row i of

@@ -203,7 +203,7 @@ class GPTQConfig(_Calibrated):
 
     def __init__(
         self,
-        dataset: Iterable | None,
+        dataset: Iterable[object] | None,
         tokenizer: object,
         *,
         weight_bits: int = 4,
@@ -214,7 +214,7 @@ class GPTQConfig(_Calibrated):
         group_size: int = 128,
         symmetric: bool = False,
         activation_order: bool = False,
-        quantization_layer_structure: dict | None = None,
+        quantization_layer_structure: ConfigDict | None = None,
     ):
         super().__init__()
         self.hessian_damping = validate.fraction(hessian_damping, "hessian_damping", self)
@@ -251,7 +251,7 @@ class AWQConfig(_Calibrated):
 
     def __init__(
         self,
-        dataset: Iterable | None,
+        dataset: Iterable[object] | None,
         tokenizer: object,
         *,
         weight_bits: int = 4,
@@ -259,7 +259,7 @@ class AWQConfig(_Calibrated):
         sequence_length: int = 512,
         group_size: int = 128,
         num_grid_points: int = 20,
-        quantization_layer_structure: dict | None = None,
+        quantization_layer_structure: ConfigDict | None = None,
     ):
         super().__init__()
         self.num_grid_points = validate.positive_int(num_grid_points, "num_grid_points", self)

@@ -82,7 +82,7 @@ def rounded(x: jax.Array, scale: jax.Array, history: jax.Array) -> jax.Array:
     return quantize_and_dequantize(x, scale, FORWARD, x.dtype)
 
 
-def _rounded_forward(x: jax.Array, scale: jax.Array, history: jax.Array) -> tuple[jax.Array, tuple]:
+def _rounded_forward(x: jax.Array, scale: jax.Array, history: jax.Array) -> tuple[jax.Array, tuple[jax.Array, ...]]:
     return rounded(x, scale, history), _next(x, scale, history, FORWARD)
 
 
@@ -95,7 +95,7 @@ def with_rounded_gradient(x: jax.Array, scale: jax.Array, history: jax.Array) ->
     return x
 
 
-def _gradient(kept: tuple, gradient: jax.Array) -> tuple:
+def _gradient(kept: tuple[jax.Array, ...], gradient: jax.Array) -> tuple[jax.Array, ...]:
     scale, history = kept
     narrow = quantize_and_dequantize(gradient, scale, BACKWARD, gradient.dtype)
     return narrow, *_next(gradient, scale, history, BACKWARD)

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu.core.policy import QuantizedDTypePolicy
+from cornu.core.typing import AnyFunction
 from cornu.quantizers import float8
 from cornu.quantizers.configs import QuantizationConfig
 from cornu.quantizers.integers import (
@@ -182,12 +183,14 @@ def _beside_weight(scale: jax.Array, form: Form) -> jax.Array:
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _integer_product(of_integers: Callable, of_numbers: Callable, x: jax.Array, stored: Stored) -> jax.Array:
+def _integer_product(of_integers: AnyFunction, of_numbers: AnyFunction, x: jax.Array, stored: Stored) -> jax.Array:
     """`of_integers(x, stored)` with the gradient of `of_numbers` with respect to `x`: that of rounding is 0."""
     return of_integers(x, stored)
 
 
-def _numbers_gradient(of_integers: Callable, of_numbers: Callable, kept: tuple, gradient: jax.Array) -> tuple:
+def _numbers_gradient(
+    of_integers: AnyFunction, of_numbers: AnyFunction, kept: tuple[jax.Array, ...], gradient: jax.Array
+) -> tuple[jax.Array, ...]:
     x, stored = kept
     _, pull_back = jax.vjp(lambda x: of_numbers(x, stored), x)
     return (*pull_back(gradient), None)

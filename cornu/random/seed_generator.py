@@ -102,7 +102,7 @@ def _trace(value: object) -> object:
     return getattr(value, "_trace", None)
 
 
-def values_for_call(variables: Sequence[Variable]) -> list:
+def values_for_call(variables: Sequence[Variable]) -> list[jax.Array]:
     """The initial values for a compiled call."""
     if draws_of_element.get() is None:
         return values_of(variables)
@@ -110,7 +110,7 @@ def values_for_call(variables: Sequence[Variable]) -> list:
     return [variable.value if isinstance(variable, SeedState) else value for variable, value in own]
 
 
-def keep_after_call(variables: Sequence[Variable], values: Sequence) -> None:
+def keep_after_call(variables: Sequence[Variable], values: Sequence[jax.Array]) -> None:
     """Assign the final values of a compiled call to the variables."""
     pairs = list(zip(variables, values, strict=True))
     if draws_of_element.get() is not None:

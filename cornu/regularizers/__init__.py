@@ -1,11 +1,10 @@
 """Regularizers: penalties on the weights, biases and activities that layers add to the loss."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cornu.absent import explainer as _explainer
 from cornu.core.configurable import Catalogue
-from cornu.core.typing import ConfigDict, CustomObjects
+from cornu.core.typing import AnyFunction, ConfigDict, CustomObjects
 from cornu.regularizers.regularizers import (
     L1,
     L1L2,
@@ -75,7 +74,7 @@ def serialize(regularizer: Regularizer) -> ConfigDict:
     return catalogue.serialize(regularizer)
 
 
-def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
+def deserialize(config: object, custom_objects: CustomObjects | None = None) -> AnyFunction:
     """The regularizer described by `config`, the result of `serialize`.
 
     Args:

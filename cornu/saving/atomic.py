@@ -25,7 +25,7 @@ _HERE, _EXCHANGE = -100, 2  # for Linux's renameat2: AT_FDCWD and RENAME_EXCHANG
 
 
 @contextmanager
-def replacing(path: str | os.PathLike) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield the path of a temporary file that replaces `path` if the block ends without an error."""
     path = _linked(path)
     _prepare(path)
@@ -45,7 +45,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
             temporary.unlink()
 
 
-def _linked(path: str | os.PathLike) -> Path:
+def _linked(path: str | os.PathLike[str]) -> Path:
     """The path itself, or the target if it is a link."""
     return Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
 
@@ -104,7 +104,7 @@ def _flush(path: Path) -> None:
 
 
 @contextmanager
-def replacing_folder(path: str | os.PathLike) -> Iterator[Path]:
+def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a new directory that replaces `path` if the block ends without an error.
 
     Linux swaps the two in one step. Elsewhere the old one is moved away just before the new one is moved in. A

@@ -60,7 +60,7 @@ class ClassRow(NamedTuple):
 
 def classes(config: object, options: LoadOptions) -> tuple[list[ClassRow], list[Finding]]:
     """The names in the config, without duplicates, and the error a load would raise for those it refuses."""
-    rows: dict[tuple, ClassRow] = {}
+    rows: dict[tuple[str, str | None], ClassRow] = {}
     refused: list[Finding] = []
     for entry, layer in _named(config):
         name, module = _name(entry), entry.get("module")
@@ -75,7 +75,7 @@ def classes(config: object, options: LoadOptions) -> tuple[list[ClassRow], list[
     return sorted(rows.values(), key=lambda row: (row.status == "known", row.name)), refused
 
 
-def _named(config: object) -> Iterator[tuple[dict, str]]:
+def _named(config: object) -> Iterator[tuple[ConfigDict, str]]:
     """(entry, name of the enclosing layer) for each class and function that the config names."""
     waiting = [(config, "")]
     while waiting:
@@ -91,12 +91,12 @@ def _named(config: object) -> Iterator[tuple[dict, str]]:
         waiting += [(item, layer) for item in reversed(value.values())]
 
 
-def _name(entry: dict) -> str:
+def _name(entry: ConfigDict) -> str:
     """The name of a class, or of a function."""
     return str(entry.get("config") if entry["class_name"] == "function" else entry["class_name"])
 
 
-def _status(entry: dict, name: str, options: LoadOptions) -> tuple[str, str]:
+def _status(entry: ConfigDict, name: str, options: LoadOptions) -> tuple[str, str]:
     """(status, why it is refused) of a name."""
     module, registered = entry.get("module"), entry.get("registered_name")
     if str(module).startswith(_OPERATIONS):
@@ -115,7 +115,7 @@ def _is_own(found: object) -> bool:
     return str(getattr(found, "__module__", "")).startswith("cornu.")
 
 
-def _holds_code(entry: dict) -> bool:
+def _holds_code(entry: ConfigDict) -> bool:
     """Whether this is a Lambda layer with the code of a function in one of the formats of Keras 2."""
     config = entry.get("config")
     if entry["class_name"] != "Lambda" or not isinstance(config, dict):
@@ -136,7 +136,12 @@ def _code(options: LoadOptions) -> tuple[str, str]:
 # ---------------------------------------------------------------- layers and settings
 
 
-def layers(config: object, facts: Mapping, sizes: Mapping[str, int], path: tuple[str, ...] = ()) -> Iterator[LayerRow]:
+def layers(
+    config: object,
+    facts: Mapping[tuple[str, ...], dict[str, Any]],
+    sizes: Mapping[str, int],
+    path: tuple[str, ...] = (),
+) -> Iterator[LayerRow]:
     """A row for each layer of a model's config, with those of nested models after their model."""
     for entry in _inner_layers(config):
         inner = entry.get("config")
@@ -154,13 +159,13 @@ def layers(config: object, facts: Mapping, sizes: Mapping[str, int], path: tuple
         yield from layers(entry, facts, sizes, here)
 
 
-def _inner_layers(config: object) -> list[dict]:
+def _inner_layers(config: object) -> list[ConfigDict]:
     inner = config.get("config") if isinstance(config, dict) else None
     layers = inner.get("layers") if isinstance(inner, dict) else inner
     return [entry for entry in layers if isinstance(entry, dict)] if isinstance(layers, list) else []
 
 
-def _shape(value: object) -> list | None:
+def _shape(value: object) -> list[int | None] | None:
     """A shape in a config, if it is one."""
     return value if isinstance(value, list) and all(isinstance(size, int | None) for size in value) else None
 
@@ -173,7 +178,7 @@ def _dtype(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _settings(entry: dict, config: dict) -> str:
+def _settings(entry: ConfigDict, config: ConfigDict) -> str:
     """The arguments that differ from their defaults."""
     usual = _defaults(entry)
     return ", ".join(
@@ -183,7 +188,7 @@ def _settings(entry: dict, config: dict) -> str:
     )
 
 
-def _defaults(entry: dict) -> ConfigDict:
+def _defaults(entry: ConfigDict) -> ConfigDict:
     """The default arguments of a cornu class, including those of its base classes."""
     try:
         cls = find_object(entry.get("module"), entry["class_name"])
@@ -214,7 +219,7 @@ def _short(value: object) -> str:
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 
-def _call(entry: dict) -> str:
+def _call(entry: ConfigDict) -> str:
     """`L2(l2=0.01)` for a nested object."""
     if entry["class_name"] == _CODE:
         return "code"
@@ -236,14 +241,14 @@ def compiled(config: object) -> dict[str, str]:
 # ---------------------------------------------------------------- older configs
 
 
-def renamed(before: dict, now: dict) -> Iterator[Finding]:
+def renamed(before: ConfigDict, now: ConfigDict) -> Iterator[Finding]:
     """The current names of the layers of an older config and of their arguments."""
     today = dict(_by_name(now))
     for name, entry in _by_name(before):
         yield from _renamed(name, entry, today.get(name, entry))
 
 
-def _by_name(config: object) -> Iterator[tuple[str, dict]]:
+def _by_name(config: object) -> Iterator[tuple[str, ConfigDict]]:
     """(name, entry) of the layers of a model's config, including nested models."""
     for entry in _inner_layers(config):
         if isinstance(entry.get("config"), dict):
@@ -251,7 +256,7 @@ def _by_name(config: object) -> Iterator[tuple[str, dict]]:
         yield from _by_name(entry)
 
 
-def _renamed(name: str, before: dict, now: dict) -> Iterator[Finding]:
+def _renamed(name: str, before: ConfigDict, now: ConfigDict) -> Iterator[Finding]:
     """The current names of a layer's class and arguments."""
     if before["class_name"] != now["class_name"]:
         yield Finding("maps", name, f"{before['class_name']} is {now['class_name']} now")

@@ -16,7 +16,7 @@ import numpy as np
 from cornu import lazy
 from cornu.core import context, parts
 from cornu.core.allocation import ShapesAlone
-from cornu.core.typing import ConfigDict
+from cornu.core.typing import ConfigDict, Shape
 from cornu.optimizers import Optimizer
 from cornu.saving import archive, legacy_config, legacy_h5, plain_h5, plain_json, safetensors, shards, weights_h5
 
@@ -298,7 +298,7 @@ def _stored_layers(file: h5py.File) -> list[str]:
     return [name for name in legacy_h5.names(root, "layer_names") if legacy_h5.names(root[name], "weight_names")]
 
 
-def _differences(where: str, wanted: dict[str, tuple], stored: Mapping[str, tuple | None]) -> Iterator[Finding]:
+def _differences(where: str, wanted: dict[str, Shape], stored: Mapping[str, Shape | None]) -> Iterator[Finding]:
     """The weights that one part of a model lacks, and those it does not have."""
     lacking = [shape for key, shape in wanted.items() if key not in stored]
     left = [shape for key, shape in stored.items() if key not in wanted]
@@ -313,6 +313,6 @@ def _differences(where: str, wanted: dict[str, tuple], stored: Mapping[str, tupl
             )
 
 
-def _listed(shapes: list[tuple] | list[tuple | None]) -> str:
+def _listed(shapes: list[Shape] | list[Shape | None]) -> str:
     more = f" and {len(shapes) - _MOST_SHAPES} more" if len(shapes) > _MOST_SHAPES else ""
     return ", ".join(map(str, shapes[:_MOST_SHAPES])) + more

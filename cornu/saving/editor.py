@@ -7,7 +7,7 @@ mostly numbers: `"0"`, `"1"`. All are read when the file is opened; the file its
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,6 +16,7 @@ import numpy as np
 from cornu import lazy, validate
 from cornu.core import budget, parts
 from cornu.core.tracebacks import of_a_file
+from cornu.core.typing import AnyFunction
 from cornu.errors import MissingFileError
 from cornu.random import SeedGenerator
 from cornu.saving import archive, plain_h5, shards, weights_h5
@@ -53,7 +54,7 @@ class KerasFileEditor:
         editor.save("new.weights.h5")
     """
 
-    def __init__(self, filepath: str | os.PathLike):
+    def __init__(self, filepath: str | os.PathLike[str]):
         self.filepath = os.fsdecode(filepath)
         self.console = rich_console.Console(highlight=False)
         self.metadata: dict[str, Any] | None = None
@@ -195,7 +196,7 @@ class KerasFileEditor:
 
     # ------------------------------------------------------------ writing
 
-    def save(self, filepath: str | os.PathLike) -> None:
+    def save(self, filepath: str | os.PathLike[str]) -> None:
         """Write the current weights.
 
         Args:
@@ -215,7 +216,7 @@ class KerasFileEditor:
                 for name, value in weights.items():
                     weights_h5.write_array(group, name, value)
 
-    def resave_weights(self, filepath: str | os.PathLike) -> None:
+    def resave_weights(self, filepath: str | os.PathLike[str]) -> None:
         """Write the current weights; the same as `save`.
 
         Args:
@@ -297,7 +298,7 @@ def _of_shards(path: str) -> Iterator[tuple[None, Sequence[h5py.File]]]:
         yield None, files
 
 
-_OPENERS: dict[str, Callable] = {".keras": _of_archive, _WEIGHTS: _of_weights, ".weights.json": _of_shards}
+_OPENERS: dict[str, AnyFunction] = {".keras": _of_archive, _WEIGHTS: _of_weights, ".weights.json": _of_shards}
 
 
 def _arrays(weights: object, owner: str) -> dict[str, np.ndarray]:

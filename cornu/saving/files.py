@@ -20,7 +20,7 @@ from typing import Any
 from cornu import validate
 from cornu.core import budget, function_code, peers, placement
 from cornu.core.tracebacks import filtered, of_a_file, warn
-from cornu.core.typing import CustomObjects
+from cornu.core.typing import AnyFunction, CustomObjects
 from cornu.core.variable import Variable, deferred_values, reading_one_state, values_of
 from cornu.errors import MissingFileError
 from cornu.saving import archive, legacy_functions, legacy_model, orbax, plain_h5, safetensors, shards, weights_h5
@@ -45,7 +45,7 @@ _FORMATS: dict[str, ModuleType] = {
 @filtered
 def save_model(
     model: object,
-    filepath: str | os.PathLike,
+    filepath: str | os.PathLike[str],
     overwrite: bool = True,
     zipped: bool | None = None,
     include_optimizer: bool = True,
@@ -94,7 +94,7 @@ def save_model(
 
 @filtered
 def load_model(
-    filepath: str | os.PathLike,
+    filepath: str | os.PathLike[str],
     custom_objects: CustomObjects | None = None,
     compile: bool = True,
     safe_mode: bool = True,
@@ -146,7 +146,7 @@ def _is_hdf5(path: str) -> bool:
 @filtered
 def save_weights(
     model: object,
-    filepath: str | os.PathLike,
+    filepath: str | os.PathLike[str],
     overwrite: bool = True,
     max_shard_size: float | None = None,
     **kwargs: object,
@@ -189,7 +189,7 @@ def _has_nothing_yet(model: Any) -> bool:
     return not (getattr(model, "built", True) or model.variables)
 
 
-def _one_state(model: Any) -> AbstractContextManager:
+def _one_state(model: Any) -> AbstractContextManager[object]:
     """Context in which the model's state is frozen, even if another thread is training it."""
     return reading_one_state(_state(model))
 
@@ -217,7 +217,9 @@ def _written_once(model: Any, path: str, overwrite: bool, target: Callable[[str,
                 yield os.path.join(folder, os.path.basename(path))
 
 
-def load_weights(model: object, filepath: str | os.PathLike, skip_mismatch: bool = False, **kwargs: object) -> None:
+def load_weights(
+    model: object, filepath: str | os.PathLike[str], skip_mismatch: bool = False, **kwargs: object
+) -> None:
     """Load the weights of a file into a built model.
 
     Args:
@@ -269,7 +271,7 @@ def load_weights(model: object, filepath: str | os.PathLike, skip_mismatch: bool
         warnings.warn(f"load_weights: skipped. {validate.plain(line)}", stacklevel=2)
 
 
-def _check_options(function: Callable, action: str, options: Iterable[str]) -> None:
+def _check_options(function: AnyFunction, action: str, options: Iterable[str]) -> None:
     """Reject arguments that a format's function does not accept."""
     for name in options:
         if name not in _own_options(function):
@@ -278,7 +280,7 @@ def _check_options(function: Callable, action: str, options: Iterable[str]) -> N
             raise ValueError(f"{action}: {reason}.")
 
 
-def _own_options(function: Callable | None) -> set[str]:
+def _own_options(function: AnyFunction | None) -> set[str]:
     """The arguments specific to one format."""
     parameters = inspect.signature(function).parameters.values() if function else ()
     return {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}

@@ -14,7 +14,7 @@ from typing import Any
 from cornu import registry
 from cornu.core import context
 from cornu.core.configurable import constructor_parameters
-from cornu.core.typing import Config, ConfigDict
+from cornu.core.typing import AnyList, Config, ConfigDict
 from cornu.errors import DamagedFileError
 from cornu.saving import legacy_functions, legacy_graph
 
@@ -520,7 +520,7 @@ def _without_dtype(config: object) -> ConfigDict:
     return {key: value for key, value in config.items() if key != "dtype"}
 
 
-def _list(value: object, name: str) -> list:
+def _list(value: object, name: str) -> AnyList:
     if not isinstance(value, list):
         raise DamagedFileError(f"The config is damaged: {name} is not a list, but {str(value)[:80]!r}.")
     return value

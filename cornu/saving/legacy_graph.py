@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from cornu.core.typing import Config, ConfigDict
+from cornu.core.typing import AnyList, Config, ConfigDict
 from cornu.errors import DamagedFileError
 
 OPERATIONS = "keras.src.ops.numpy"  # marks an entry as an operation
@@ -41,7 +41,7 @@ class Graph:
                 used[origin[0]] = min(origin[1], used.get(origin[0], origin[1]))
         return {name: min(number, 1) for name, number in used.items()}
 
-    def _origins(self, value: object) -> list:
+    def _origins(self, value: object) -> AnyList:
         """All tensors in a nested structure, deeper arguments too."""
         found = [value] if self._is_tensor(value) else []
         children = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
@@ -102,11 +102,11 @@ class Graph:
             return {key: self._argument(item) for key, item in value.items()}
         return [self._argument(item) for item in value] if isinstance(value, list) else value
 
-    def _origin(self, tensor: list) -> list:
+    def _origin(self, tensor: AnyList) -> AnyList:
         name, call, output = tensor[:3]
         return [name, call - self._first.get(name, 0), output]
 
-    def _reference(self, tensor: list) -> ConfigDict:
+    def _reference(self, tensor: AnyList) -> ConfigDict:
         return {"class_name": "__keras_tensor__", "config": {"keras_history": self._origin(tensor)}}
 
     def ends(self, ends: Any) -> Any:
@@ -176,7 +176,7 @@ _FUNCTIONS: dict[str, tuple[str, ConfigDict]] = {
     **_FORMS,
 }
 # Settings with these values have no effect.
-_IDLE: dict[str, tuple | None] = {
+_IDLE: dict[str, tuple[object, ...] | None] = {
     "name": None, "conjugate": (False,), "transpose_a": (False,), "transpose_b": (False,), "adjoint_a": (False,),
     "adjoint_b": (False,), "a_is_sparse": (False,), "b_is_sparse": (False,), "output_type": (None,),
 }  # fmt: skip
@@ -208,7 +208,7 @@ def operation(layer: Config, calls: list[ConfigDict]) -> ConfigDict | None:
     }  # fmt: skip
 
 
-def _function(layer: Config, call: ConfigDict) -> tuple[str, ConfigDict, list]:
+def _function(layer: Config, call: ConfigDict) -> tuple[str, ConfigDict, AnyList]:
     name = layer["config"].get("function")
     if name == "__operators__.getitem":
         return _slicing(layer, call)
@@ -232,13 +232,13 @@ def _dtype_name(value: object) -> Any:
     return value.get("config", {}).get("name") if isinstance(value, Mapping) else value
 
 
-def _slicing(layer: Config, call: ConfigDict) -> tuple[str, ConfigDict, list]:
+def _slicing(layer: Config, call: ConfigDict) -> tuple[str, ConfigDict, AnyList]:
     key = call["kwargs"].get("slice_spec")
     parts = key if isinstance(key, list) else [key]
     return "get_item", {}, [*call["args"], [_index(part, layer) for part in parts]]
 
 
-def _index(part: Any, layer: Config) -> int | dict | None:
+def _index(part: Any, layer: Config) -> int | ConfigDict | None:
     """One index of a slice."""
     if part is None or type(part) is int:
         return part
@@ -250,7 +250,7 @@ def _index(part: Any, layer: Config) -> int | dict | None:
     raise _unknown(f"a slice by {str(part)[:60]}", layer)
 
 
-def _node(layer: Config, call: ConfigDict) -> tuple[str, ConfigDict, list]:
+def _node(layer: Config, call: ConfigDict) -> tuple[str, ConfigDict, AnyList]:
     """An operation of `TensorFlowOpLayer`, with its constants by position."""
     config = layer["config"]
     name = _node_name(config.get("node_def"))

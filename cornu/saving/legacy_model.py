@@ -16,10 +16,12 @@ from cornu import lazy, registry, validate
 from cornu.core import parts
 from cornu.core.configurable import deserialize_keras_object, serialize_keras_object
 from cornu.core.typing import ConfigDict
+from cornu.core.variable import Variable
 from cornu.errors import DamagedFileError
 from cornu.random import SeedGenerator
 from cornu.saving import legacy_config, legacy_h5, legacy_training, plain_h5, plain_json, weights_h5
 from cornu.saving.atomic import replacing
+from cornu.saving.legacy_arrays import Stored
 from cornu.saving.legacy_h5 import load_weights, save_weights
 from cornu.saving.options import LoadOptions
 
@@ -150,7 +152,7 @@ def _compile(model: Model, file: h5py.File, training: ConfigDict, old: bool) -> 
     return lines
 
 
-def _state(model: Any, file: h5py.File, training: ConfigDict, old: bool) -> list | None:
+def _state(model: Any, file: h5py.File, training: ConfigDict, old: bool) -> list[tuple[Variable, Stored]] | None:
     """Variables of the optimizer with their arrays, or None if the arrays do not belong to this optimizer."""
     stored = legacy_h5.arrays(file, _STATE)
     if (legacy_h5.text_of(file, legacy_h5.VERSION) or "1").startswith("1"):

@@ -48,7 +48,7 @@ def package() -> ModuleType:
     return validate.optional_import("orbax.checkpoint", purpose="A checkpoint of Orbax", extra="orbax")
 
 
-def steps(folder: str | os.PathLike) -> list[int]:
+def steps(folder: str | os.PathLike[str]) -> list[int]:
     """The numbers of the complete checkpoints in a directory, in order."""
     place = Path(folder)
     if not place.is_dir():
@@ -62,7 +62,7 @@ def _is_step(path: Path) -> bool:
     return (path / VALUES / "_METADATA").is_file()
 
 
-def is_checkpoint(path: str | os.PathLike) -> bool:
+def is_checkpoint(path: str | os.PathLike[str]) -> bool:
     """Whether a directory is a checkpoint or contains checkpoints."""
     return _is_step(Path(path)) or bool(steps(path))
 
@@ -184,7 +184,7 @@ def _by_name(paths: Iterable[tuple[Any, Place]], cut: bool) -> dict[Place, Any]:
     first = {path[0] for _, path in paths if not path[0].startswith(_SEEDS)}
     shorter = cut and len(first) == 1
     found = [(thing, path[1:] if shorter and path[0] in first else path) for thing, path in paths]
-    numbers: dict[tuple, list[int]] = {}
+    numbers: dict[tuple[Place, str], list[int]] = {}
     for _, path in found:
         for at, part in enumerate(path):
             base, number = _numbered(part)
@@ -205,7 +205,7 @@ def _numbered(part: str) -> tuple[str, int]:
 
 
 def _of_optimizer(
-    model: object, places: Mapping[str, Place], shapes: Mapping[Place, tuple], step: Path
+    model: object, places: Mapping[str, Place], shapes: Mapping[Place, tuple[int, ...]], step: Path
 ) -> list[tuple[Variable, Place]]:
     """The variables of a model's optimizer, if it is built and the checkpoint has its state, and their places.
 
@@ -230,7 +230,7 @@ def _of_optimizer(
 # ---------------------------------------------------------------- Orbax
 
 
-def _shapes(step: Path) -> dict[Place, tuple]:
+def _shapes(step: Path) -> dict[Place, tuple[int, ...]]:
     """The shapes of the values in a step."""
     orbax = package()
     with _damage_told(step):

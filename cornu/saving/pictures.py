@@ -44,7 +44,7 @@ def as_png(figure: Figure) -> bytes:
     return file.getvalue()
 
 
-def write(figure: Figure, path: str | os.PathLike | None, dots: float = _DOTS, transparent: bool = False) -> None:
+def write(figure: Figure, path: str | os.PathLike[str] | None, dots: float = _DOTS, transparent: bool = False) -> None:
     """Write a figure to a file, in the format given by the extension; PNG without one.
 
     Args:

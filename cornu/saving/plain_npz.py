@@ -19,7 +19,7 @@ _ENDING = ".npy"
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
-def load(path: str | os.PathLike, objects: bool = False) -> dict[str, np.ndarray]:
+def load(path: str | os.PathLike[str], objects: bool = False) -> dict[str, np.ndarray]:
     """The arrays of an `.npz` file, by their names.
 
     Args:

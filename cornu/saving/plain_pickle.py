@@ -10,13 +10,12 @@ import io
 import math
 import pickle
 import re
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from cornu.core import budget
-from cornu.core.typing import Tensor
+from cornu.core.typing import AnyFunction, Args, Tensor
 from cornu.errors import DamagedFileError
 
 # Opcodes without an argument: integers, floats, empty containers, marks, calls, the memo. Those of long lists of
@@ -114,7 +113,7 @@ class _Callable:
 
     __slots__ = ("_function",)
 
-    def __init__(self, function: Callable):
+    def __init__(self, function: AnyFunction):
         self._function = function
 
     def __call__(self, *arguments: object) -> Any:
@@ -132,7 +131,7 @@ class _Kind:
             raise ValueError(f"it has an array of dtype {text!r}, which is not numeric")
         self.dtype = np.dtype("O" if text.startswith("O") else text)
 
-    def __setstate__(self, state: tuple) -> None:
+    def __setstate__(self, state: Args) -> None:
         _, order, *fields = state
         order = order.decode("ascii") if isinstance(order, bytes) else order
         if order not in _ORDERS or fields[:3] != [None, None, None]:
@@ -143,7 +142,7 @@ class _Kind:
 class _Array(np.ndarray):
     """An array that a pickle creates empty, and whose shape, dtype and values it sets later."""
 
-    def __setstate__(self, state: tuple) -> None:
+    def __setstate__(self, state: Args) -> None:
         _, shape, kind, by_columns, values = state
         _check_values(shape, kind, values)
         super().__setstate__((1, shape, kind.dtype, bool(by_columns), values))  # type: ignore[arg-type]  # as pickles have it
@@ -179,7 +178,7 @@ def _encoded(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
-_NAMES: dict[tuple[str, str], Callable] = {
+_NAMES: dict[tuple[str, str], AnyFunction] = {
     ("numpy._core.multiarray", "_reconstruct"): _empty,
     ("numpy._core.multiarray", "scalar"): _number,
     ("numpy._core.numeric", "_frombuffer"): _filled,

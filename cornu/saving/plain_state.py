@@ -18,6 +18,7 @@ import ml_dtypes
 import numpy as np
 
 from cornu.core import border
+from cornu.core.typing import AnyList, ConfigDict
 from cornu.errors import DamagedFileError
 from cornu.saving import atomic, plain_npz
 
@@ -47,14 +48,14 @@ def packed(state: object) -> Packed:
     return Packed(json.dumps(_flat(state, arrays, "state")), arrays)
 
 
-def save(path: str | os.PathLike, state: Packed) -> None:
+def save(path: str | os.PathLike[str], state: Packed) -> None:
     """Write a state to a file atomically."""
     members = {str(index): _bits(np.asarray(array)) for index, array in enumerate(state.arrays)}
     with atomic.replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, allow_pickle=False, **{_STRUCTURE: np.frombuffer(state.text.encode(), np.uint8)}, **members)
 
 
-def load(path: str | os.PathLike) -> Any:
+def load(path: str | os.PathLike[str]) -> Any:
     """Load the state in a file.
 
     Raises:
@@ -68,7 +69,7 @@ def load(path: str | os.PathLike) -> Any:
         raise DamagedFileError(f"{name} is damaged, or is not a backup: {error!r}.") from None
 
 
-def _flat(value: object, arrays: list[np.ndarray | jax.Array], where: str) -> float | str | dict | list | None:
+def _flat(value: object, arrays: list[np.ndarray | jax.Array], where: str) -> float | str | ConfigDict | AnyList | None:
     """`value` as JSON-serializable data; its arrays are added to `arrays`."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value

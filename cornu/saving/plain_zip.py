@@ -33,7 +33,7 @@ _ENCRYPTED = 1
 
 
 @contextmanager
-def opened(path: str | os.PathLike, name: str) -> Iterator[zipfile.ZipFile]:
+def opened(path: str | os.PathLike[str], name: str) -> Iterator[zipfile.ZipFile]:
     """The archive at `path`, for reading; `name` is its name in error messages.
 
     Raises:

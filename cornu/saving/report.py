@@ -21,7 +21,7 @@ from cornu import registry, tree
 from cornu.core import budget, context
 from cornu.core.allocation import without_values
 from cornu.core.configurable import deserialize_keras_object
-from cornu.core.typing import Config, ConfigDict
+from cornu.core.typing import AnyFunction, Config, ConfigDict
 from cornu.saving import config_rows, contents, legacy_config, report_table
 from cornu.saving.config_rows import ClassRow, LayerRow, said
 from cornu.saving.contents import Contents, Finding, StoredArray
@@ -121,7 +121,7 @@ def _no_trace(report: FileReport) -> Iterator[None]:
         report.findings += [Finding("changes", "", text) for text in texts]
 
 
-def _describe(found: Contents, options: LoadOptions, load: Callable, report: FileReport) -> None:
+def _describe(found: Contents, options: LoadOptions, load: AnyFunction, report: FileReport) -> None:
     """Fill in the report."""
     report.format, report.assets, report.findings = found.format, found.assets, found.findings
     report.written_by = {key: str(value) for key, value in found.metadata.items()}
@@ -140,7 +140,7 @@ def _describe(found: Contents, options: LoadOptions, load: Callable, report: Fil
 
 
 def _facts_of(
-    found: Contents, options: LoadOptions, load: Callable, changes: list[Finding], report: FileReport
+    found: Contents, options: LoadOptions, load: AnyFunction, changes: list[Finding], report: FileReport
 ) -> Facts:
     """The facts that need a dry run, if one is possible; findings about what would stop a load."""
     if any(change.stops for change in changes):
@@ -181,10 +181,12 @@ def _upgrade(found: Contents) -> list[Finding]:
 # ---------------------------------------------------------------- the dry run
 
 
-def _dry_run(found: Contents, options: LoadOptions, load: Callable, doubts: list[Finding], report: FileReport) -> Facts:
+def _dry_run(
+    found: Contents, options: LoadOptions, load: AnyFunction, doubts: list[Finding], report: FileReport
+) -> Facts:
     """The facts of the model, by path of its layers; whether it loads is determined by the loader."""
 
-    def run() -> tuple[dict, list[Finding], Exception | None]:
+    def run() -> tuple[Facts, list[Finding], Exception | None]:
         try:
             model, error = load(), None
         except Exception as raised:
@@ -246,7 +248,7 @@ def _output_shape(layer: Any) -> Any:
     return seen[0] if seen else None
 
 
-def _model(config: dict, fact: Config) -> ConfigDict:
+def _model(config: ConfigDict, fact: Config) -> ConfigDict:
     inner = config.get("config")
     return {
         "class_name": str(config.get("class_name")),

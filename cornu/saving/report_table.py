@@ -6,7 +6,7 @@ Text from the file is escaped: it cannot color, move or hide other output.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +121,7 @@ def _one_type(report: FileReport) -> str:
 
 
 def _layers(report: FileReport) -> rich_table.Table | None:
-    rows: list[tuple] = [
+    rows: list[tuple[object, ...]] = [
         (_layer(row), _shape(row.output_shape), _count(row.parameters), row.settings, row.dtype)
         for row in report.layers
     ]
@@ -151,7 +151,7 @@ def _count(number: int | None) -> str:
 
 
 def _classes(report: FileReport) -> rich_table.Table | None:
-    rows: list[tuple] = [
+    rows: list[tuple[object, ...]] = [
         (f"{row.module}.{row.name}" if row.module else row.name, _coloured(row.status, _STATUS), str(row.used))
         for row in report.classes
         if row.status != "known"
@@ -187,7 +187,7 @@ def _assets(report: FileReport) -> rich_table.Table | None:
 
 
 def _findings(report: FileReport) -> rich_table.Table | None:
-    rows: list[tuple] = [
+    rows: list[tuple[object, ...]] = [
         (_coloured(finding.kind, _STYLES), finding.where.removesuffix("/vars"), finding.what)
         for finding in report.findings
         if not finding.stops
@@ -217,7 +217,7 @@ def _verdict(report: FileReport) -> rich_console.Group:
 # ---------------------------------------------------------------- cells
 
 
-def _table(columns: tuple[str, ...], rows: list[tuple]) -> rich_table.Table | None:
+def _table(columns: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> rich_table.Table | None:
     if not rows:
         return None
     table = rich_table.Table(box=rich_box.SIMPLE_HEAD, pad_edge=False, show_edge=False)

@@ -36,14 +36,14 @@ _HEADS_OF_OLD = re.compile(r"/_(query|key|value|output)_dense/")  # of attention
 Store: TypeAlias = dict[str, Any]  # the items of a part by name: arrays, or placeholders
 
 
-def save_weights(model: object, path: str, *, objects_to_skip: Sequence = ()) -> None:
+def save_weights(model: object, path: str, *, objects_to_skip: Sequence[object] = ()) -> None:
     """Write the weights as a weights file."""
     with replacing(path) as temporary, open(temporary, "w+b") as place, plain_h5.created(place) as file:
         write(model, file, skip=objects_to_skip)
 
 
 def load_weights(
-    model: object, path: str, skip_mismatch: bool, by_name: bool, *, objects_to_skip: Sequence = ()
+    model: object, path: str, skip_mismatch: bool, by_name: bool, *, objects_to_skip: Sequence[object] = ()
 ) -> list[str]:
     """Load the weights of a file into the model."""
     refuse_by_name(path, by_name)
@@ -59,7 +59,7 @@ def refuse_by_name(path: str, by_name: bool) -> None:
         )
 
 
-def write(model: object, file: h5py.File, with_training: bool = True, skip: Sequence = ()) -> None:
+def write(model: object, file: h5py.File, with_training: bool = True, skip: Sequence[object] = ()) -> None:
     """Write the weights of `model` except for the parts in `skip` and, `with_training`, of its optimizer."""
     for path, part, store in stores(model, skip):
         if not with_training and path.startswith(_NOT_THE_MODEL):
@@ -70,7 +70,7 @@ def write(model: object, file: h5py.File, with_training: bool = True, skip: Sequ
             write_array(group, key, border.fetched(value))
 
 
-def stores(model: object, skip: Sequence = ()) -> Iterator[tuple[str, Any, Store]]:
+def stores(model: object, skip: Sequence[object] = ()) -> Iterator[tuple[str, Any, Store]]:
     """(group path, part, its arrays by name) of everything in a file of the model's weights."""
     for path, part in _parts(model, skip):
         store: Store = {}
@@ -92,7 +92,7 @@ def write_array(group: h5py.Group, key: str, value: np.ndarray) -> None:
 
 
 def read(
-    model: object, file: h5py.File | Sequence[h5py.File], skip_mismatch: bool = False, skip: Sequence = ()
+    model: object, file: h5py.File | Sequence[h5py.File], skip_mismatch: bool = False, skip: Sequence[object] = ()
 ) -> list[str]:
     """Load the weights of the file into `model` and its optimizer; returns a line for each part that was skipped.
 
@@ -270,14 +270,14 @@ def _overrides(part: object, method: str) -> bool:
 # ---------------------------------------------------------------- the parts of a model
 
 
-def _parts(model: object, skip: Sequence = ()) -> list[tuple[str, Any]]:
+def _parts(model: object, skip: Sequence[object] = ()) -> list[tuple[str, Any]]:
     """The parts of a model for a file, which together have all its variables except those to be skipped."""
     found = list(parts.walk(model, skip=skip))
     _check_reached(model, [*found, *(inner for part in skip for inner in parts.walk(part))])
     return found
 
 
-def _parts_for(model: object, stored: set[str], skip: Sequence = ()) -> list[tuple[str, Any]]:
+def _parts_for(model: object, stored: set[str], skip: Sequence[object] = ()) -> list[tuple[str, Any]]:
     """The parts under their names in the file: a custom subclass accepts the weights of a Sequential or functional
     model in
     the order of its layers, although it keeps them in attributes."""

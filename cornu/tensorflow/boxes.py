@@ -75,7 +75,9 @@ def _upright(boxes: Tensor) -> np.ndarray:
     return np.concatenate([np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], 1)
 
 
-def _best(overlaps: Tensor, scores: np.ndarray, most: int, limit: float, lowest: float, sigma: float) -> tuple:
+def _best(
+    overlaps: Tensor, scores: np.ndarray, most: int, limit: float, lowest: float, sigma: float
+) -> tuple[list[int], list[float]]:
     """The indices of the best boxes, the best first, and their scores.
 
     Args:
@@ -104,7 +106,9 @@ def _best(overlaps: Tensor, scores: np.ndarray, most: int, limit: float, lowest:
     return kept, found
 
 
-def _kept(boxes: Tensor, scores: Tensor, most: Tensor, limit: Tensor, lowest: Tensor, sigma: float = 0.0) -> tuple:
+def _kept(
+    boxes: Tensor, scores: Tensor, most: Tensor, limit: Tensor, lowest: Tensor, sigma: float = 0.0
+) -> tuple[list[int], list[float]]:
     upright = _upright(boxes)
     return _best(
         lambda one, others: _overlaps(upright, one, others), np.asarray(scores), int(most), float(limit),

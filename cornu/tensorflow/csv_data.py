@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cornu.core.typing import Nested, Tensor
+from cornu.core.typing import Nested, Shape, Tensor
 from cornu.data import Dataset, TensorSpec
 from cornu.tensorflow import records
 from cornu.tensorflow.io import as_numpy, column
@@ -57,7 +57,7 @@ def _default(given: object) -> np.ndarray:
     return as_numpy(given)
 
 
-def _spec(default: np.ndarray, shape: tuple = ()) -> TensorSpec:
+def _spec(default: np.ndarray, shape: Shape = ()) -> TensorSpec:
     return TensorSpec(shape, "string" if default.dtype == object else default.dtype)
 
 
@@ -96,7 +96,7 @@ def CsvDataset(  # noqa: N802 - TensorFlow's name
             return [at for at in range(count) if at not in exclude_cols]
         return range(len(defaults)) if select_cols is None else select_cols
 
-    def rows() -> Iterator[tuple]:
+    def rows() -> Iterator[tuple[np.ndarray, ...]]:
         for path in paths:
             for fields in form.rows(path):
                 chosen = _chosen(fields, wanted(len(fields)), path)
@@ -180,7 +180,7 @@ def make_csv_dataset(
     return made.prefetch(2 if prefetch_buffer_size is None else prefetch_buffer_size)
 
 
-def _given_defaults(given: list, columns: list[int]) -> list[np.ndarray]:
+def _given_defaults(given: list[Tensor], columns: list[int]) -> list[np.ndarray]:
     """The defaults of the selected columns, from a list with one for each of these or for every column."""
     return [_default(given[at]) for at in (columns if len(given) > len(columns) else range(len(columns)))]
 

@@ -85,14 +85,14 @@ def edit_distance(
     return jnp.asarray(found)
 
 
-def _rows(sparse: SparseTensor) -> dict[tuple, list]:
-    rows: dict[tuple, list] = {}
+def _rows(sparse: SparseTensor) -> dict[tuple[int, ...], list[int]]:
+    rows: dict[tuple[int, ...], list[int]] = {}
     for place, value in zip(np.asarray(sparse.indices).tolist(), np.asarray(sparse.values).tolist(), strict=True):
         rows.setdefault(tuple(place[:-1]), []).append(value)
     return rows
 
 
-def _steps(first: list, second: list) -> int:
+def _steps(first: list[int], second: list[int]) -> int:
     """The Levenshtein distance."""
     row = list(range(len(second) + 1))
     for count, one in enumerate(first, 1):

@@ -8,7 +8,7 @@ import numpy as np
 
 from cornu import data
 from cornu.core import border
-from cornu.core.typing import Tensor
+from cornu.core.typing import Nested, Tensor
 from cornu.data import AUTOTUNE, INFINITE_CARDINALITY, UNKNOWN_CARDINALITY, Dataset, passes
 from cornu.data.elements import map_leaves
 from cornu.tensorflow import records
@@ -106,7 +106,7 @@ def _ragged_batch(
     """Batches of `batch_size` elements of different lengths, as the rows of a ragged tensor."""
     size, step = int(batch_size), f"ragged_batch({int(batch_size)})"
 
-    def batch(elements: list) -> Any:
+    def batch(elements: list[Nested]) -> Any:
         return map_leaves(_rows_of_any_length, *elements)
 
     return self._then(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 
-from cornu.core.typing import Nested
+from cornu.core.typing import AnyFunction, Nested
 from cornu.data import AUTOTUNE, INFINITE_CARDINALITY, UNKNOWN_CARDINALITY, Dataset
 from cornu.data.experimental import assert_cardinality, cardinality
 from cornu.tensorflow.csv_data import CsvDataset, make_csv_dataset
@@ -11,26 +11,26 @@ from cornu.tensorflow.records import TFRecordWriter as _Writer
 from cornu.tensorflow.served import Namespace
 
 
-def _applied(method: str) -> Callable:
+def _applied(method: str) -> AnyFunction:
     """A dataset method as a function for `apply`."""
     return lambda *args, **kwargs: lambda dataset: getattr(dataset, method)(*args, **kwargs)
 
 
 def map_and_batch(
-    map_func: Callable, batch_size: int, num_parallel_batches: int | None = None, drop_remainder: bool = False,
+    map_func: AnyFunction, batch_size: int, num_parallel_batches: int | None = None, drop_remainder: bool = False,
     num_parallel_calls: int | None = None,
 ) -> Callable[[Dataset], Dataset]:  # fmt: skip
     """`map`, then `batch`."""
     return lambda dataset: dataset.map(map_func, num_parallel_calls).batch(batch_size, drop_remainder)
 
 
-def shuffle_and_repeat(buffer_size: int, count: int | None = None, seed: int | None = None) -> Callable:
+def shuffle_and_repeat(buffer_size: int, count: int | None = None, seed: int | None = None) -> AnyFunction:
     """`shuffle`, then `repeat`."""
     return lambda dataset: dataset.shuffle(buffer_size, seed).repeat(count)
 
 
 def parallel_interleave(
-    map_func: Callable, cycle_length: int, block_length: int = 1, sloppy: bool = False,
+    map_func: AnyFunction, cycle_length: int, block_length: int = 1, sloppy: bool = False,
     buffer_output_elements: int | None = None, prefetch_input_elements: int | None = None,
 ) -> Callable[[Dataset], Dataset]:  # fmt: skip
     """`interleave`."""
@@ -47,7 +47,7 @@ def copy_to_device(target_device: object, source_device: object = "/cpu:0") -> C
     return lambda dataset: dataset
 
 
-def from_list(tensors: Sequence, name: str | None = None) -> Dataset:
+def from_list(tensors: Sequence[object], name: str | None = None) -> Dataset:
     """A dataset of the elements of a list."""
     if not tensors:
         raise ValueError("tf.data.experimental.from_list: the list must not be empty.")

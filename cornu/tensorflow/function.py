@@ -9,7 +9,7 @@ the log says so.
 import functools
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import jax
@@ -17,7 +17,7 @@ import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
 from cornu.core import border, context
-from cornu.core.typing import Tensor
+from cornu.core.typing import AnyFunction, AnyList, Args, Kwargs, Leaves, Tensor
 from cornu.core.variable import Variable
 from cornu.kernels import xla
 from cornu.random.seed_generator import keep_after_call, values_for_call
@@ -56,7 +56,7 @@ def functions_run_eagerly() -> bool:
     return _settings["eagerly"]
 
 
-class _State(dict):
+class _State(dict[Any, Any]):
     """Values of variables during tracing, and a record of those used."""
 
     def __init__(self, values: Tensor):
@@ -88,7 +88,7 @@ class _Compiled:
         treedef: their structure.
     """
 
-    def __init__(self, function: Callable, leaves: list, treedef: object):
+    def __init__(self, function: AnyFunction, leaves: Leaves, treedef: object):
         self._function = function
         self._treedef = treedef
         self._fixed = [None if _flows(leaf) else leaf for leaf in leaves]
@@ -100,12 +100,12 @@ class _Compiled:
             if traces > MOST_TRACES:
                 raise NotImplementedError("it creates variables in every call.")
 
-    def _trace(self, arrays: list) -> bool:
+    def _trace(self, arrays: list[jax.Array]) -> bool:
         """Trace the function once; returns True if it needs variables that were not known before."""
         candidates = [variable for variable in VARIABLES if hasattr(variable._value, "aval")]
         states: list[_State] = []
 
-        def look(values: list, given: list) -> tuple[list, list]:
+        def look(values: list[jax.Array], given: list[jax.Array]) -> tuple[list[jax.Array], list[jax.Array]]:
             state = _State(zip(candidates, values, strict=True))
             before = dict(state)
             states.append(state)
@@ -125,8 +125,8 @@ class _Compiled:
         used = [places[variable] for variable in self.variables]
         run = jaxpr_as_fun(program)
 
-        def compiled(values: list, given: list) -> tuple[list, list]:
-            inputs: list = [None] * len(candidates)
+        def compiled(values: list[jax.Array], given: list[jax.Array]) -> tuple[list[jax.Array], list[jax.Array]]:
+            inputs: AnyList = [None] * len(candidates)
             for place, value in zip(used, values, strict=True):
                 inputs[place] = value
             found = run(*inputs, *given)
@@ -135,7 +135,7 @@ class _Compiled:
         self._run = jax.jit(compiled, compiler_options=xla.compiler_options() or None)
         return False
 
-    def _call(self, arrays: list) -> list:
+    def _call(self, arrays: list[jax.Array]) -> list[jax.Array]:
         """The computed outputs of a call with these arrays."""
         given = iter(arrays)
         leaves = [next(given) if flows else fixed for flows, fixed in zip(self._flowing, self._fixed, strict=True)]
@@ -147,17 +147,17 @@ class _Compiled:
         self._count = sum(self._computed)
         return [each for each in found if _flows(each)]
 
-    def results(self, arrays: list) -> Any:
+    def results(self, arrays: list[jax.Array]) -> Any:
         """The shapes and types of what a call returns."""
         return self._structured(jax.eval_shape(self._run, values_for_call(self.variables), arrays)[0])
 
-    def __call__(self, arrays: list) -> Any:
+    def __call__(self, arrays: list[jax.Array]) -> Any:
         outputs, changed = self._run(values_for_call(self.variables), arrays)
         if self.changed:
             keep_after_call(self.changed, changed)
         return self._structured(outputs)
 
-    def _structured(self, outputs: list) -> Any:
+    def _structured(self, outputs: list[jax.Array]) -> Any:
         given = iter(outputs)
         leaves = [next(given) if flows else kept for flows, kept in zip(self._computed, self._kept, strict=True)]
         return jax.tree.unflatten(self._made, leaves)
@@ -174,10 +174,10 @@ def _flows(value: Tensor) -> bool:
 class Function:
     """A function that is compiled when it is called; see `function`."""
 
-    def __init__(self, python_function: Callable, signature: Sequence[TensorSpec] | None = None):
+    def __init__(self, python_function: AnyFunction, signature: Sequence[TensorSpec] | None = None):
         self.python_function = python_function
         self.input_signature = signature
-        self._compiled: dict[tuple, _Compiled | None] = {}
+        self._compiled: dict[tuple[Hashable, ...], _Compiled | None] = {}
         self._why: str | None = None
         functools.update_wrapper(self, python_function)
 
@@ -212,7 +212,7 @@ class Function:
             return self.python_function(*args, **kwargs)
         return compiled([leaf for leaf in leaves if _flows(leaf)])
 
-    def _compile(self, leaves: list, treedef: object) -> _Compiled | None:
+    def _compile(self, leaves: Leaves, treedef: object) -> _Compiled | None:
         if len(self._compiled) >= MOST_KINDS or any(map(_is_data, leaves)):
             return None
         try:
@@ -224,7 +224,7 @@ class Function:
             _log.info("tf.function %s runs uncompiled: %s", getattr(self, "__name__", "?"), self._why)
             return None
 
-    def _as_tensors(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    def _as_tensors(self, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
         """Numbers and lists as tensors with the dtypes of the signature."""
         if self.input_signature is None:
             return args, kwargs
@@ -282,7 +282,7 @@ class ConcreteFunction:
         return [self._specs]
 
     @property
-    def structured_input_signature(self) -> tuple[tuple, dict]:
+    def structured_input_signature(self) -> tuple[Args, Kwargs]:
         """The specs of the positional arguments, and of those by name."""
         return tuple(self._specs), {}
 
@@ -360,7 +360,7 @@ def _is_data(value: Tensor) -> bool:
 
 
 def function(
-    func: Callable | None = None, input_signature: Sequence[TensorSpec] | None = None, autograph: bool = True,
+    func: AnyFunction | None = None, input_signature: Sequence[TensorSpec] | None = None, autograph: bool = True,
     jit_compile: bool | None = None, reduce_retracing: bool = False, **experimental: object,
 ) -> Any:  # fmt: skip
     """Compile a Python function when it is called.

@@ -2,7 +2,7 @@
 
 import functools
 import io as bytes_io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -11,7 +11,7 @@ import numpy as np
 
 from cornu import lazy, ops
 from cornu.core import dtypes
-from cornu.core.typing import Tensor
+from cornu.core.typing import AnyFunction, Tensor
 from cornu.tensorflow import boxes, random
 from cornu.tensorflow.served import functions, sizes, within
 from cornu.tensorflow.texts import Text, text
@@ -260,7 +260,7 @@ def _at_random(image: Tensor, seed: Tensor, change: Tensor, draw: Tensor) -> jax
 # ---------------------------------------------------------------- colours
 
 
-def _in_floats(image: Tensor, change: Callable) -> jax.Array:
+def _in_floats(image: Tensor, change: AnyFunction) -> jax.Array:
     """A color transformation on the scale from 0 to 1, returned in the dtype of the image."""
     image = jnp.asarray(image)
     if not dtypes.is_int(image.dtype):
@@ -301,11 +301,11 @@ def _adjust_gamma(image: Tensor, gamma: object = 1, gain: object = 1) -> jax.Arr
     return _in_floats(image, lambda x: gain * x**gamma)
 
 
-def _between(draw: Callable, low: Tensor, high: Tensor, seed: Tensor) -> jax.Array:
+def _between(draw: AnyFunction, low: Tensor, high: Tensor, seed: Tensor) -> jax.Array:
     return draw((), seed=seed, minval=low, maxval=high)
 
 
-def _random(change: Any, around: bool, draw: Any) -> Callable:
+def _random(change: Any, around: bool, draw: Any) -> AnyFunction:
     """A change by a random amount from `lower` to `upper`, or from `-most` to `most`."""
     if around:
         return lambda image, most, seed=None: change(image, _between(draw, -most, most, seed))
@@ -331,7 +331,7 @@ def _rgb_to_grayscale(images: Tensor) -> jax.Array:
     return _in_floats(images, lambda x: (x @ jnp.asarray([0.2989, 0.587, 0.114], x.dtype))[..., None])
 
 
-def _last(function: Any) -> Callable:
+def _last(function: Any) -> AnyFunction:
     return lambda images: function(images, data_format="channels_last")
 
 
@@ -342,7 +342,7 @@ _YUV = np.array([[0.299, -0.14714119, 0.61497538], [0.587, -0.28886916, -0.51496
 _YIQ = np.array([[0.299, 0.59590059, 0.2115], [0.587, -0.27455667, -0.52273617], [0.114, -0.32134392, 0.31119955]])
 
 
-def _by_matrix(matrix: np.ndarray) -> Callable:
+def _by_matrix(matrix: np.ndarray) -> AnyFunction:
     """A linear color transformation, as in PAL and NTSC."""
     return lambda images: jnp.asarray(images) @ jnp.asarray(matrix, jnp.asarray(images).dtype)
 
@@ -390,7 +390,7 @@ _ssim = ops.image.ssim
 
 def _similarity(
     first: jax.Array, second: jax.Array, most: float, size: int, sigma: float, k1: float, k2: float
-) -> tuple:
+) -> tuple[jax.Array, jax.Array]:
     """The mean similarity of each channel, and its contrast-structure term; shape (..., channels)."""
     places = jnp.arange(size) - (size - 1) / 2
     bell = jax.nn.softmax(-(places[:, None] ** 2 + places**2).ravel() / (2 * sigma**2)).reshape(size, size)
@@ -416,7 +416,8 @@ def _halved(images: jax.Array) -> jax.Array:
 
 
 def _ssim_multiscale(
-    img1: Tensor, img2: Tensor, max_val: float, power_factors: Sequence = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333),
+    img1: Tensor, img2: Tensor, max_val: float,
+    power_factors: Sequence[float] = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333),
     filter_size: int = 11, filter_sigma: float = 1.5, k1: float = 0.01, k2: float = 0.03,
 ) -> jax.Array:  # fmt: skip
     """The multi-scale structural similarity (Wang, Simoncelli and Bovik, 2003)."""

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu.core import border
+from cornu.core.typing import AnyList
 from cornu.tensorflow import messages
 from cornu.tensorflow.errors import InvalidArgumentError
 from cornu.tensorflow.image import (
@@ -175,7 +176,7 @@ def _letter(kind: str) -> str:
 def parse_tensor(serialized: object, out_type: object, name: str | None = None) -> Any:
     """The tensor that bytes of `serialize_tensor` hold, which must be of a type; 64 and 32 bits are one here."""
     try:
-        found: dict[int, list] = {}
+        found: dict[int, AnyList] = {}
         for number, value in messages.fields(text(serialized).item()):
             found.setdefault(number, []).append(value)
         kind = _NUMBERS[found[1][0]]

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cornu.core.typing import DTypeLike, Tensor
+from cornu.core.typing import AnyDict, DTypeLike, Tensor
 from cornu.layers.text_hash import fingerprints
 from cornu.tensorflow.served import Namespace, refuse, within
 from cornu.tensorflow.texts import Text, is_text, text
@@ -65,7 +65,7 @@ class TextFileInitializer(KeyValueTensorInitializer):
     """
 
     def __init__(
-        self, filename: str | os.PathLike, key_dtype: DTypeLike, key_index: int, value_dtype: DTypeLike,
+        self, filename: str | os.PathLike[str], key_dtype: DTypeLike, key_index: int, value_dtype: DTypeLike,
         value_index: int, vocab_size: int | None = None, delimiter: str = "\t", name: str | None = None,
         value_index_offset: int = 0,
     ):  # fmt: skip
@@ -142,7 +142,7 @@ class MutableHashTable:
     ):
         self.key_dtype, self.value_dtype = as_dtype(key_dtype), as_dtype(value_dtype)
         self._default = self._plain(default_value, self.value_dtype)
-        self._values: dict = {}
+        self._values: AnyDict = {}
 
     @staticmethod
     def _plain(values: Tensor, dtype: Any) -> np.ndarray:
@@ -175,7 +175,7 @@ class MutableHashTable:
     def _shown(values: np.ndarray) -> np.ndarray | jax.Array:
         return values.view(Text) if values.dtype == object else jnp.asarray(values)
 
-    def export(self, name: str | None = None) -> tuple:
+    def export(self, name: str | None = None) -> tuple[Tensor, Tensor]:
         """All keys and values."""
         keys = np.array(list(self._values), object if self.key_dtype == "string" else self.key_dtype.name)
         values = list(self._values.values())

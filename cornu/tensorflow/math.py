@@ -10,7 +10,7 @@ from jax.scipy import special as jax_special
 
 from cornu import ops
 from cornu.core.dtypes import is_int
-from cornu.core.typing import Axes, DTypeLike, Tensor
+from cornu.core.typing import AnyFunction, Axes, DTypeLike, Tensor
 from cornu.tensorflow.served import Namespace, functions, within
 
 
@@ -24,7 +24,7 @@ def _mean(input_tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> ja
     return ops.cast(mean, dtype) if is_int(dtype) else mean
 
 
-def _same_type(function: Callable) -> Callable:
+def _same_type(function: AnyFunction) -> AnyFunction:
     """A reduction whose result has the dtype of its input."""
 
     def reduce(input_tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> jax.Array:
@@ -42,7 +42,7 @@ def _root_of_squares(x: Tensor, axis: Axes, keepdims: bool) -> jax.Array:
 _total, _product, _euclidean = map(_same_type, (ops.sum, ops.prod, _root_of_squares))
 
 
-def _running(function: Callable, x: Tensor, axis: int, exclusive: bool, reverse: bool, first: float) -> jax.Array:
+def _running(function: AnyFunction, x: Tensor, axis: int, exclusive: bool, reverse: bool, first: float) -> jax.Array:
     x = jnp.asarray(x)
     x = jnp.flip(x, axis) if reverse else x
     if exclusive:
@@ -110,7 +110,7 @@ def _segment_mean(data: Tensor, segment_ids: object, num_segments: int | None = 
     return ops.cast(mean, data.dtype)
 
 
-def _segments(function: Callable, empty: Callable[[Any], Any] | None = None) -> Callable:
+def _segments(function: AnyFunction, empty: Callable[[Any], Any] | None = None) -> AnyFunction:
     """A reduction of segments; an empty one gets the value that `empty` returns for the dtype, 0 by default."""
 
     def reduce(data: Tensor, segment_ids: Tensor, num_segments: int | None = None) -> jax.Array:
@@ -139,7 +139,7 @@ def _unsorted_root(data: Tensor, segment_ids: Tensor, num_segments: int) -> jax.
     return total / jnp.sqrt(jnp.maximum(count, 1)).reshape(-1, *[1] * (data.ndim - 1))
 
 
-def _special(name: str) -> Callable:
+def _special(name: str) -> AnyFunction:
     """A function of `jax.scipy.special` that also accepts lists."""
     function = getattr(jax_special, name)
     return lambda *args, **named: function(*map(jnp.asarray, (*args, *named.values())))

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from cornu.core.typing import AnyDict, AnyList
 from cornu.tensorflow.texts import Text
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
@@ -70,7 +71,7 @@ def written(number: int, data: bytes) -> bytes:
 # ---------------------------------------------------------------- kinds of fields
 
 
-class Repeated(list):
+class Repeated(list[Any]):
     """A list whose values are checked as they come in.
 
     Args:
@@ -78,7 +79,7 @@ class Repeated(list):
         values: the first ones.
     """
 
-    def __init__(self, check: Callable[[Any], Any], values: Iterable = ()):
+    def __init__(self, check: Callable[[Any], Any], values: Iterable[object] = ()):
         self._check = check
         super().__init__(map(check, values))
 
@@ -86,7 +87,7 @@ class Repeated(list):
         """Put a value at the end."""
         super().append(self._check(value))
 
-    def extend(self, values: Iterable) -> None:
+    def extend(self, values: Iterable[object]) -> None:
         """Put values at the end."""
         super().extend(map(self._check, values))
 
@@ -94,7 +95,7 @@ class Repeated(list):
         super().__setitem__(place, [*map(self._check, value)] if isinstance(place, slice) else self._check(value))
 
 
-class Map(dict):
+class Map(dict[Any, Any]):
     """A map from text to messages of a class; one that is asked for is there."""
 
     def __init__(self, kind: type["Message"], given: Any = ()):
@@ -115,13 +116,13 @@ class _Values(NamedTuple):
     """A repeated field: how one value is checked, all are written, and they are read back."""
 
     check: Callable[[Any], Any]
-    pack: Callable[[int, list], bytes]
-    unpack: Callable[[Any], Iterable]
+    pack: Callable[[int, AnyList], bytes]
+    unpack: Callable[[Any], Iterable[Any]]
 
     def made(self, given: Any = ()) -> Repeated:
         return Repeated(self.check, given)
 
-    def read(self, values: list, data: object) -> None:
+    def read(self, values: AnyList, data: object) -> None:
         list.extend(values, self.unpack(data))
 
 
@@ -203,11 +204,11 @@ class Many(NamedTuple):
         """The messages that were given."""
         return Repeated(lambda value: _of_kind(self.kind, value), given)
 
-    def pack(self, number: int, values: list) -> bytes:
+    def pack(self, number: int, values: AnyList) -> bytes:
         """The fields as bytes."""
         return b"".join(written(number, each.SerializeToString()) for each in values)
 
-    def read(self, values: list, data: bytes) -> None:
+    def read(self, values: AnyList, data: bytes) -> None:
         """Take what one field holds."""
         values.append(self.kind.FromString(data))
 
@@ -217,16 +218,16 @@ class Named(NamedTuple):
 
     kind: type["Message"]
 
-    def made(self, given: dict | tuple = ()) -> Map:
+    def made(self, given: AnyDict | tuple[()] = ()) -> Map:
         """The messages that were given."""
         return Map(self.kind, given)
 
-    def pack(self, number: int, values: dict) -> bytes:
+    def pack(self, number: int, values: AnyDict) -> bytes:
         """The pairs as bytes."""
         pairs = (written(1, key.encode()) + written(2, value.SerializeToString()) for key, value in values.items())
         return b"".join(written(number, pair) for pair in pairs)
 
-    def read(self, values: dict, data: bytes) -> None:
+    def read(self, values: AnyDict, data: bytes) -> None:
         """Take the pair that one field holds."""
         pair = dict(fields(data))
         values[pair.get(1, b"").decode()] = self.kind.FromString(pair.get(2, b""))

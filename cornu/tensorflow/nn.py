@@ -1,7 +1,7 @@
 """`tensorflow.nn`: activations, convolutions, losses from logits."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import ops, random
-from cornu.core.typing import Axes, ShapeLike, Tensor
+from cornu.core.typing import AnyFunction, Axes, ShapeLike, Tensor
 from cornu.tensorflow import candidates, ctc, math as tf_math, random as tf_random
 from cornu.tensorflow.seeds import seeded, stateless
 from cornu.tensorflow.served import Namespace, functions, refuse, sizes, within
@@ -101,7 +101,9 @@ def _silu(features: Tensor, beta: float = 1.0) -> jax.Array:
     return ops.multiply(features, ops.sigmoid(ops.multiply(features, beta)))
 
 
-def _weighted_moments(x: Tensor, axes: Axes, frequency_weights: Tensor, keepdims: bool = False) -> tuple:
+def _weighted_moments(
+    x: Tensor, axes: Axes, frequency_weights: Tensor, keepdims: bool = False
+) -> tuple[jax.Array, jax.Array]:
     x = jnp.asarray(x)
     weights = jnp.broadcast_to(jnp.asarray(frequency_weights, x.dtype), x.shape)
     axes = tuple(sizes(axes))
@@ -126,7 +128,7 @@ def _over_channels(ksize: Tensor, rank: int, data_format: str | None) -> bool:
     return ksize[1 if _first(data_format) == "channels_first" else -1] != 1
 
 
-def _pool(kind: str) -> Callable:
+def _pool(kind: str) -> AnyFunction:
     def pool(
         input: Tensor, ksize: object, strides: object, padding: str = "VALID", data_format: str | None = None
     ) -> Tensor:
@@ -221,7 +223,7 @@ def _max_pool_with_argmax(
     shape = input.shape if include_batch_in_index else (1, *input.shape[1:])
     places = jnp.broadcast_to(jnp.arange(math.prod(shape), dtype="int32").reshape(shape), input.shape)
 
-    def larger(one: tuple, other: tuple) -> tuple:
+    def larger(one: tuple[jax.Array, jax.Array], other: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         first = (one[0] > other[0]) | ((one[0] == other[0]) & (one[1] <= other[1]))
         return jnp.where(first, one[0], other[0]), jnp.where(first, one[1], other[1])
 
@@ -237,7 +239,7 @@ def _normalize_moments(counts: Tensor, mean_ss: Tensor, variance_ss: Tensor, shi
     return (mean if shift is None else mean + shift), variance
 
 
-def _sufficient_statistics(x: Tensor, axes: Axes, shift: Tensor = None, keepdims: bool = False) -> tuple:
+def _sufficient_statistics(x: Tensor, axes: Axes, shift: Tensor = None, keepdims: bool = False) -> tuple[Tensor, ...]:
     x, axes = jnp.asarray(x), tuple(sizes(axes))
     moved = x if shift is None else x - shift
     count = jnp.asarray(math.prod(x.shape[axis] for axis in axes), x.dtype)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu.core import border
-from cornu.core.typing import Tensor
+from cornu.core.typing import AnyList, Tensor
 from cornu.tensorflow.errors import InvalidArgumentError
 from cornu.tensorflow.example import Example, Feature, SequenceExample
 from cornu.tensorflow.messages import DecodeError
@@ -57,7 +57,7 @@ class FixedLenFeature(NamedTuple):
             )
         return _array(values, self.dtype).reshape(shape)
 
-    def many(self, ones: list) -> np.ndarray:
+    def many(self, ones: AnyList) -> np.ndarray:
         """The tensor of several examples."""
         return np.stack(ones)
 
@@ -89,7 +89,7 @@ class FixedLenSequenceFeature(NamedTuple):
             )
         return _array(values, self.dtype).reshape(-1, *shape)
 
-    def many(self, ones: list) -> np.ndarray:
+    def many(self, ones: AnyList) -> np.ndarray:
         """The tensor of several examples."""
         empty = b"" if self.dtype == "string" else 0
         rest = empty if self.default_value is None else _array(self.default_value, self.dtype).item()
@@ -115,7 +115,7 @@ class VarLenFeature(NamedTuple):
         values = _array(_values(lists.get(key), key, self.dtype), self.dtype)
         return SparseTensor(np.arange(len(values))[:, None], values, np.array([len(values)]))
 
-    def many(self, ones: list) -> SparseTensor:
+    def many(self, ones: AnyList) -> SparseTensor:
         """The tensor of several examples."""
         return _sparse_rows(ones)
 
@@ -147,7 +147,7 @@ class SparseFeature(NamedTuple):
         order = np.arange(len(values)) if self.already_sorted else np.lexsort(places.T[::-1])
         return SparseTensor(places[order], values[order], np.array(np.atleast_1d(self.size).tolist()))
 
-    def many(self, ones: list) -> SparseTensor:
+    def many(self, ones: AnyList) -> SparseTensor:
         """The tensor of several examples."""
         return _sparse_rows(ones)
 
@@ -166,7 +166,7 @@ class RaggedFeature(NamedTuple):
 
     dtype: str
     value_key: str | None = None
-    partitions: Sequence = ()
+    partitions: Sequence[Any] = ()
     row_splits_dtype: object = "int32"
     validate: bool = False
 
@@ -178,7 +178,7 @@ class RaggedFeature(NamedTuple):
             found = partition.cut(found, lists)
         return found
 
-    def many(self, ones: list) -> RaggedTensor:
+    def many(self, ones: AnyList) -> RaggedTensor:
         """The tensor of several examples."""
         return RaggedTensor.of_rows(ones)
 
@@ -218,7 +218,7 @@ RaggedFeature.UniformRowLength = UniformRowLength  # type: ignore[attr-defined]
 # ---------------------------------------------------------------- values
 
 
-def _values(feature: Feature | None, key: str, dtype: str) -> list:
+def _values(feature: Feature | None, key: str, dtype: str) -> AnyList:
     """The values of a list, which must be of the right kind; an absent list has none."""
     if dtype not in _LISTS:
         raise InvalidArgumentError(f"Key: {key}. dtype must be float32, int64 or string. Received: {dtype}.")

@@ -5,11 +5,12 @@ instead of the values, so that equal iterations compare equal, and from the thir
 gradient.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import jax
 
+from cornu.core.typing import AnyFunction, Tensor
 from cornu.kernels import xla
 
 MOST_KNOWN = 64  # programs remembered
@@ -23,10 +24,10 @@ class Step:
     `parts` is the same as a function of smaller ones; `key` is equal for equal operations, None where that is unknown.
     """
 
-    run: Callable
-    inputs: tuple
-    outputs: tuple
-    parts: Callable | None = None
+    run: AnyFunction
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    parts: AnyFunction | None = None
     key: Hashable = None
 
 
@@ -39,9 +40,9 @@ class Program:
         targets: the arrays that it computes.
     """
 
-    def __init__(self, steps: Sequence[Step], starts: Sequence, targets: Sequence):
+    def __init__(self, steps: Sequence[Step], starts: Sequence[Tensor], targets: Sequence[Tensor]):
         places = {id(start): at for at, start in enumerate(starts)}
-        self.constants: list = []
+        self.constants: list[Tensor] = []
         self._constant_places: list[int] = []
 
         def place(value: object) -> int:
@@ -51,7 +52,7 @@ class Program:
                 self._constant_places.append(places[id(value)])
             return places[id(value)]
 
-        self._lines: list[tuple[Callable, tuple[int, ...], tuple[int, ...]]] = []
+        self._lines: list[tuple[AnyFunction, tuple[int, ...], tuple[int, ...]]] = []
         for step in steps:
             inputs = tuple(map(place, step.inputs))
             outputs = tuple(places.setdefault(id(output), len(places)) for output in step.outputs)
@@ -63,9 +64,9 @@ class Program:
         )  # fmt: skip
         self.is_comparable = all(step.key is not None for step in steps) and _has_hash(self.key)
 
-    def run(self, starts: Sequence, constants: Sequence) -> list:
+    def run(self, starts: Sequence[Tensor], constants: Sequence[Tensor]) -> list[Tensor]:
         """The targets."""
-        known: list = [None] * self._size
+        known: list[Tensor] = [None] * self._size
         known[: len(starts)] = starts
         for place, value in zip(self._constant_places, constants, strict=True):
             known[place] = value
@@ -75,7 +76,7 @@ class Program:
                 known[place] = output if change is None else output + (change - jax.lax.stop_gradient(change))
         return [known[place] for place in self._targets]
 
-    def pulled(self, pull: Callable, starts: list, weights: object, compiled: bool) -> list:
+    def pulled(self, pull: AnyFunction, starts: list[Tensor], weights: object, compiled: bool) -> list[Tensor]:
         """What `pull(targets, back, weights)` gives, where `back` takes weights of the targets to gradients.
 
         Args:
@@ -85,7 +86,7 @@ class Program:
             compiled: whether it may be compiled.
         """
 
-        def compute(starts: list, constants: list, weights: object) -> list:
+        def compute(starts: list[Tensor], constants: list[Tensor], weights: object) -> list[Tensor]:
             outputs, back = jax.vjp(lambda given: self.run(given, constants), starts)
             return pull(outputs, lambda cotangents: back(cotangents)[0], weights)
 
@@ -95,10 +96,10 @@ class Program:
 
 
 _rounds: dict[Hashable, int] = {}
-_compiled: dict[Hashable, Callable] = {}
+_compiled: dict[Hashable, AnyFunction] = {}
 
 
-def _known(key: Hashable, pull: Callable, compute: Callable) -> Callable:
+def _known(key: Hashable, pull: AnyFunction, compute: AnyFunction) -> AnyFunction:
     """`compute`, compiled if it was requested before."""
     whole = key, pull
     if whole in _compiled:

@@ -5,14 +5,14 @@ Such a tensor consists of its values, concatenated rows, and the row splits. Ele
 else raises an error.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cornu.core.typing import Tensor
+from cornu.core.typing import AnyFunction, AnyList, Tensor
 from cornu.data.elements import TensorSpec
 from cornu.tensorflow import math as tf_math
 from cornu.tensorflow.errors import InvalidArgumentError
@@ -37,7 +37,7 @@ def _tensor(value: Tensor, dtype: Tensor = None) -> Tensor:
     return jnp.asarray(value, dtype)
 
 
-class RaggedTensor(Special, Sequence):
+class RaggedTensor(Special, Sequence[Tensor]):
     """A tensor whose rows have different lengths; created by `tf.ragged.constant` and the `from_...` methods.
 
     Args:
@@ -61,7 +61,7 @@ class RaggedTensor(Special, Sequence):
     # ------------------------------------------------------------ making
 
     @classmethod
-    def of_rows(cls, rows: Sequence) -> "RaggedTensor":
+    def of_rows(cls, rows: Sequence[Tensor]) -> "RaggedTensor":
         """Rows, ragged or not, as one tensor."""
         rows = [_tensor(row) for row in rows]
         splits = np.cumsum([0, *map(len, rows)])
@@ -123,7 +123,7 @@ class RaggedTensor(Special, Sequence):
 
     @classmethod
     def from_nested_row_splits(
-        cls, flat_values: Tensor, nested_row_splits: Sequence, name: str | None = None, validate: bool = True
+        cls, flat_values: Tensor, nested_row_splits: Sequence[Tensor], name: str | None = None, validate: bool = True
     ) -> "RaggedTensor":
         """Nested rows, given by their splits, outermost first."""
         for splits in reversed(nested_row_splits):
@@ -132,7 +132,7 @@ class RaggedTensor(Special, Sequence):
 
     @classmethod
     def from_nested_row_lengths(
-        cls, flat_values: Tensor, nested_row_lengths: Sequence, name: str | None = None, validate: bool = True
+        cls, flat_values: Tensor, nested_row_lengths: Sequence[Tensor], name: str | None = None, validate: bool = True
     ) -> "RaggedTensor":
         """Nested rows, given by their lengths, outermost first."""
         for lengths in reversed(nested_row_lengths):
@@ -174,7 +174,7 @@ class RaggedTensor(Special, Sequence):
 
     @classmethod
     def _from_deep_tensor(
-        cls, tensor: Tensor, lengths: list, padding: Tensor, ragged_rank: int
+        cls, tensor: Tensor, lengths: list[Tensor], padding: Tensor, ragged_rank: int
     ) -> "RaggedTensor":  # fmt: skip
         """Nested rows, built by merging the first two axes repeatedly."""
         if not lengths:
@@ -205,7 +205,7 @@ class RaggedTensor(Special, Sequence):
         return self.values.flat_values if isinstance(self.values, RaggedTensor) else self.values
 
     @property
-    def nested_row_splits(self) -> tuple:
+    def nested_row_splits(self) -> tuple[jax.Array, ...]:
         """The row splits, outermost first."""
         inner = self.values.nested_row_splits if isinstance(self.values, RaggedTensor) else ()
         return (self.row_splits, *inner)
@@ -246,7 +246,7 @@ class RaggedTensor(Special, Sequence):
             return self.with_values(self.values.row_lengths(axis - 1))
         return jnp.asarray(np.diff(self._splits))
 
-    def nested_row_lengths(self, name: str | None = None) -> tuple:
+    def nested_row_lengths(self, name: str | None = None) -> tuple[jax.Array, ...]:
         """The lengths of rows, outermost first."""
         inner = self.values.nested_row_lengths() if isinstance(self.values, RaggedTensor) else ()
         return (self.row_lengths(), *inner)
@@ -280,7 +280,7 @@ class RaggedTensor(Special, Sequence):
 
     # ------------------------------------------------------------ conversions
 
-    def to_list(self) -> list:
+    def to_list(self) -> AnyList:
         """Nested lists."""
         return [row.to_list() if isinstance(row, RaggedTensor) else np.asarray(row).tolist() for row in self]
 
@@ -349,7 +349,7 @@ class RaggedTensor(Special, Sequence):
     def __bool__(self) -> bool:
         raise TypeError("RaggedTensor may not be used as a boolean.")
 
-    def __iter__(self) -> Iterator:
+    def __iter__(self) -> Iterator[Tensor]:
         return (self[at] for at in _range(len(self)))
 
     def __getitem__(self, index: Tensor) -> Tensor:
@@ -372,7 +372,7 @@ class RaggedTensor(Special, Sequence):
             return jnp.asarray(np.asarray(self.values)[row])  # JAX would compile once for each length
         return self.values[row]
 
-    def _without_ellipsis(self, index: tuple) -> tuple:
+    def _without_ellipsis(self, index: tuple[object, ...]) -> tuple[object, ...]:
         places = [at for at, each in enumerate(index) if each is Ellipsis]
         if not places:
             return index
@@ -386,7 +386,7 @@ class RaggedTensor(Special, Sequence):
 
     # ------------------------------------------------------------ functions
 
-    def through(self, name: str, function: Callable, arguments: Mapping[str, Any]) -> Tensor:
+    def through(self, name: str, function: AnyFunction, arguments: Mapping[str, Any]) -> Tensor:
         """The result of a TensorFlow function for arguments that include this tensor."""
         last = name.rpartition(".")[2]
         if last in _AS_THEY_ARE:
@@ -422,7 +422,7 @@ def _merged(tensor: Tensor, inner: int) -> Tensor:
     return tensor.reshape(-1, *tensor.shape[inner + 1 :])
 
 
-def _operator(name: str) -> Callable:
+def _operator(name: str) -> AnyFunction:
     def operate(self: RaggedTensor, other: Tensor) -> Tensor:
         first, second = self.flat_values, _tensor(self._flat(other))
         return self.with_flat_values(getattr(first, name)(second))
@@ -430,7 +430,7 @@ def _operator(name: str) -> Callable:
     return operate
 
 
-def _unary(name: str) -> Callable:
+def _unary(name: str) -> AnyFunction:
     return lambda self: self.with_flat_values(getattr(self.flat_values, name)())
 
 
@@ -442,11 +442,11 @@ for _name in ("neg", "abs", "invert"):
 # ---------------------------------------------------------------- functions of tensors
 
 
-def _limit(end: str) -> Callable:
+def _limit(end: str) -> AnyFunction:
     return lambda dtype: getattr(dtype, end)
 
 
-_NEUTRAL: dict[str, Callable] = {
+_NEUTRAL: dict[str, AnyFunction] = {
     "reduce_all": lambda dtype: True, "reduce_any": lambda dtype: False, "reduce_max": _limit("min"),
     "reduce_mean": lambda dtype: 0, "reduce_min": _limit("max"), "reduce_prod": lambda dtype: 1,
     "reduce_sum": lambda dtype: 0,
@@ -454,7 +454,7 @@ _NEUTRAL: dict[str, Callable] = {
 """The padding values for reductions."""
 
 
-def _reduced(name: str, function: Callable, axis: Tensor = None, keepdims: bool = False, **given: Tensor) -> Tensor:
+def _reduced(name: str, function: AnyFunction, axis: Tensor = None, keepdims: bool = False, **given: Tensor) -> Tensor:
     ((argument, tensor),) = given.items()
     if axis is None:
         return function(**{argument: tensor.flat_values})
@@ -471,7 +471,7 @@ def _reduced(name: str, function: Callable, axis: Tensor = None, keepdims: bool 
     return dense.sum(axis, keepdims=keepdims) / held.reshape(*held.shape, *[1] * (dense.ndim - 2))
 
 
-def _concat(values: Sequence, axis: Tensor) -> RaggedTensor:
+def _concat(values: Sequence[Tensor], axis: Tensor) -> RaggedTensor:
     parts = [each if isinstance(each, RaggedTensor) else RaggedTensor.from_tensor(each) for each in values]
     if int(axis) % len(parts[0].shape) == 0:
         return RaggedTensor.of_rows([row for part in parts for row in part])
@@ -481,7 +481,7 @@ def _concat(values: Sequence, axis: Tensor) -> RaggedTensor:
     return RaggedTensor.of_rows([_behind(row) for row in rows])
 
 
-def _behind(rows: Sequence) -> Tensor:
+def _behind(rows: Sequence[Tensor]) -> Tensor:
     """Concatenated rows."""
     if any(isinstance(row, RaggedTensor) for row in rows):
         return _concat(rows, 0)
@@ -509,7 +509,7 @@ def _reduce_join(inputs: RaggedTensor, axis: Tensor = None, keepdims: bool = Fal
 def _ngrams(data: RaggedTensor, ngram_width: int, separator: str = " ") -> RaggedTensor:
     by = text(separator).item()
 
-    def joined(row: list) -> list:
+    def joined(row: list[Tensor]) -> list[Tensor]:
         return [by.join(row[at : at + ngram_width]) for at in _range(len(row) - ngram_width + 1)]
 
     rows = [joined(np.asarray(row).tolist()) for row in data]
@@ -543,7 +543,7 @@ def _reversed(tensor: RaggedTensor, axis: Tensor) -> RaggedTensor:
     return RaggedTensor.of_rows(rows[::-1] if 0 in axes else rows)
 
 
-def stack(values: Sequence, axis: int = 0, name: str | None = None) -> Tensor:
+def stack(values: Sequence[Tensor], axis: int = 0, name: str | None = None) -> Tensor:
     """Tensors, whose lengths may differ, along a new axis."""
     values = [_tensor(value) for value in values]
     axis = axis % (len(values[0].shape) + 1)
@@ -554,7 +554,7 @@ def stack(values: Sequence, axis: int = 0, name: str | None = None) -> Tensor:
     return RaggedTensor.of_rows([stack(rows, axis - 1) for rows in zip(*values, strict=True)])
 
 
-def _joined(values: Sequence, axis: int) -> Tensor:
+def _joined(values: Sequence[Tensor], axis: int) -> Tensor:
     """Tensors of one shape, stacked along a new axis."""
     return text(np.stack(list(map(np.asarray, values)), axis)) if is_text(values[0]) else jnp.stack(values, axis)
 
@@ -573,7 +573,7 @@ def _tile(input: RaggedTensor, multiples: Tensor) -> RaggedTensor:
     return RaggedTensor.of_rows(rows * outer)
 
 
-_OWN: dict[str, Callable] = {
+_OWN: dict[str, AnyFunction] = {
     "concat": _concat, "embedding_lookup": _looked_up, "expand_dims": _expand_dims, "gather": _gather,
     "ngrams": _ngrams, "reduce_join": _reduce_join, "reverse": _reversed, "softmax": _softmax, "stack": stack,
     "tile": _tile,
@@ -685,7 +685,7 @@ def boolean_mask(data: Tensor, mask: Tensor, name: str | None = None) -> Tensor:
     return RaggedTensor.of_rows([row[np.nonzero(np.asarray(held))[0]] for row, held in zip(data, mask, strict=True)])
 
 
-def map_flat_values(op: Callable, *args: Tensor, **kwargs: Tensor) -> RaggedTensor:
+def map_flat_values(op: AnyFunction, *args: Tensor, **kwargs: Tensor) -> RaggedTensor:
     """`op` of the elements of ragged tensors."""
     first = next(each for each in (*args, *kwargs.values()) if isinstance(each, RaggedTensor))
     flat = [each.flat_values if isinstance(each, RaggedTensor) else each for each in (*args, *kwargs.values())]
@@ -697,7 +697,7 @@ def of_values(values: Tensor, lengths: Tensor) -> RaggedTensor:
     return RaggedTensor.from_row_lengths(values, lengths)
 
 
-def prepared(layer: Callable, values: RaggedTensor) -> Tensor:
+def prepared(layer: AnyFunction, values: RaggedTensor) -> Tensor:
     """What a layer that prepares data makes of a ragged tensor: other values, or one vector for each row."""
     if getattr(layer, "output_mode", "int") in ("int", "one_hot"):
         return values.with_flat_values(layer(values.flat_values))

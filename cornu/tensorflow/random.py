@@ -1,6 +1,5 @@
 """`tensorflow.random`: seeds and random numbers."""
 
-from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -9,7 +8,7 @@ import numpy as np
 
 from cornu import ops, random
 from cornu.core.dtypes import is_int
-from cornu.core.typing import DTypeLike, ShapeLike, Sizes, Tensor
+from cornu.core.typing import AnyFunction, DTypeLike, ShapeLike, Sizes, Tensor
 from cornu.random import SeedGenerator
 from cornu.random.seed_generator import draw_key, global_seed
 from cornu.tensorflow import candidates
@@ -216,7 +215,7 @@ class Generator:
 _global: dict[str, Generator] = {}
 
 
-def _drawn(draw: Callable, *shape: int) -> jax.Array:
+def _drawn(draw: AnyFunction, *shape: int) -> jax.Array:
     return draw(shape, seed=seeded(None))
 
 

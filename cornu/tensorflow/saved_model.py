@@ -6,13 +6,13 @@ stored for its input signature, or for the kinds of tensors with which it has be
 
 import inspect
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import jax
 
 from cornu.core.symbolic import KerasTensor
-from cornu.core.typing import Nested, Tensor
+from cornu.core.typing import AnyDict, AnyFunction, Config, Nested, Tensor
 from cornu.core.variable import Variable
 from cornu.export import Artifact, Endpoint, ExportArchive, load as load_artifact
 from cornu.layers.layer import Layer
@@ -40,7 +40,7 @@ LoadOptions = SaveOptions
 
 
 def save(
-    obj: object, export_dir: str | os.PathLike, signatures: object = None, options: SaveOptions | None = None
+    obj: object, export_dir: str | os.PathLike[str], signatures: object = None, options: SaveOptions | None = None
 ) -> None:
     """Write the functions and variables of a model or a module to a folder.
 
@@ -83,7 +83,7 @@ def _named(given: object, found: Mapping[str, Function], obj: object) -> "dict[s
     if given is None:
         only = list(found.values()) if len(found) == 1 and not isinstance(obj, Layer) else []
         return dict(zip([DEFAULT_SERVING_SIGNATURE_DEF_KEY], only, strict=False))
-    named: dict = dict(given) if isinstance(given, Mapping) else {DEFAULT_SERVING_SIGNATURE_DEF_KEY: given}
+    named: AnyDict = dict(given) if isinstance(given, Mapping) else {DEFAULT_SERVING_SIGNATURE_DEF_KEY: given}
     for name, function in named.items():
         if not isinstance(function, (Function, ConcreteFunction)) or not function.signatures():
             raise ValueError(
@@ -112,7 +112,7 @@ class _Signature:
             each["name"]: TensorSpec(_sizes(each), each["dtype"], each["name"]) for each in endpoint.outputs
         }
 
-    def __call__(self, *args: Tensor, **kwargs: Tensor) -> dict:
+    def __call__(self, *args: Tensor, **kwargs: Tensor) -> dict[str, jax.Array]:
         names = [each["name"] for each in self._endpoint.inputs][len(args) :]
         if set(names) != set(kwargs):
             raise TypeError(f"The signature takes the tensors {', '.join(names)}. Received: {', '.join(kwargs)}.")
@@ -122,7 +122,7 @@ class _Signature:
         return {f"output_{at}": value for at, value in enumerate(jax.tree.leaves(found))}
 
 
-def _sizes(described: Mapping) -> list[int | None]:
+def _sizes(described: Config) -> list[int | None]:
     return [size if isinstance(size, int) else None for size in described["shape"]]
 
 
@@ -153,12 +153,12 @@ class _Loaded:
             raise TypeError(f"The saved object cannot be called. It has: {', '.join(self._functions)}.")
         return self._functions[_CALL](*args, **kwargs)
 
-    def __getattr__(self, name: str) -> Callable | Variable:
+    def __getattr__(self, name: str) -> AnyFunction | Variable:
         functions = self.__dict__.get("_functions", {})
         return functions[name] if name in functions else getattr(self._artifact, name)[0]
 
 
-def _first_that_fits(name: str, endpoints: list[Endpoint]) -> Callable:
+def _first_that_fits(name: str, endpoints: list[Endpoint]) -> AnyFunction:
     """A function that calls the first of the endpoints that takes the arguments."""
 
     def call(*args: Tensor, training: bool = False, **kwargs: Tensor) -> Nested:
@@ -176,7 +176,7 @@ def _first_that_fits(name: str, endpoints: list[Endpoint]) -> Callable:
 
 
 def load(
-    export_dir: str | os.PathLike, tags: object = None, options: LoadOptions | None = None
+    export_dir: str | os.PathLike[str], tags: object = None, options: LoadOptions | None = None
 ) -> "Artifact | _Loaded":
     """Read what `save`, or `export` of a model, has written.
 
@@ -197,7 +197,7 @@ def load(
     return _Loaded(load_artifact(path / _FILE))
 
 
-def contains_saved_model(export_dir: str | os.PathLike) -> bool:
+def contains_saved_model(export_dir: str | os.PathLike[str]) -> bool:
     """Whether a folder holds what `save` writes."""
     return (Path(os.fspath(export_dir)) / _FILE).exists()
 

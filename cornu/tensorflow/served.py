@@ -16,22 +16,23 @@ import jax
 import numpy as np
 
 from cornu import validate
+from cornu.core.typing import AnyFunction
 from cornu.tensorflow.refusals import TABLE
 
 
 class Special:
     """A special tensor type, which implements functions itself."""
 
-    def through(self, name: str, function: Callable, arguments: Mapping[str, Any]) -> Any:
+    def through(self, name: str, function: AnyFunction, arguments: Mapping[str, Any]) -> Any:
         """The result of the function `name` for arguments that include this tensor."""
         raise NotImplementedError(type(self))
 
 
-def _parts(value: object) -> tuple | list:
+def _parts(value: object) -> tuple[object, ...] | list[object]:
     return value if isinstance(value, (tuple, list)) else (value,)
 
 
-def functions(table: str, source: Mapping[str, Callable], place: str = "") -> dict[str, Callable]:
+def functions(table: str, source: Mapping[str, AnyFunction], place: str = "") -> dict[str, AnyFunction]:
     """The functions of a table.
 
     Args:
@@ -46,7 +47,7 @@ def functions(table: str, source: Mapping[str, Callable], place: str = "") -> di
     return made
 
 
-def _renamed(name: str, function: Callable, words: list[str]) -> Callable:
+def _renamed(name: str, function: AnyFunction, words: list[str]) -> AnyFunction:
     names: list[str] = []
     ours: dict[str, str | None] = {}
     defaults: dict[str, object] = {}
@@ -81,7 +82,7 @@ def _renamed(name: str, function: Callable, words: list[str]) -> Callable:
 _NUMBERS = (float, np.generic, np.ndarray, jax.Array)  # in shapes, besides ints, None and JAX's symbolic sizes
 
 
-def sizes(shape: object) -> tuple:
+def sizes(shape: object) -> tuple[int, ...]:
     """A shape, given as a number, a tensor, or a sequence of these, as a tuple of ints."""
     if isinstance(shape, (tuple, list)):
         return tuple(int(each) if isinstance(each, _NUMBERS) else each for each in shape)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cornu.core.typing import Tensor
+from cornu.core.typing import AnyFunction, Tensor
 from cornu.tensorflow.served import within
 from cornu.tensorflow.sparse import SparseTensor
 from cornu.tensorflow.texts import is_text, text
@@ -14,11 +14,11 @@ from cornu.tensorflow.texts import is_text, text
 __all__ = ["difference", "intersection", "size", "union"]
 
 
-def _rows(values: Tensor) -> tuple[tuple[int, ...], list[set]]:
+def _rows(values: Tensor) -> tuple[tuple[int, ...], list[set[Tensor]]]:
     """The shape without the last axis, and the set of each row."""
     if isinstance(values, SparseTensor):
         outer = tuple(int(size) for size in values.shape[:-1])
-        rows: list[set] = [set() for _ in range(int(np.prod(outer)))]
+        rows: list[set[Tensor]] = [set() for _ in range(int(np.prod(outer)))]
         for place, value in zip(np.asarray(values.indices), np.asarray(values.values).tolist(), strict=True):
             rows[int(np.ravel_multi_index(tuple(place[:-1]), outer))].add(value)
         return outer, rows
@@ -26,7 +26,7 @@ def _rows(values: Tensor) -> tuple[tuple[int, ...], list[set]]:
     return array.shape[:-1], [set(row) for row in array.reshape(-1, array.shape[-1]).tolist()]
 
 
-def _made(outer: tuple, rows: list[set], like: Tensor) -> SparseTensor:
+def _made(outer: tuple[int, ...], rows: list[set[Tensor]], like: Tensor) -> SparseTensor:
     longest = max(map(len, rows), default=0)
     flat = [(row, column, value) for row, values in enumerate(rows) for column, value in enumerate(sorted(values))]
     places = [(*np.unravel_index(row, outer), column) for row, column, _ in flat]
@@ -37,7 +37,7 @@ def _made(outer: tuple, rows: list[set], like: Tensor) -> SparseTensor:
     return SparseTensor(indices, made, (*outer, longest))
 
 
-def _combined(name: str, combine: Callable[[set, set], set]) -> Callable:
+def _combined(name: str, combine: Callable[[set[object], set[object]], set[object]]) -> AnyFunction:
     def function(a: Tensor, b: Tensor, *how: bool, validate_indices: bool = True, aminusb: bool = True) -> SparseTensor:
         outer, first = _rows(a)
         _, second = _rows(b)

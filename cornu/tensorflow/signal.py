@@ -2,7 +2,6 @@
 
 import io as bytes_io
 import wave
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -10,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.fft import dct as scipy_dct, idct as scipy_idct
 
-from cornu.core.typing import Axes, DTypeLike, Tensor
+from cornu.core.typing import AnyFunction, Axes, DTypeLike, Tensor
 from cornu.tensorflow.served import Namespace, sizes, within
 from cornu.tensorflow.texts import Text, text
 
@@ -76,7 +75,7 @@ def frame(
 
 def stft(
     signals: Tensor, frame_length: int, frame_step: int, fft_length: int | None = None,
-    window_fn: Callable | None = hann_window, pad_end: bool = False, name: str | None = None,
+    window_fn: AnyFunction | None = hann_window, pad_end: bool = False, name: str | None = None,
 ) -> jax.Array:  # fmt: skip
     """The short-time Fourier transform, complex, shape (..., frames, fft_length // 2 + 1)."""
     pieces = frame(signals, frame_length, frame_step, pad_end)
@@ -112,7 +111,7 @@ def overlap_and_add(signal: Tensor, frame_step: int, name: str | None = None) ->
 
 def inverse_stft(
     stfts: Tensor, frame_length: int, frame_step: int, fft_length: int | None = None,
-    window_fn: Callable | None = hann_window, name: str | None = None,
+    window_fn: AnyFunction | None = hann_window, name: str | None = None,
 ) -> jax.Array:  # fmt: skip
     """The signal of a short-time Fourier transform, by overlap-add of windowed frames."""
     pieces = jnp.fft.irfft(jnp.asarray(stfts), fft_length or 2 ** (frame_length - 1).bit_length())
@@ -122,8 +121,8 @@ def inverse_stft(
 
 
 def inverse_stft_window_fn(
-    frame_step: int, forward_window_fn: Callable = hann_window, name: str | None = None
-) -> Callable:
+    frame_step: int, forward_window_fn: AnyFunction = hann_window, name: str | None = None
+) -> AnyFunction:
     """The window for `inverse_stft` that reconstructs the input of `stft`."""
 
     def window(frame_length: int, dtype: DTypeLike = "float32") -> jax.Array:
@@ -156,7 +155,7 @@ def mfccs_from_log_mel_spectrograms(log_mel_spectrograms: Tensor, name: str | No
     return dct(spectrograms) / np.sqrt(2.0 * spectrograms.shape[-1])
 
 
-def _transform(function: Callable, axes: int, given: str) -> Callable:
+def _transform(function: AnyFunction, axes: int, given: str) -> AnyFunction:
     """One of JAX's Fourier transforms with TensorFlow's arguments: lists are accepted, lengths come in a list."""
 
     def transform(input: Tensor, fft_length: object = None, name: str | None = None) -> jax.Array:

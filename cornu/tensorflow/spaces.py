@@ -5,7 +5,7 @@ import importlib
 import inspect
 import logging as python_logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from time import time as timestamp
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from cornu import ops, tree
 from cornu.core.dtypes import result_type
-from cornu.core.typing import Axes, Nested, Tensor
+from cornu.core.typing import AnyFunction, Args, Axes, Kwargs, Nested, Tensor
 from cornu.tensorflow import tensors, testing
 from cornu.tensorflow.errors import InvalidArgumentError
 from cornu.tensorflow.function import functions_run_eagerly, run_functions_eagerly
@@ -208,7 +208,7 @@ autograph = Namespace(
 # ---------------------------------------------------------------- checks
 
 
-def _checked(holds: Callable, what: str) -> Callable:
+def _checked(holds: AnyFunction, what: str) -> AnyFunction:
     def check(
         *values: object, message: str | None = None, summarize: object = None, name: str | None = None, **more: object
     ) -> None:
@@ -323,7 +323,7 @@ class Strategy:
         """Scope in which models are built."""
         yield self
 
-    def run(self, fn: Callable, args: tuple = (), kwargs: dict | None = None, options: object = None) -> Nested:
+    def run(self, fn: AnyFunction, args: Args = (), kwargs: Kwargs | None = None, options: object = None) -> Nested:
         """The result of `fn(*args, **kwargs)`."""
         return fn(*args, **(kwargs or {}))
 
@@ -337,7 +337,7 @@ class Strategy:
         """The dataset itself."""
         return dataset
 
-    def distribute_datasets_from_function(self, dataset_fn: Callable, options: object = None) -> Any:
+    def distribute_datasets_from_function(self, dataset_fn: AnyFunction, options: object = None) -> Any:
         """The dataset that a function creates for the single process."""
         return dataset_fn(InputContext())
 
@@ -345,7 +345,7 @@ class Strategy:
         """The value of the single replica."""
         return value
 
-    def experimental_local_results(self, value: Tensor) -> tuple:
+    def experimental_local_results(self, value: Tensor) -> tuple[Nested, ...]:
         """The value of the single replica."""
         return (value,)
 
@@ -423,7 +423,7 @@ experimental = Namespace(
 
 
 @contextlib.contextmanager
-def _profile(logdir: str | os.PathLike, options: object = None) -> Iterator[None]:
+def _profile(logdir: str | os.PathLike[str], options: object = None) -> Iterator[None]:
     with jax.profiler.trace(os.fspath(logdir)):
         yield
 

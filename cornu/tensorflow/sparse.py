@@ -4,7 +4,7 @@ Most functions convert them to dense tensors.
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 import jax
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import ops
-from cornu.core.typing import Axes, Tensor
+from cornu.core.typing import AnyFunction, Axes, Tensor
 from cornu.tensorflow.served import sizes, within
 from cornu.tensorflow.texts import is_text, text
 from cornu.tensorflow.types import TensorShape
@@ -79,7 +79,7 @@ def _tensor(value: Tensor, dtype: Tensor = None) -> Tensor:
     return text(value) if is_text(value) else jnp.asarray(value, dtype)
 
 
-def _at(sparse: SparseTensor) -> tuple:
+def _at(sparse: SparseTensor) -> tuple[np.ndarray, ...]:
     """The indices of the values, as an index into an array."""
     return tuple(np.asarray(sparse.indices).reshape(-1, len(sparse.shape)).T)
 
@@ -120,7 +120,7 @@ def retain(sp_input: SparseTensor, to_retain: Tensor) -> SparseTensor:
     return SparseTensor(sp_input.indices[kept], sp_input.values[kept], sp_input.dense_shape)
 
 
-def map_values(op: Callable, *args: Tensor, **kwargs: Tensor) -> SparseTensor:
+def map_values(op: AnyFunction, *args: Tensor, **kwargs: Tensor) -> SparseTensor:
     """`op` of the values, of one sparse tensor or of several with their values at the same places."""
     first = next(each for each in (*args, *kwargs.values()) if isinstance(each, SparseTensor))
     values = [each.values if isinstance(each, SparseTensor) else each for each in (*args, *kwargs.values())]

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cornu.core.typing import Axes, Tensor
+from cornu.core.typing import AnyFunction, AnyList, Axes, Tensor
 from cornu.layers import text_hash
 from cornu.tensorflow.ragged import RaggedTensor
 from cornu.tensorflow.served import functions, within
@@ -20,7 +20,7 @@ def _numbers(function: Callable[[bytes], object], input: Tensor, dtype: str) -> 
     return jnp.asarray(found.astype(dtype))
 
 
-def _rows(function: Callable[[bytes], list], input: Tensor, made: Callable[[list], Any] | None = None) -> Tensor:
+def _rows(function: Callable[[bytes], AnyList], input: Tensor, made: Callable[[AnyList], Any] | None = None) -> Tensor:
     """The pieces of one string, or a ragged tensor for several."""
     source, made = np.asarray(text(input)), made or text
     if source.ndim == 0:
@@ -35,7 +35,7 @@ def _rows(function: Callable[[bytes], list], input: Tensor, made: Callable[[list
 _join = joined
 
 
-def _cased(how: str) -> Callable:
+def _cased(how: str) -> AnyFunction:
     def cased(input: Tensor, encoding: str = "") -> Text:
         if encoding:
             return each_text(lambda item: getattr(item.decode(encoding), how)().encode(encoding), input)
@@ -146,7 +146,7 @@ def _format(template: str, inputs: object, placeholder: str = "{}", summarize: i
 
 
 def _ngrams(data: Tensor, ngram_width: int, separator: str = " ") -> Text:
-    def joined(item: list) -> list:
+    def joined(item: AnyList) -> AnyList:
         pieces = range(len(item) - ngram_width + 1)
         return [separator.encode().join(item[at : at + ngram_width]) for at in pieces]
 
@@ -171,7 +171,7 @@ def _strong_bucket(input: Tensor, num_buckets: int, key: Tensor) -> jax.Array:
     return _in_buckets(lambda each: text_hash.keyed_hashes(each, list(map(int, key))), input, num_buckets)
 
 
-def _in_buckets(hashes: Callable, input: Tensor, number: int) -> jax.Array:
+def _in_buckets(hashes: AnyFunction, input: Tensor, number: int) -> jax.Array:
     source = np.asarray(text(input))
     found = text_hash.remainders(hashes(source.ravel().tolist()), int(number)) if source.size else np.zeros(0)
     return jnp.asarray(found.reshape(source.shape), "int32")
@@ -238,7 +238,7 @@ def _strip(input: Tensor) -> Text:
     return each_text(bytes.strip, input)
 
 
-def _points(points: list) -> jax.Array:
+def _points(points: list[int]) -> jax.Array:
     return jnp.asarray(points, "int32")
 
 
@@ -252,7 +252,7 @@ def _unicode_encode(input: Tensor, output_encoding: str = "UTF-8") -> Text:
     return text(encoded if rows and isinstance(rows[0], list) else encoded[0])
 
 
-def _encoded(points: list, encoding: str) -> bytes:
+def _encoded(points: list[int], encoding: str) -> bytes:
     return "".join(map(chr, points)).encode(encoding)
 
 

@@ -71,8 +71,8 @@ class SummaryWriter:
 
 
 def create_file_writer(
-    logdir: str | os.PathLike, max_queue: int = 10, flush_millis: int | None = None, filename_suffix: str | None = None,
-    name: str | None = None, experimental_trackable: bool = False,
+    logdir: str | os.PathLike[str], max_queue: int = 10, flush_millis: int | None = None,
+    filename_suffix: str | None = None, name: str | None = None, experimental_trackable: bool = False,
 ) -> SummaryWriter:  # fmt: skip
     """Create a writer of a new file in a directory."""
     try:

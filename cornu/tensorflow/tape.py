@@ -6,7 +6,7 @@ replays the record from the sources to the targets. So a tape works on concrete 
 operation, and in functions that are being compiled, where the compiler merges what is computed twice.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from operator import itemgetter
@@ -21,7 +21,7 @@ from jax.extend.core import jaxpr_as_fun, set_current_trace, take_current_trace
 
 from cornu import tree
 from cornu.core import context
-from cornu.core.typing import Nested, Tensor
+from cornu.core.typing import AnyFunction, AnyTuple, Kwargs, Nested, Tensor
 from cornu.core.variable import Variable
 from cornu.tensorflow.program import Program, Step
 
@@ -32,7 +32,7 @@ class _Variables:
     """The existing variables, by identity, since `==` compares their values."""
 
     def __init__(self) -> None:
-        self._references: dict[int, ref] = {}
+        self._references: dict[int, ref[Any]] = {}
 
     def add(self, variable: Variable) -> None:
         """Keep count of a variable as long as somebody holds it."""
@@ -52,7 +52,7 @@ class _Recorder(Trace):
     """Runs operations in the trace `below`, and records them on active tapes."""
 
     def __init__(self, below: Trace):
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # a C++ class without annotations
         self.below = below
         self.tapes: list[GradientTape] = []
         self.scope: Any = None
@@ -61,30 +61,37 @@ class _Recorder(Trace):
         """`value` as the trace below has it."""
         return self.below.stage_value(value)
 
-    def process_primitive(self, primitive: Any, args: Sequence, params: dict, /) -> Nested:
+    def process_primitive(self, primitive: Any, args: Sequence[Tensor], params: Kwargs, /) -> Nested:
         inner = {**params, "compiler_options_kvs": ()} if "compiler_options_kvs" in params else params
 
-        def run(*values: Tensor, params: dict = inner) -> Tensor:
+        def run(*values: Tensor, params: Kwargs = inner) -> Tensor:
             return primitive.bind(*values, **params)
 
         parts = jaxpr_as_fun(params["jaxpr"]) if primitive.name in ("jit", "pjit") else None
         key = primitive, tuple(sorted(inner.items(), key=itemgetter(0)))
         return self._note(primitive, args, run, partial(run, params=params), parts, key)
 
-    def process_call(self, primitive: object, function: object, args: Sequence, params: dict, /) -> Nested:
+    def process_call(self, primitive: object, function: object, args: Sequence[Tensor], params: Kwargs, /) -> Nested:
         return self._custom(primitive, (function,), args, params)
 
     def process_custom_jvp_call(
-        self, primitive: object, function: object, jvp: object, args: Sequence, /, **how: object
+        self, primitive: object, function: object, jvp: object, args: Sequence[Tensor], /, **how: object
     ) -> Nested:
         return self._custom(primitive, (function, jvp), args, how)
 
     def process_custom_vjp_call(
-        self, primitive: object, function: object, forward: object, backward: object, args: Sequence, /, **how: object
+        self,
+        primitive: object,
+        function: object,
+        forward: object,
+        backward: object,
+        args: Sequence[Tensor],
+        /,
+        **how: object,
     ) -> Nested:
         return self._custom(primitive, (function, forward, backward), args, how)
 
-    def _custom(self, primitive: Any, functions: tuple, args: Sequence, params: dict) -> Nested:
+    def _custom(self, primitive: Any, functions: AnyTuple, args: Sequence[Tensor], params: Kwargs) -> Nested:
         """An operation that contains functions; JAX calls these once only, unless their stored results are reset."""
 
         def run(*values: Tensor) -> Tensor:
@@ -97,8 +104,8 @@ class _Recorder(Trace):
         return self._note(primitive, args, run, run)
 
     def _note(
-        self, primitive: Any, args: Sequence, run: Callable, first: Callable, parts: Callable | None = None,
-        key: Hashable = None,
+        self, primitive: Any, args: Sequence[Tensor], run: AnyFunction, first: AnyFunction,
+        parts: AnyFunction | None = None, key: Hashable = None,
     ) -> Tensor:  # fmt: skip
         """The result of `first`, recorded as one that `run` computes again."""
         with set_current_trace(self.below):
@@ -241,7 +248,7 @@ class GradientTape:
     def _is_watched(self, variable: Variable, at: int) -> bool:
         return at in self._watched or (self._by_itself and variable.trainable)
 
-    def _values_of(self, source: object) -> list:
+    def _values_of(self, source: object) -> list[Tensor]:
         """The arrays that a source held while the tape was open; none for a variable that was not watched."""
         if isinstance(source, jax.Array):
             return [source]
@@ -304,7 +311,9 @@ class GradientTape:
 
         return self._pulled([_as_array(target)], [source], _batch_jacobian)[0]
 
-    def _pulled(self, targets: list, sources: list, pull: Callable, weights: list | None = None) -> list:
+    def _pulled(
+        self, targets: list[Tensor], sources: list[Tensor], pull: AnyFunction, weights: list[Tensor] | None = None
+    ) -> list[Tensor]:
         """The result of `pull(targets, back, weights)` for each source; None if no target depends on it.
 
         `back` maps a weight for each element of the targets to gradients.
@@ -393,12 +402,12 @@ def _in_parts(step: Step) -> list[Step]:
     ]
 
 
-def _gradient(outputs: list, back: Callable, weights: list) -> list:
+def _gradient(outputs: list[Tensor], back: AnyFunction, weights: list[Tensor]) -> list[Tensor]:
     """The gradients of the weighted sum of all elements."""
     return back([_weights(output, weight) for output, weight in zip(outputs, weights, strict=True)])
 
 
-def _jacobian(outputs: list, back: Callable, weights: None) -> list:
+def _jacobian(outputs: list[Tensor], back: AnyFunction, weights: None) -> list[Tensor]:
     """The gradients of each element, in the shape of the target and that of the source."""
     (output,) = outputs
     units = jnp.eye(output.size, dtype=output.dtype).reshape(-1, *output.shape)
@@ -406,7 +415,7 @@ def _jacobian(outputs: list, back: Callable, weights: None) -> list:
     return [row.reshape(*output.shape, *row.shape[1:]) for row in rows]
 
 
-def _batch_jacobian(outputs: list, back: Callable, weights: None) -> list:
+def _batch_jacobian(outputs: list[Tensor], back: AnyFunction, weights: None) -> list[Tensor]:
     """The gradients of each element with respect to the same row of the source."""
     (output,) = outputs
     one = output[0]
@@ -416,7 +425,7 @@ def _batch_jacobian(outputs: list, back: Callable, weights: None) -> list:
     return [rows.reshape(output.shape[0], *one.shape, *rows.shape[2:])]
 
 
-def _weights_of(target: object, weights: object) -> list:
+def _weights_of(target: object, weights: object) -> list[Tensor]:
     """The weights of each tensor in a target, None for ones."""
     if weights is None:
         return [None] * len(tree.flatten(target))
@@ -439,5 +448,5 @@ def _is_smooth(value: object) -> bool:
     return hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jnp.inexact)
 
 
-def _summed(values: list) -> Tensor:
+def _summed(values: list[Tensor]) -> Tensor:
     return sum(values[1:], values[0]) if values else None

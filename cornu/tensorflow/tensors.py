@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -11,7 +11,7 @@ import numpy as np
 
 from cornu import ops, tree
 from cornu.core.symbolic import KerasTensor
-from cornu.core.typing import Axes, DTypeLike, Nested, Tensor
+from cornu.core.typing import AnyFunction, AnyList, Axes, DTypeLike, Nested, Tensor
 from cornu.core.variable import Variable
 from cornu.tensorflow.linalg import _eye, _global_norm, _norm, einsum, matmul  # noqa: F401 - for the table
 from cornu.tensorflow.served import functions, sizes
@@ -83,7 +83,7 @@ def convert_to_tensor(
     return ops.convert_to_tensor(value, dtype)
 
 
-def _zeros(shape: tuple, dtype: DTypeLike = "float32") -> Text | jax.Array:
+def _zeros(shape: tuple[int, ...], dtype: DTypeLike = "float32") -> Text | jax.Array:
     return text(np.full(shape, b"", object)) if dtype == "string" else ops.zeros(shape, dtype)
 
 
@@ -141,7 +141,7 @@ def _stack(values: Tensor, axis: int = 0) -> Text | jax.Array:
     return ops.stack(list(values), axis)
 
 
-def _split(value: Tensor, num_or_size_splits: object, axis: int = 0, num: int | None = None) -> list:
+def _split(value: Tensor, num_or_size_splits: object, axis: int = 0, num: int | None = None) -> list[Tensor]:
     count = np.asarray(num_or_size_splits)
     if count.ndim == 0:
         return list(ops.split(value, int(count), axis))
@@ -165,7 +165,7 @@ def _reshape(tensor: Tensor, shape: Tensor) -> Text | jax.Array:
     return ops.reshape(tensor, _known(sizes(shape), ops.shape(tensor)))
 
 
-def _known(shape: tuple, given: tuple) -> tuple:
+def _known(shape: tuple[int, ...], given: tuple[int, ...]) -> tuple[int, ...]:
     """A shape whose -1 is resolved although another size, that of the batch, is unknown."""
     if None not in shape or -1 not in shape:
         return shape
@@ -201,7 +201,7 @@ def _repeat(input: Tensor, repeats: Tensor, axis: int | None = None) -> jax.Arra
     return ops.repeat(input, np.asarray(repeats) if isinstance(repeats, (list, tuple)) else repeats, axis)
 
 
-def meshgrid(*args: Tensor, indexing: str = "xy", name: str | None = None) -> list:
+def meshgrid(*args: Tensor, indexing: str = "xy", name: str | None = None) -> list[Tensor]:
     """The coordinates of a grid."""
     return list(ops.meshgrid(*args, indexing=indexing))
 
@@ -266,7 +266,7 @@ def _one_hot(
     return found if dtype is None else ops.cast(found, dtype)
 
 
-def _ordered(function: Callable, values: Tensor, axis: int, direction: str) -> jax.Array:
+def _ordered(function: AnyFunction, values: Tensor, axis: int, direction: str) -> jax.Array:
     if direction == "ASCENDING":
         return function(values, axis)
     return ops.flip(function(values, axis), axis) if function is ops.sort else function(ops.negative(values), axis)
@@ -317,7 +317,7 @@ def _scatter_nd(indices: Tensor, updates: object, shape: object) -> jax.Array:
     return ops.scatter(indices, updates, sizes(shape))
 
 
-def _update(how: str | None) -> Callable:
+def _update(how: str | None) -> AnyFunction:
     def update(tensor: Tensor, indices: Tensor, updates: Tensor) -> jax.Array:
         return ops.scatter_update(tensor, indices, updates, how)
 
@@ -340,7 +340,9 @@ def _clip_by_norm(t: Tensor, clip_norm: float, axes: Axes = None) -> jax.Array:
     return ops.multiply(t, ops.divide(clip_norm, ops.maximum(norm, clip_norm)))
 
 
-def clip_by_global_norm(t_list: Sequence, clip_norm: float, use_norm: object = None, name: str | None = None) -> tuple:
+def clip_by_global_norm(
+    t_list: Sequence[Tensor], clip_norm: float, use_norm: Tensor = None, name: str | None = None
+) -> tuple[list[Tensor], jax.Array]:
     """Tensors scaled together so that their `global_norm` is at most `clip_norm`, and the norm before."""
     norm = _global_norm(t_list) if use_norm is None else use_norm
     factor = clip_norm / ops.maximum(norm, clip_norm)
@@ -402,7 +404,7 @@ def _unravel_index(indices: Tensor, dims: Tensor) -> Tensor:
     return jnp.stack(jnp.unravel_index(jnp.asarray(indices), sizes(dims)))
 
 
-def grad_pass_through(f: Callable) -> Callable:
+def grad_pass_through(f: AnyFunction) -> AnyFunction:
     """A function like `f` with the gradient of the identity."""
 
     def passed(x: Tensor, *args: Tensor, **kwargs: Tensor) -> Tensor:
@@ -412,7 +414,7 @@ def grad_pass_through(f: Callable) -> Callable:
     return passed
 
 
-def identity_n(input: Sequence, name: str | None = None) -> list:
+def identity_n(input: Sequence[Tensor], name: str | None = None) -> list[Tensor]:
     """The unchanged tensors."""
     return [_identity(each) for each in input]
 
@@ -491,7 +493,7 @@ TABLE = functions(
 )
 
 
-def _moving_text(function: Callable) -> Callable:
+def _moving_text(function: AnyFunction) -> AnyFunction:
     """A function that rearranges elements, extended to text: it rearranges their positions, where 0 means no text."""
 
     @functools.wraps(function)
@@ -524,7 +526,7 @@ def is_concrete(value: Tensor) -> bool:
     return not isinstance(value, (jax.core.Tracer, KerasTensor))
 
 
-def cond(pred: object, true_fn: Callable, false_fn: Callable, name: str | None = None) -> Nested:
+def cond(pred: object, true_fn: AnyFunction, false_fn: AnyFunction, name: str | None = None) -> Nested:
     """What `true_fn()` gives if `pred` holds, else what `false_fn()` gives."""
     pred = pred.value if isinstance(pred, Variable) else pred
     if is_concrete(pred):
@@ -533,7 +535,7 @@ def cond(pred: object, true_fn: Callable, false_fn: Callable, name: str | None =
 
 
 def case(
-    pred_fn_pairs: Tensor, default: Callable | None = None, exclusive: bool = False, name: str | None = None
+    pred_fn_pairs: Tensor, default: AnyFunction | None = None, exclusive: bool = False, name: str | None = None
 ) -> Tensor:
     """What the function of the first condition that holds gives, else what `default()` gives."""
     pairs = list(pred_fn_pairs.items() if isinstance(pred_fn_pairs, dict) else pred_fn_pairs)
@@ -546,7 +548,7 @@ def case(
 
 
 def switch_case(
-    branch_index: Tensor, branch_fns: Tensor, default: Callable | None = None, name: str | None = None
+    branch_index: Tensor, branch_fns: Tensor, default: AnyFunction | None = None, name: str | None = None
 ) -> Tensor:
     """What the function at an index gives; the last one, or `default`, for an index that there is not."""
     table = dict(branch_fns if isinstance(branch_fns, dict) else enumerate(branch_fns))
@@ -558,8 +560,9 @@ def switch_case(
 
 
 def while_loop(
-    cond: Callable, body: Callable, loop_vars: Tensor, shape_invariants: Tensor = None, parallel_iterations: int = 10,
-    back_prop: bool = True, swap_memory: bool = False, maximum_iterations: int | None = None, name: str | None = None,
+    cond: AnyFunction, body: AnyFunction, loop_vars: Tensor, shape_invariants: Tensor = None,
+    parallel_iterations: int = 10, back_prop: bool = True, swap_memory: bool = False,
+    maximum_iterations: int | None = None, name: str | None = None,
 ) -> Tensor:  # fmt: skip
     """Run `loop_vars = body(*loop_vars)` as long as `cond(*loop_vars)` holds."""
     values, rounds = [jnp.asarray(each) if isinstance(each, Sizes) else each for each in loop_vars], 0
@@ -574,11 +577,11 @@ def while_loop(
     return ops.while_loop(cond, lambda *now: _tuple(body(*now)), values, left)
 
 
-def _tuple(values: Tensor) -> tuple:
+def _tuple(values: Tensor) -> tuple[Tensor, ...]:
     return tuple(values) if isinstance(values, (list, tuple)) else (values,)
 
 
-def map_fn(fn: Callable, elems: Tensor, *ignored: object, **kwargs: object) -> Nested:
+def map_fn(fn: AnyFunction, elems: Tensor, *ignored: object, **kwargs: object) -> Nested:
     """`fn` of each element along the first axis, stacked."""
     leaves = tree.flatten(elems)
     count = len(leaves[0])
@@ -587,13 +590,18 @@ def map_fn(fn: Callable, elems: Tensor, *ignored: object, **kwargs: object) -> N
     return tree.map_structure(lambda *each: of_rows(each) if np.ndim(each[0]) else _stack(each), *found)
 
 
-def vectorized_map(fn: Callable, elems: Tensor, fallback_to_while_loop: bool = True, warn: bool = True) -> Nested:
+def vectorized_map(fn: AnyFunction, elems: Tensor, fallback_to_while_loop: bool = True, warn: bool = True) -> Nested:
     """`fn` of each element along the first axis, all at once."""
     return jax.vmap(fn)(tree.map_structure(jnp.asarray, elems))
 
 
 def scan(
-    fn: Callable, elems: Tensor, initializer: object = None, *ignored: Tensor, reverse: bool = False, **kwargs: Tensor
+    fn: AnyFunction,
+    elems: Tensor,
+    initializer: object = None,
+    *ignored: Tensor,
+    reverse: bool = False,
+    **kwargs: Tensor,
 ) -> Tensor:
     """All values of `total = fn(total, element)` along the first axis, stacked."""
     leaves = tree.flatten(elems)
@@ -607,7 +615,7 @@ def scan(
     return tree.map_structure(lambda *each: _stack(each), *found[:: -1 if reverse else 1])
 
 
-def foldl(fn: Callable, elems: Tensor, initializer: object = None, *ignored: object, **kwargs: object) -> Nested:
+def foldl(fn: AnyFunction, elems: Tensor, initializer: object = None, *ignored: object, **kwargs: object) -> Nested:
     """The last value of `total = fn(total, element)` along the first axis."""
     rows = list(elems)
     total = rows.pop(0) if initializer is None else initializer
@@ -616,12 +624,12 @@ def foldl(fn: Callable, elems: Tensor, initializer: object = None, *ignored: obj
     return total
 
 
-def foldr(fn: Callable, elems: Tensor, initializer: object = None, *ignored: object, **kwargs: object) -> Nested:
+def foldr(fn: AnyFunction, elems: Tensor, initializer: object = None, *ignored: object, **kwargs: object) -> Nested:
     """The last value of `total = fn(total, element)` along the first axis, from its end."""
     return foldl(fn, list(elems)[::-1], initializer)
 
 
-def tuple_(tensors: Sequence, control_inputs: object = None, name: str | None = None) -> list:
+def tuple_(tensors: Sequence[Tensor], control_inputs: object = None, name: str | None = None) -> list[Tensor]:
     """The tensors, all of which are computed."""
     return list(tensors)
 
@@ -631,13 +639,13 @@ def get_static_value(tensor: Tensor, partial: bool = False) -> np.ndarray | None
     return np.asarray(tensor) if is_concrete(tensor) else None
 
 
-def dynamic_partition(data: Tensor, partitions: Tensor, num_partitions: int, name: str | None = None) -> list:
+def dynamic_partition(data: Tensor, partitions: Tensor, num_partitions: int, name: str | None = None) -> list[Tensor]:
     """The elements of each part, where `partitions` says of each element to which part it belongs."""
     data, parts = jnp.asarray(data), np.asarray(partitions)
     return [data[parts == part] for part in range(num_partitions)]
 
 
-def dynamic_stitch(indices: Sequence, data: Sequence, name: str | None = None) -> jax.Array:
+def dynamic_stitch(indices: Sequence[Tensor], data: Sequence[Tensor], name: str | None = None) -> jax.Array:
     """Elements put together again, each at its index."""
     places = np.concatenate([np.ravel(each) for each in indices])
     rows = [jnp.reshape(jnp.asarray(each), (np.size(at), *np.shape(each)[np.ndim(at) :]))
@@ -689,12 +697,12 @@ def broadcast_dynamic_shape(shape_x: Tensor, shape_y: Tensor) -> jax.Array:
     return jnp.asarray(np.broadcast_shapes(sizes(shape_x), sizes(shape_y)))
 
 
-def custom_gradient(f: Callable) -> Callable:
+def custom_gradient(f: AnyFunction) -> AnyFunction:
     """A function with its own gradient: `f` returns the pair (value, function from gradient to gradients)."""
     return ops.custom_gradient(f)
 
 
-def recompute_grad(f: Callable) -> Callable:
+def recompute_grad(f: AnyFunction) -> AnyFunction:
     """`f`, of which the gradient computes the values in between again."""
     return jax.checkpoint(f)
 
@@ -711,8 +719,8 @@ def group(*inputs: Nested, **kwargs: Tensor) -> None:
 
 
 def numpy_function(
-    func: Callable,
-    inp: Sequence,
+    func: AnyFunction,
+    inp: Sequence[Tensor],
     Tout: object,  # noqa: N803
     stateful: bool = True,
     name: str | None = None,
@@ -721,12 +729,12 @@ def numpy_function(
     return _on_host(lambda *each: func(*(np.asarray(value) for value in each)), inp, Tout)
 
 
-def py_function(func: Callable, inp: Sequence, Tout: object, name: str | None = None) -> Tensor:  # noqa: N803
+def py_function(func: AnyFunction, inp: Sequence[Tensor], Tout: object, name: str | None = None) -> Tensor:  # noqa: N803
     """What a Python function of tensors gives."""
     return _on_host(lambda *each: func(*map(convert_to_tensor, each)), inp, Tout)
 
 
-def _on_host(func: Callable, inp: Sequence, types: Any) -> Nested:
+def _on_host(func: AnyFunction, inp: Sequence[Tensor], types: Any) -> Nested:
     if not all(map(is_concrete, inp)):
         raise NotImplementedError(
             "tf.py_function and tf.numpy_function cannot be compiled. Move them out of the tf.function, or "
@@ -768,7 +776,7 @@ class TensorArray:
 
     def __init__(self, dtype: Tensor, size: Tensor = 0, dynamic_size: bool = False, **how: Tensor):
         self.dtype = dtype
-        self._values: list = [None] * int(size)
+        self._values: AnyList = [None] * int(size)
 
     def write(self, index: Tensor, value: Tensor, name: str | None = None) -> "TensorArray":
         """Put a tensor at an index."""

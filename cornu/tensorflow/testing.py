@@ -99,7 +99,7 @@ class TestCase(unittest.TestCase):
         (self.assertAllGreater if open_lower_bound else self.assertAllGreaterEqual)(target, lower_bound)
         (self.assertAllLess if open_upper_bound else self.assertAllLessEqual)(target, upper_bound)
 
-    def assertAllInSet(self, target: Tensor, expected_set: Iterable) -> None:  # noqa: N802
+    def assertAllInSet(self, target: Tensor, expected_set: Iterable[object]) -> None:  # noqa: N802
         """Fail unless all values are among those named."""
         self.assertLessEqual(set(_array(target).ravel().tolist()), set(expected_set))
 

@@ -25,7 +25,7 @@ class Text(np.ndarray):
     def __str__(self) -> str:
         return str(np.asarray(self))
 
-    def __iter__(self) -> Iterator:
+    def __iter__(self) -> Iterator["Text"]:
         return (self[at] for at in range(len(self)))
 
     def __add__(self, other: object) -> Tensor:

@@ -88,7 +88,7 @@ class Checkpoint:
         self._objects = {"save_counter": self.save_counter, **({} if root is None else {"root": root}), **objects}
         self.__dict__.update(objects)
 
-    def save(self, file_prefix: str | os.PathLike, options: object = None) -> str:
+    def save(self, file_prefix: str | os.PathLike[str], options: object = None) -> str:
         """Write the next checkpoint, and give its path without the ending."""
         self.save_counter.assign_add(1)
         return self.write(f"{os.fspath(file_prefix)}-{int(self.save_counter.numpy())}")
@@ -228,8 +228,8 @@ def latest_checkpoint(checkpoint_dir: Any, latest_filename: str | None = None) -
 
 
 def checkpoints_iterator(
-    checkpoint_dir: str | os.PathLike, *how: object, timeout: float | None = None, **more: object
-) -> Iterator:
+    checkpoint_dir: str | os.PathLike[str], *how: object, timeout: float | None = None, **more: object
+) -> Iterator[str]:
     """The path of the last checkpoint; those that another process has yet to write are not waited for."""
     path = latest_checkpoint(checkpoint_dir)
     if path is not None:
@@ -244,7 +244,7 @@ class CheckpointState(NamedTuple):
 
 
 def get_checkpoint_state(
-    checkpoint_dir: str | os.PathLike, latest_filename: str | None = None
+    checkpoint_dir: str | os.PathLike[str], latest_filename: str | None = None
 ) -> CheckpointState | None:
     """The path of the last checkpoint, with those of all before it; None where there is none."""
     path = latest_checkpoint(checkpoint_dir, latest_filename)
@@ -253,13 +253,13 @@ def get_checkpoint_state(
     return CheckpointState(path, _written(Path(os.fspath(checkpoint_dir))))
 
 
-def list_variables(ckpt_dir_or_file: str | os.PathLike) -> list[tuple[str, list[int]]]:
+def list_variables(ckpt_dir_or_file: str | os.PathLike[str]) -> list[tuple[str, list[int]]]:
     """The names and shapes of the variables in a checkpoint."""
     with np.load(_file(ckpt_dir_or_file), allow_pickle=False) as stored:
         return [(name, list(stored[name].shape)) for name in stored.files]
 
 
-def load_variable(ckpt_dir_or_file: str | os.PathLike, name: str) -> np.ndarray:
+def load_variable(ckpt_dir_or_file: str | os.PathLike[str], name: str) -> np.ndarray:
     """The values of a variable in a checkpoint, of a name that `list_variables` gives."""
     with np.load(_file(ckpt_dir_or_file), allow_pickle=False) as stored:
         return stored[name]
@@ -295,12 +295,12 @@ class CheckpointReader:
         return self._values[tensor_str]
 
 
-def load_checkpoint(ckpt_dir_or_file: str | os.PathLike) -> CheckpointReader:
+def load_checkpoint(ckpt_dir_or_file: str | os.PathLike[str]) -> CheckpointReader:
     """A reader of the variables in a checkpoint: a path that `save` gave, or a folder for the latest in it."""
     return CheckpointReader(_file(ckpt_dir_or_file))
 
 
-def _file(path: str | os.PathLike) -> str:
+def _file(path: str | os.PathLike[str]) -> str:
     found = latest_checkpoint(path) if Path(os.fspath(path)).is_dir() else os.fspath(path)
     return f"{found}.npz"
 
@@ -323,7 +323,7 @@ class ExponentialMovingAverage:
         self._means: dict[int, tuple[Variable, Variable]] = {}
         self._steps = 0
 
-    def apply(self, var_list: Sequence) -> None:
+    def apply(self, var_list: Sequence[Variable]) -> None:
         """Bring the means of variables up to date; the first time they are the values themselves."""
         self._steps += 1
         decay = self._decay

@@ -4,7 +4,7 @@ A tensor is a JAX array. While the stand-in is served, the class of JAX's arrays
 from TensorFlow.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, partial
 from typing import Any, NamedTuple, Self
 
@@ -14,7 +14,7 @@ import numpy as np
 from cornu import ops
 from cornu.core import context, dtypes, masks
 from cornu.core.symbolic import KerasTensor
-from cornu.core.typing import ShapeLike
+from cornu.core.typing import AnyFunction, AnyTuple, Args, Kwargs, Nested, ShapeLike
 from cornu.core.variable import Variable as KerasVariable
 from cornu.tensorflow.served import Special, sizes
 from cornu.tensorflow.tape import VARIABLES
@@ -93,7 +93,7 @@ DTYPES |= {"half": DTYPES["float16"], "double": DTYPES["float64"]}
 # ---------------------------------------------------------------- shapes
 
 
-class TensorShape(tuple):
+class TensorShape(tuple[Any, ...]):
     """A shape: a tuple of sizes, None for unknown ones.
 
     Args:
@@ -102,7 +102,7 @@ class TensorShape(tuple):
 
     __slots__ = ()
 
-    def __new__(cls, dims: Iterable) -> Self:
+    def __new__(cls, dims: Iterable[int | None]) -> Self:
         return super().__new__(cls, sizes(dims))
 
     @property
@@ -113,27 +113,27 @@ class TensorShape(tuple):
     ndims = rank
 
     @property
-    def dims(self) -> list:
+    def dims(self) -> list[int | None]:
         """The sizes in a list."""
         return list(self)
 
-    def concatenate(self, other: Iterable) -> "TensorShape":
+    def concatenate(self, other: Iterable[int | None]) -> "TensorShape":
         """This shape followed by another."""
         return TensorShape((*self, *sizes(other)))
 
-    def is_compatible_with(self, other: Iterable) -> bool:
+    def is_compatible_with(self, other: Iterable[int | None]) -> bool:
         """Whether both can be the shape of one tensor."""
         other = sizes(other)
         return len(self) == len(other) and all(
             n is None or m is None or n == m for n, m in zip(self, other, strict=True)
         )
 
-    def assert_is_compatible_with(self, other: Iterable) -> None:
+    def assert_is_compatible_with(self, other: Iterable[int | None]) -> None:
         """Raise ValueError unless both can be the shape of one tensor."""
         if not self.is_compatible_with(other):
             raise ValueError(f"TensorShape: the shapes {self} and {TensorShape(other)} do not fit.")
 
-    def merge_with(self, other: Iterable) -> "TensorShape":
+    def merge_with(self, other: Iterable[int | None]) -> "TensorShape":
         """The sizes known from either shape."""
         self.assert_is_compatible_with(other)
         return TensorShape([m if n is None else n for n, m in zip(self, sizes(other), strict=True)])
@@ -165,7 +165,7 @@ class TensorShape(tuple):
         """Raise ValueError unless there are this number of axes."""
         self.with_rank(rank)
 
-    def as_list(self) -> list:
+    def as_list(self) -> list[int | None]:
         """The sizes in a list."""
         return list(self)
 
@@ -184,7 +184,7 @@ class TensorShape(tuple):
     def __add__(self, other: Any) -> "TensorShape":
         return self.concatenate(other)
 
-    def __radd__(self, other: Any) -> "list | TensorShape":
+    def __radd__(self, other: Any) -> "list[int | None] | TensorShape":
         return [*other, *self] if isinstance(other, list) else TensorShape(other).concatenate(self)
 
     def __eq__(self, other: object) -> bool:
@@ -202,7 +202,7 @@ class TensorShape(tuple):
         return tuple.__repr__(self)
 
 
-def _shape_of_sizes(sizes: tuple) -> TensorShape:
+def _shape_of_sizes(sizes: AnyTuple) -> TensorShape:
     """A shape of sizes that need no conversion."""
     return tuple.__new__(TensorShape, sizes)
 
@@ -252,7 +252,7 @@ class Sizes(Special, np.ndarray):
     Values computed only from them during tracing are known as well, so that they can be sizes again.
     """
 
-    def through(self, name: str, function: Callable, arguments: Mapping[str, object]) -> object:
+    def through(self, name: str, function: AnyFunction, arguments: Mapping[str, object]) -> object:
         """The result; computed only from known numbers it is known, also during tracing."""
         other = next((each for each in jax.tree.leaves(arguments) if _is_of_another_kind(each)), None)
         if other is not None:
@@ -305,7 +305,7 @@ def shape(input: object, out_type: object = "int32", name: str | None = None) ->
     return found if isinstance(input, KerasTensor) else np.array(found, "int32").view(Sizes)
 
 
-def shape_n(input: Iterable, out_type: object = "int32", name: str | None = None) -> list:
+def shape_n(input: Iterable[Nested], out_type: object = "int32", name: str | None = None) -> list[Nested]:
     """The sizes of each tensor of a list."""
     return [shape(each) for each in input]
 
@@ -383,7 +383,7 @@ def _shape(value: Any) -> TensorShape:
     return _shape_of_sizes(value.aval.shape)
 
 
-def _with_lists(operator: Callable) -> Callable:
+def _with_lists(operator: AnyFunction) -> AnyFunction:
     """An operator that also accepts lists and tuples of numbers."""
 
     def operate(tensor: object, other: object) -> Any:
@@ -399,7 +399,7 @@ OPERATORS = (
 _OF_SHAPES = {np.shape, np.ndim, np.size}  # these need no values
 
 
-def _array_function(self: object, function: Callable, types: object, args: tuple, kwargs: dict) -> object:
+def _array_function(self: object, function: AnyFunction, types: object, args: Args, kwargs: Kwargs) -> object:
     """The result of a NumPy function for tensors, which it treats as NumPy arrays, as it does TensorFlow's."""
     if function not in _OF_SHAPES:
         args, kwargs = jax.tree.map(_own_array, (args, kwargs))
@@ -410,7 +410,7 @@ def _own_array(value: object) -> object:
     return np.array(value) if isinstance(value, jax.Array) else value
 
 
-METHODS: dict[str, Callable] = {
+METHODS: dict[str, AnyFunction] = {
     "numpy": _numpy,
     "get_shape": _get_shape,
     "set_shape": _set_shape,
@@ -585,7 +585,7 @@ class Variable(KerasVariable, metaclass=_AnyVariable):
         return ops.take(self.value, indices, 0)
 
 
-def _scattered(how: str) -> Callable:
+def _scattered(how: str) -> AnyFunction:
     def scatter(
         self: Variable, sparse_delta: IndexedSlices, use_locking: bool = False, name: str | None = None
     ) -> Variable:
@@ -628,7 +628,7 @@ class Module:
         return tuple(variable for variable in self.variables if not variable.trainable)
 
     @classmethod
-    def with_name_scope(cls, method: Callable) -> Callable:
+    def with_name_scope(cls, method: AnyFunction) -> AnyFunction:
         """The method itself: names are not nested here."""
         return method
 

@@ -5,7 +5,7 @@ Both are derived from the calls of its layers and operations when it runs abstra
 second is read from that.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from cornu import layers, registry, tree
 from cornu.core.operation import FunctionOperation
 from cornu.core.read_text import numbers_of
 from cornu.core.symbolic import KerasTensor
-from cornu.core.typing import Data, Nested
+from cornu.core.typing import AnyFunction, AnyList, Data, Nested
 
 LINEAR_MAPS = (
     layers.Dense, layers.EinsumDense, layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.Conv1DTranspose,
@@ -45,7 +45,7 @@ class Call(NamedTuple):
 class Calls(list[Call]):
     """The calls of layers and operations within a call of a model, in the order in which they end (`context.watch`)."""
 
-    def __call__(self, operation: object, function: Callable, *args: Any, **kwargs: Any) -> Nested:
+    def __call__(self, operation: object, function: AnyFunction, *args: Any, **kwargs: Any) -> Nested:
         outputs = function(*args, **kwargs)
         self.append(Call(operation, (args, kwargs), outputs))
         return outputs
@@ -56,7 +56,7 @@ class Reader(NamedTuple):
 
     position: int  # index among the flat inputs
     layer: Any
-    after: list[Any]  # the operations that follow
+    after: AnyList  # the operations that follow
 
 
 class Told(NamedTuple):
@@ -82,7 +82,7 @@ def told(calls: Calls, inputs: Nested, outputs: Nested) -> Told:
     return Told([_ending(calls, tensor) for tensor in tree.flatten(outputs)], readers)
 
 
-def _readers(calls: Calls, tensor: object) -> Iterator[tuple[Any, list[Any]]]:
+def _readers(calls: Calls, tensor: object) -> Iterator[tuple[Any, AnyList]]:
     for call in calls:
         if not _has(call.inputs, tensor) or _has(call.outputs, tensor):
             continue
@@ -145,7 +145,7 @@ def inputs_and_values(model: Any, x: Data) -> list[tuple[KerasTensor, Any]]:
     return list(zip(tensors, values, strict=True)) if len(values) == len(tensors) else []
 
 
-def first_readers(model: Any, tensor: KerasTensor) -> Iterator[tuple[Any, list[Any]]]:
+def first_readers(model: Any, tensor: KerasTensor) -> Iterator[tuple[Any, AnyList]]:
     """Each layer that reads an input, directly or reshaped, and the operations that follow it."""
     graph = model._graph
     for node in graph.nodes_in_order:
@@ -161,7 +161,7 @@ def first_readers(model: Any, tensor: KerasTensor) -> Iterator[tuple[Any, list[A
             yield operation, [after.operation for after in _after(graph, node.output_tensors)]
 
 
-def _after(graph: Any, tensors: list[KerasTensor]) -> list[Any]:
+def _after(graph: Any, tensors: list[KerasTensor]) -> AnyList:
     return [node for node in graph.nodes_in_order if any(a is b for a in node.input_tensors for b in tensors)]
 
 

@@ -10,7 +10,7 @@ from cornu.core import context
 from cornu.core.configurable import Configurable, deserialize_keras_object, serialize_keras_object
 from cornu.core.structure import Found, Structure
 from cornu.core.tracebacks import filtered
-from cornu.core.typing import ConfigDict, Logs
+from cornu.core.typing import AnyList, ConfigDict, Logs
 from cornu.core.variable import values_of
 from cornu.initializers import Initializer
 from cornu.metrics import Mean, Metric
@@ -99,7 +99,7 @@ class Compilable(_Half):
         structure = self._structure()
         return look(self, *args) if structure.remember(_overrides, _LISTS) else structure.remember(look, *args)
 
-    def _remembered_list(self, look: Callable[..., list], *args: object) -> list:
+    def _remembered_list(self, look: Callable[..., AnyList], *args: object) -> AnyList:
         """As `_remembered`, for a list that follows from the attributes alone, not from other lists of parts."""
         structure = self._structure()
         return look(self, *args) if structure.remember(_overrides, _SOURCES) else [*structure.remember(look, *args)]
@@ -221,7 +221,7 @@ class Compilable(_Half):
         for metric in self.metrics:
             metric.reset_state()
 
-    def _metrics_at_start(self) -> list:
+    def _metrics_at_start(self) -> AnyList:
         """The values that `reset_metrics` would assign to `metrics_variables`, without assigning them."""
         starts = self._remembered(_metrics_at_start)
         if starts is not None:

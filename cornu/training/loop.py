@@ -30,7 +30,7 @@ from cornu.callbacks.several_processes import written_by_first
 from cornu.core import interrupts, placement
 from cornu.core.border import on_device, to_host
 from cornu.core.tracebacks import filtered, lacks
-from cornu.core.typing import Data, Logs, Nested
+from cornu.core.typing import AnyFunction, Batch, Data, Logs, Nested, Tensor
 from cornu.core.variable import Variable, give_values, values_of
 from cornu.random import global_seed
 from cornu.training import advice, facts, state_tree, text
@@ -60,10 +60,10 @@ _ALL_ROWS = 2**31  # a batch size that no array in memory reaches
 
 
 def _function_of(stage: str) -> property:
-    def read(self: "Trainer") -> Callable | None:
+    def read(self: "Trainer") -> AnyFunction | None:
         return self._computations[stage].function(self)
 
-    def write(self: "Trainer", function: Callable | None) -> None:
+    def write(self: "Trainer", function: AnyFunction | None) -> None:
         if function is not None and not callable(function):
             raise TypeError(
                 f"{validate.describe(self)}: {stage}_function must be a function of (state, batches), or None, to "
@@ -251,7 +251,7 @@ class Trainer(Compilable, Steps):
         batches = make_batches(x, batch_size=batch_size, steps=_limit(steps), shuffle=False, owner="predict")
         self._look_at(batches, "predict")
         callbacks = self._callback_list(callbacks, verbose, 1, batches.num_batches)
-        outputs: list = []
+        outputs: list[Tensor] = []
 
         def keep(call: multi_step.Call, last: int, result: object) -> None:
             outputs.append(call.real(result))
@@ -283,7 +283,7 @@ class Trainer(Compilable, Steps):
         return logs
 
     def _run_calls(
-        self, stage: str, batches: Batches, number: int, watched: bool, begin: Callable, report: Callable,
+        self, stage: str, batches: Batches, number: int, watched: bool, begin: AnyFunction, report: AnyFunction,
         run: Run | None = None,
     ) -> Nested:  # fmt: skip
         """Run the steps of one epoch; the result of the last call.
@@ -333,7 +333,7 @@ class Trainer(Compilable, Steps):
             require_same_end(batches.owner, batches, "the number of their batches", done)
         return result
 
-    def _fresh_metrics(self) -> list:
+    def _fresh_metrics(self) -> list[jax.Array]:
         """The initial values of the metrics' variables for an epoch, which are assigned too."""
         starts = list(map(on_device, self._metrics_at_start()))
         give_values(self.metrics_variables, starts)
@@ -348,7 +348,7 @@ class Trainer(Compilable, Steps):
         callbacks.on_test_end(logs)
         return logs
 
-    def make_train_function(self, force: bool = False) -> Callable | None:
+    def make_train_function(self, force: bool = False) -> AnyFunction | None:
         """Create `train_function`, which takes a batch from an iterator: `(state, batches) -> (logs, state)`.
 
         A subclass may wrap or replace it: set `self.train_function`, which is then called for each batch, uncompiled.
@@ -362,12 +362,12 @@ class Trainer(Compilable, Steps):
         self._computations["train"].make(self, force)
         return self.train_function
 
-    def make_test_function(self, force: bool = False) -> Callable | None:
+    def make_test_function(self, force: bool = False) -> AnyFunction | None:
         """Create `test_function`, like `make_train_function`."""
         self._computations["test"].make(self, force)
         return self.test_function
 
-    def make_predict_function(self, force: bool = False) -> Callable | None:
+    def make_predict_function(self, force: bool = False) -> AnyFunction | None:
         """Create `predict_function`, like `make_train_function`."""
         self._computations["predict"].make(self, force)
         return self.predict_function
@@ -497,7 +497,7 @@ class Trainer(Compilable, Steps):
         weight: Data = None,
         class_weight: Any = None,
         owner: str | None = None,
-    ) -> tuple:
+    ) -> Batch:
         owner = owner or f"{stage}_on_batch"
         batches = make_batches(x, y, weight, batch_size=_ALL_ROWS, class_weight=class_weight, owner=owner)
         data = batches.example()
@@ -571,7 +571,7 @@ def _has_next_epoch(batches: Batches) -> bool:
     return found
 
 
-def _validation_parts(data: object) -> tuple:
+def _validation_parts(data: object) -> Batch:
     """(x, y, sample_weight) of validation data; a source of batches is only x."""
     if is_source_of_batches(data):
         return data, None, None

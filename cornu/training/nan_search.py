@@ -22,7 +22,7 @@ import numpy as np
 from cornu import tree, validate
 from cornu.core import context, dtypes
 from cornu.core.read_text import ReadBatch
-from cornu.core.typing import Data, Nested
+from cornu.core.typing import AnyDict, AnyList, AnyTuple, Batch, Data, Logs, Nested, Tensor
 from cornu.core.variable import Variable, functional, values_of
 from cornu.layers.layer import LossesOfCall
 from cornu.losses.loss import as_arrays
@@ -89,7 +89,7 @@ class NanSearch:
     def __init__(self, model: Any, batches: Batches):
         self._model, self._batches = model, batches
         self._epoch = self._first = 0
-        self._values: list = []
+        self._values: list[jax.Array] = []
         self._call: Call | None = None
         self._earlier: Call | None = None
 
@@ -131,7 +131,7 @@ class NanSearch:
                 report.findings.append(f"The batch could not be saved: {error}.")
         return report
 
-    def _bad_step(self, batches: list[tuple]) -> tuple[int, list, Any, int | None]:
+    def _bad_step(self, batches: list[Batch]) -> tuple[int, list[jax.Array], Any, int | None]:
         """(number, values of the variables before, batch, valid rows) of the first step that fails; else of the
         last."""
         values, compiled = self._values, self._model._computations["train"].compiled(self._model)
@@ -143,7 +143,7 @@ class NanSearch:
             values = [value for part in after for value in part]
         return len(batches) - 1, values, *batches[-1]
 
-    def _gradients_of_earlier_batch(self, values: list, earlier: list[tuple]) -> list[tuple[str, float]]:
+    def _gradients_of_earlier_batch(self, values: list[jax.Array], earlier: list[Batch]) -> list[tuple[str, float]]:
         """The largest gradients of the last batch of `earlier`, or else of the previous call, with these weights."""
         if not earlier and self._earlier is not None and self._first > 0:
             earlier = self._earlier.batches()
@@ -162,7 +162,7 @@ class NanSearch:
             report.findings.append(f"In the data passed to fit(): {_rows(report.data_rows)}.")
 
 
-def find_nan(model: Any, filepath: str | os.PathLike) -> NanReport:
+def find_nan(model: Any, filepath: str | os.PathLike[str]) -> NanReport:
     """Repeat the step saved by `TerminateOnNaN(explain=True)`, from the state before it, and report the findings.
 
     After a layer was changed, this shows whether that helped. The weights, optimizer and metrics of `model` are not
@@ -208,14 +208,16 @@ def find_nan(model: Any, filepath: str | os.PathLike) -> NanReport:
 # ---------------------------------------------------------------- one repeated step
 
 
-def _watched(model: "Model", values: list, data: tuple, rows: int | None) -> tuple[Watch, dict, list]:
+def _watched(
+    model: "Model", values: list[jax.Array], data: Batch, rows: int | None
+) -> tuple[Watch, Logs, list[jax.Array]]:
     """(observations, logs, values of the variables after) of a step."""
     parts = steps.variables_of(model, "train")
 
-    def run(gradients: bool) -> tuple[Watch, dict, list]:
+    def run(gradients: bool) -> tuple[Watch, Logs, list[jax.Array]]:
         watch = Watch(len(jax.tree.leaves(data)[0]), gradients)
 
-        def step(state: Any, data: Any, rows: Any) -> tuple:
+        def step(state: Any, data: Any, rows: Any) -> AnyTuple:
             with context.scope(watch=watch):
                 return steps.pure_step(model, "train", parts)(state, data, rows)
 
@@ -230,7 +232,7 @@ def _watched(model: "Model", values: list, data: tuple, rows: int | None) -> tup
         return run(gradients=False)
 
 
-def _examined(model: Any, values: list, data: tuple, rows: int | None, report: NanReport) -> NanReport:
+def _examined(model: Any, values: list[jax.Array], data: Batch, rows: int | None, report: NanReport) -> NanReport:
     """`report`, completed with the observations of a step."""
     variables = _variables(model)
     bad = _not_finite(variables, values)
@@ -339,7 +341,7 @@ class _Teller:
             f"{_some(bad)}."
         )
 
-    def _weights(self) -> Iterator[tuple]:
+    def _weights(self) -> Iterator[AnyTuple]:
         """The weights' non-finite gradients, ordered as if computed with the gradient of their layer's output."""
         for variable, moment in self.watch.weights.items():
             if not moment.is_bad:
@@ -359,7 +361,7 @@ class _Teller:
         return text.format(what=what + (_in_rows(rows, self.real) if rows else ""), layer=_layer(passage))
 
 
-def _tell_data(report: NanReport, data: tuple, rows: int | None) -> bool:
+def _tell_data(report: NanReport, data: Batch, rows: int | None) -> bool:
     """Report which rows of the batch are not finite; whether there are any."""
     parts = zip(("x", "y", "sample_weight"), unpack_x_y_sample_weight(data), strict=True)
     found = False
@@ -376,7 +378,7 @@ def _tell_data(report: NanReport, data: tuple, rows: int | None) -> bool:
 
 
 def _tell_loss(
-    model: "Model", values: list, data: tuple, rows: int | None, watch: Watch, report: NanReport
+    model: "Model", values: list[jax.Array], data: Batch, rows: int | None, watch: Watch, report: NanReport
 ) -> bool:  # fmt: skip
     """Report which loss is not finite, and in which rows; whether that can be determined."""
     if type(model).compute_loss is not steps.Steps.compute_loss or not steps.is_default(model, "train"):
@@ -397,7 +399,7 @@ def _tell_loss(
     return False
 
 
-def _losses(model: Any, values: list, data: tuple) -> list[tuple[str, Any]]:
+def _losses(model: Any, values: list[jax.Array], data: Batch) -> list[tuple[str, Any]]:
     """(description, values) for all terms of a batch's loss."""
     x, y, weight = unpack_x_y_sample_weight(_on_device(data))
     variables = _variables(model)
@@ -430,7 +432,7 @@ def _losses(model: Any, values: list, data: tuple) -> list[tuple[str, Any]]:
 
 
 def _save(
-    path: str, report: NanReport, variables: Sequence[Variable], values: list, data: tuple, rows: int | None
+    path: str, report: NanReport, variables: Sequence[Variable], values: list[jax.Array], data: Batch, rows: int | None
 ) -> None:
     """Save the batch and the state before the step as plain arrays."""
     parts = zip(("x", "y", "sample_weight"), unpack_x_y_sample_weight(data), strict=True)
@@ -447,7 +449,7 @@ def _plain(value: Any) -> np.ndarray:
     return array if array.dtype.kind in "biufc" else array.astype("float32")
 
 
-def _batch_of(members: dict[str, np.ndarray], filepath: str | os.PathLike) -> tuple:
+def _batch_of(members: dict[str, np.ndarray], filepath: str | os.PathLike[str]) -> Batch:
     """(x, y, sample_weight) without the parts that were None, in the original structure."""
     if not {"epoch", "batch", "rows"} <= set(members):
         raise ValueError(f"find_nan: {str(filepath)!r} was not written by TerminateOnNaN(explain=True).")
@@ -458,7 +460,7 @@ def _batch_of(members: dict[str, np.ndarray], filepath: str | os.PathLike) -> tu
     return tuple(parts)
 
 
-def _nested(members: dict[str, np.ndarray], name: str) -> np.ndarray | dict | list | None:
+def _nested(members: dict[str, np.ndarray], name: str) -> np.ndarray | AnyDict | AnyList | None:
     """The structure whose leaves `named_leaves` returned."""
     if name in members:
         return members[name]
@@ -524,7 +526,7 @@ def _largest(watch: Watch) -> list[tuple[str, float]]:
     return sorted(finite, key=lambda each: -each[1])[:_MOST]
 
 
-def _largest_weights(model: "Model", values: list) -> list[tuple[str, float]]:
+def _largest_weights(model: "Model", values: list[jax.Array]) -> list[tuple[str, float]]:
     trainable = steps.variables_of(model, "train")[0]
     sizes = [(v.path, float(jnp.abs(value).max(initial=0))) for v, value in zip(trainable, values, strict=False)]
     return sorted(sizes, key=lambda each: -each[1])[:_MOST]
@@ -547,16 +549,16 @@ def _without_rows(moment: Moment) -> Moment:
 
 
 @jax.jit
-def _finite(values: list) -> jax.Array:
+def _finite(values: list[jax.Array]) -> jax.Array:
     return jnp.stack([jnp.isfinite(value).all() for value in values]).all()
 
 
-def _are_finite(values: Iterable) -> bool:
+def _are_finite(values: Iterable[Tensor]) -> bool:
     inexact = [value for value in values if jnp.issubdtype(value.dtype, jnp.inexact)]
     return bool(_finite(inexact)) if inexact else True
 
 
-def _not_finite(variables: Sequence[Variable], values: Sequence) -> list[str]:
+def _not_finite(variables: Sequence[Variable], values: Sequence[jax.Array]) -> list[str]:
     pairs = zip(variables, values, strict=True)
     return [variable.path for variable, value in pairs if not _are_finite([value])]
 
@@ -566,7 +568,7 @@ def _variables(model: Any) -> list[Variable]:
     return [variable for part in steps.variables_of(model, "train") for variable in part]
 
 
-def _parted(values: list, parts: steps.Parts) -> steps.TrainState:
+def _parted(values: list[jax.Array], parts: steps.Parts) -> steps.TrainState:
     remaining = iter(values)
     return steps.TrainState(*([next(remaining) for _ in part] for part in parts))
 

@@ -14,13 +14,13 @@ import jax.numpy as jnp
 from cornu import losses as losses_module, metrics as metrics_module, registry, tree, validate
 from cornu.core import context
 from cornu.core.masks import get_mask, set_mask
-from cornu.core.typing import Data, Nested, Tensor
+from cornu.core.typing import AnyList, Data, Nested, Tensor
 from cornu.core.variable import Variable
 from cornu.losses import Loss
 from cornu.metrics import Mean, Metric
 
 
-def line_up(given: object, outputs: Nested, names: Sequence[str] | None, what: str, spread: bool = False) -> list:
+def line_up(given: object, outputs: Nested, names: Sequence[str] | None, what: str, spread: bool = False) -> AnyList:
     """One entry of `given` for each flat output.
 
     Args:
@@ -68,7 +68,7 @@ def _single(given: object, names: Sequence[str] | None, what: str) -> Any:
     return given
 
 
-def _parts(given: object, labels: Sequence, what: str, spread: bool) -> list:
+def _parts(given: object, labels: Sequence[object], what: str, spread: bool) -> AnyList:
     if given is None:
         return [None] * len(labels)
     if isinstance(given, Mapping) and "class_name" not in given:
@@ -361,13 +361,13 @@ class CompiledMetrics(Metric):
                     stacklevel=2,
                 )
 
-    def _of_outputs(self, given: object, y_pred: Tensor, outputs: int) -> list:
+    def _of_outputs(self, given: object, y_pred: Tensor, outputs: int) -> AnyList:
         """The metrics given for each output; for a single output the keys of a dictionary are arbitrary."""
         if outputs > 1:
             return line_up(given, y_pred, self.output_names, "metrics")
         return [list(given.values()) if isinstance(given, Mapping) and "class_name" not in given else given]
 
-    def _targets(self, y: Data, y_pred: Tensor) -> list:
+    def _targets(self, y: Data, y_pred: Tensor) -> AnyList:
         """The labels of each output; None if there are none."""
         if isinstance(y, Mapping) and tree.is_nested(y_pred) and not isinstance(y_pred, Mapping):
             return [y.get(name) for name in self.output_names or ()]
@@ -436,7 +436,7 @@ def _row_weight(weight: object) -> Tensor:
     return weight * real.reshape((-1,) + (1,) * (weight.ndim - 1))
 
 
-def _listed(found: object) -> list:
+def _listed(found: object) -> AnyList:
     if found is None:
         return []
     if isinstance(found, (list, tuple)):
@@ -463,7 +463,7 @@ _METRICS = {
 }
 
 
-def _is_shaped(name: object, table: Mapping) -> bool:
+def _is_shaped(name: object, table: Mapping[str, object]) -> bool:
     return isinstance(name, str) and name.lower() in table
 
 

@@ -18,7 +18,7 @@ from cornu.core import context, parts
 from cornu.core.border import is_text, narrowed
 from cornu.core.read_text import opened
 from cornu.core.symbolic import KerasTensor, any_symbolic, output_spec
-from cornu.core.typing import Data, Nested, Tensor
+from cornu.core.typing import AnyTuple, Batch, Data, Nested, Tensor
 from cornu.core.variable import values_of
 from cornu.losses import validation
 from cornu.training import advice, anatomy, step
@@ -103,7 +103,7 @@ def _prepare(model: Any, data: Data, stage: str, whole: Data) -> None:
         advice.of_a_batch(model, data, pairs, ends, known.told.readers)
 
 
-def check_of_later_batches(model: "Trainer", first: tuple, stage: str, owner: str) -> Callable[[tuple, int], None]:
+def check_of_later_batches(model: "Trainer", first: Batch, stage: str, owner: str) -> Callable[[Batch, int], None]:
     """A function that rejects a batch (given with its number from 1) unlike the first one passed to `prepare`.
 
     Args:
@@ -116,7 +116,7 @@ def check_of_later_batches(model: "Trainer", first: tuple, stage: str, owner: st
     forms = ("x alone", "(x, y)", "(x, y, sample_weight)")
     look = advice.of_later_batches(model) if owner == "fit" else None
 
-    def check(batch: tuple, number: int) -> None:
+    def check(batch: Batch, number: int) -> None:
         if known.outputs is not None and len(batch) < len(first):
             raise ValueError(
                 f"{owner}: batch {number} is {forms[len(batch) - 1]}, but the first was {forms[len(first) - 1]}. All "
@@ -191,7 +191,7 @@ def _of_pairs(x: Data) -> str:
     return f" A {type(x).__name__} of two arrays means two inputs: for data = (x, y), write fit(*data)."
 
 
-def _pairs(model: Any, y: Data, outputs: Nested) -> Iterator[tuple]:
+def _pairs(model: Any, y: Data, outputs: Nested) -> Iterator[AnyTuple]:
     """(description, loss, labels, symbolic output) for each output with a loss."""
     for label, one, target, output in model._compile_loss.pairs(y, outputs):
         yield f"{validate.describe(model)}, output {label!r}", one, target, output
@@ -233,7 +233,7 @@ def _run_on_shapes(model: "Model", x: Data, training: bool, any_rows: bool = Fal
     inputs = tree.map_structure(lambda leaf: _symbolic(leaf, any_rows), x)
     if not any_symbolic(inputs):
         raise ValueError(f"{validate.describe(model)}: the data contains no arrays. Received: {type(x).__name__}.")
-    added: list = []
+    added: list[jax.Array] = []
     told = anatomy.Told()
 
     def run(values: Nested) -> Nested:
@@ -375,6 +375,6 @@ def attributes_kept(model: Any) -> Callable[[], None]:
     return put_back
 
 
-def _copies(part: object) -> list[tuple]:
+def _copies(part: object) -> list[AnyTuple]:
     """The lists and dictionaries among the attributes, with copies of their current contents."""
     return [(value, value.copy()) for value in part.__dict__.values() if isinstance(value, (list, dict))]

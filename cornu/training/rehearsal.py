@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from cornu.callbacks.rehearsal import rehearsed
+from cornu.core.typing import AnyList
 from cornu.training.data.batches import Batches
 from cornu.training.resume import variables_of_training
 from cornu.training.trial import undone
@@ -17,7 +18,7 @@ from cornu.training.trial import undone
 @contextmanager
 def rehearsal(
     model: object, data: list[Batches | None], callbacks: object, orders: Callable[[], None]
-) -> Iterator[list]:  # fmt: skip
+) -> Iterator[AnyList]:  # fmt: skip
     """Scope of a dry run, with the callbacks for it.
 
     Args:

@@ -22,7 +22,7 @@ from cornu import random
 from cornu.callbacks import BackupAndRestore, CallbackList, TerminateOnNaN
 from cornu.callbacks.messages import say
 from cornu.core import interrupts, peers, placement
-from cornu.core.typing import State
+from cornu.core.typing import AnyList, Args, Logs, State
 from cornu.core.variable import Variable, give_values, values_of
 from cornu.errors import TrainingStopped
 from cornu.random.seed_generator import go_on_with_global_seed
@@ -112,7 +112,7 @@ class Run:
         if self.backup is not None:
             self.backup.close(done=True)
 
-    def _heeding_signals(self) -> AbstractContextManager:
+    def _heeding_signals(self) -> AbstractContextManager[object]:
         """Scope in which signals end the run with a backup, or notify the callbacks that the process is ending."""
         if self.backup is not None:
             return interrupts.noted(self._note, _STOPPING, (signal.SIG_DFL, signal.default_int_handler))
@@ -129,7 +129,7 @@ class Run:
         if self._search is not None:
             self._search.before(call, self.epoch, self.step)
 
-    def on_steps(self, steps: int, logs: dict) -> bool:
+    def on_steps(self, steps: int, logs: Logs) -> bool:
         """Record `steps` more; whether the state after them must be backed up before others start."""
         self.logs = logs
         before, self.step, self.total = self.total, self.step + steps, self.total + steps
@@ -229,7 +229,7 @@ class Run:
     def _owner(self) -> str:
         return f"BackupAndRestore({self.backup and self.backup.backup_dir!r})"
 
-    def _check(self, state: dict[str, Any]) -> None:
+    def _check(self, state: State) -> None:
         owner = self._owner
         cure = "Resume with the original setup, or delete the directory to start from scratch."
         odd = [name for name in _COUNTS if not (isinstance(state.get(name), int) and state[name] >= 0)]
@@ -265,7 +265,7 @@ def variables_of_training(model: Any) -> list[Variable]:
     return list({id(variable): variable for variable in found}.values())
 
 
-def _backup_among(callbacks: list) -> BackupAndRestore | None:
+def _backup_among(callbacks: AnyList) -> BackupAndRestore | None:
     found = [one for one in callbacks if isinstance(one, BackupAndRestore)]
     if len(found) > 1:
         folders = " and ".join(repr(one.backup_dir) for one in found)
@@ -273,6 +273,6 @@ def _backup_among(callbacks: list) -> BackupAndRestore | None:
     return found[0] if found else None
 
 
-def _shown(variable: tuple) -> str:
+def _shown(variable: Args) -> str:
     path, shape = variable
     return path if shape is None else f"{path} of shape {shape}"

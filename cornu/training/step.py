@@ -8,7 +8,7 @@ it was written: with `(state, data)` it is already pure; with `(data)` alone it 
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from cornu import registry, settings, tree
 from cornu.core import context, placement
 from cornu.core.read_text import opened
-from cornu.core.typing import Data, Logs, Nested, Tensor
+from cornu.core.typing import AnyFunction, AnyTuple, Data, Logs, Nested, Tensor, Values
 from cornu.core.variable import Variable, changed_values, functional
 from cornu.optimizers import Optimizer
 from cornu.random.seed_generator import carried_states
@@ -40,10 +40,10 @@ Parts = tuple[tuple[Variable, ...], ...]  # variables by kind: trainable, non-tr
 class TrainState(NamedTuple):
     """The values of a model's and its optimizer's variables."""
 
-    trainable_variables: list
-    non_trainable_variables: list
-    optimizer_variables: list
-    metrics_variables: list
+    trainable_variables: list[jax.Array]
+    non_trainable_variables: list[jax.Array]
+    optimizer_variables: list[jax.Array]
+    metrics_variables: list[jax.Array]
 
 
 class Steps(_Half):
@@ -82,7 +82,7 @@ class Steps(_Half):
             self._compile_metrics.update_state(y, y_pred, sample_weight)
         return self.get_metrics_result()
 
-    def train_step(self, state: Any, data: Data) -> tuple[dict, TrainState]:
+    def train_step(self, state: Any, data: Data) -> tuple[Logs, TrainState]:
         """One step of training; override it as a pure `(self, state, data)` or with assignments as `(self, data)`."""
         x, y, weight = unpack_x_y_sample_weight(data)
         trainable, rest, optimizer, metrics = state
@@ -99,7 +99,7 @@ class Steps(_Half):
         logs, metrics = self._update_metrics(metrics, x, y, y_pred, weight, loss)
         return logs, TrainState(trainable, rest, optimizer, metrics)
 
-    def test_step(self, state: Nested, data: Data) -> tuple[dict, tuple]:
+    def test_step(self, state: Nested, data: Data) -> tuple[Logs, Values]:
         """One step of evaluation; override it as a pure `(self, state, data)` or with assignments as `(self, data)`."""
         x, y, weight = unpack_x_y_sample_weight(data)
         trainable, rest, metrics = state
@@ -109,7 +109,7 @@ class Steps(_Half):
         logs, metrics = self._update_metrics(metrics, x, y, y_pred, weight, loss)
         return logs, (trainable, rest, metrics)
 
-    def predict_step(self, state: Nested, data: Data) -> tuple[Any, list]:
+    def predict_step(self, state: Nested, data: Data) -> tuple[Any, list[jax.Array]]:
         """One step of prediction; override it as a pure `(self, state, data)` or with assignments as `(self, data)`.
 
         The pure form returns the outputs and the values of the non-trainable variables.
@@ -120,21 +120,21 @@ class Steps(_Half):
 
     def compute_loss_and_updates(
         self,
-        trainable_variables: Sequence,
-        non_trainable_variables: Sequence,
-        metrics_variables: Sequence,
+        trainable_variables: Sequence[jax.Array],
+        non_trainable_variables: Sequence[jax.Array],
+        metrics_variables: Sequence[jax.Array],
         x: Data,
         y: Data,
         sample_weight: Data,
         training: bool = False,
-        optimizer_variables: Sequence | None = None,
-    ) -> tuple:
+        optimizer_variables: Sequence[jax.Array] | None = None,
+    ) -> AnyTuple:
         """The loss to differentiate, and (loss, predictions, non-trainable and metrics variables) as aux."""
         parts = own_variables(self)
         if optimizer_variables is not None:  # used if the optimizer scales the loss
             parts = (*parts, tuple(self.optimizer.variables))
 
-        def run() -> tuple:
+        def run() -> AnyTuple:
             with context.scope(losses=[]):
                 y_pred = self(x, **mode(self, training))
                 loss = self._loss_of(x, y, y_pred, sample_weight, training)
@@ -142,7 +142,7 @@ class Steps(_Half):
             return self.optimizer.scale_loss(loss) if scales else loss, loss, y_pred
 
         state = (trainable_variables, non_trainable_variables, metrics_variables, optimizer_variables or ())
-        step: Callable = functools.partial(_on_state, run, parts=parts)
+        step: AnyFunction = functools.partial(_on_state, run, parts=parts)
         if training and context.current().watch is None:
             step = placement.gathering_again(step, parts[0])
         (scaled, loss, y_pred), after = step(state[: len(parts)])
@@ -150,15 +150,15 @@ class Steps(_Half):
 
     def stateless_compute_loss(
         self,
-        trainable_variables: Sequence,
-        non_trainable_variables: Sequence,
-        metrics_variables: Sequence,
+        trainable_variables: Sequence[jax.Array],
+        non_trainable_variables: Sequence[jax.Array],
+        metrics_variables: Sequence[jax.Array],
         x: Data = None,
         y: Data = None,
         y_pred: Tensor = None,
         sample_weight: Data = None,
         training: bool = True,
-    ) -> tuple:
+    ) -> AnyTuple:
         """`compute_loss` as a pure function: (loss, (trainable, non-trainable, metrics variables))."""
         state = (trainable_variables, non_trainable_variables, metrics_variables)
         loss, after = _on_state(
@@ -173,9 +173,9 @@ class Steps(_Half):
         return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **kwargs)
 
     def _update_metrics(
-        self, metrics_variables: Sequence, x: Data, y: Data, y_pred: Tensor, weight: object, loss: object
-    ) -> tuple[dict, list]:
-        def update() -> dict:
+        self, metrics_variables: Sequence[jax.Array], x: Data, y: Data, y_pred: Tensor, weight: object, loss: object
+    ) -> tuple[Logs, list[jax.Array]]:
+        def update() -> Logs:
             if self._loss_tracker is not None:
                 example = next(leaf for leaf in tree.flatten(x) if leaf is not None)
                 self._loss_tracker.update_state(loss, sample_weight=batch_rows(example))
@@ -202,13 +202,13 @@ def makes_own_function(model: object, stage: str) -> bool:
     return not registry.is_builtin(getattr(type(model), f"make_{stage}_function"))
 
 
-def is_pure(method: Callable) -> bool:
+def is_pure(method: AnyFunction) -> bool:
     """Whether a step method accepts `(state, data)`, or anything (`*args`), rather than `(data)`."""
     return _positional_count(getattr(method, "__func__", method)) - inspect.ismethod(method) >= 2
 
 
 @functools.lru_cache(maxsize=256)
-def _positional_count(function: Callable) -> int:
+def _positional_count(function: AnyFunction) -> int:
     kinds = [parameter.kind for parameter in inspect.signature(function).parameters.values()]
     if inspect.Parameter.VAR_POSITIONAL in kinds:
         return sys.maxsize
@@ -223,7 +223,7 @@ def variables_of(model: object, stage: str) -> Parts:
     return layers_and_variables(model, stage)[1]
 
 
-def layers_and_variables(model: Any, stage: str) -> tuple[tuple, Parts]:
+def layers_and_variables(model: Any, stage: str) -> tuple[AnyTuple, Parts]:
     """The model's layers, each with its `trainable`, and the variables in the state of a stage."""
     structure = model._structure()  # compared once for both
     layers = structure.remember(_layers)
@@ -237,7 +237,7 @@ def own_variables(model: Any) -> Parts:
     return model._remembered(_model_variables, True)
 
 
-def _layers(model: "Model") -> tuple:
+def _layers(model: "Model") -> AnyTuple:
     return tuple(fact for layer in model._flatten_layers() for fact in (layer, layer.trainable))
 
 
@@ -261,7 +261,7 @@ def optimizers_of(model: Any) -> list[Optimizer]:
     return found
 
 
-def pure_step(model: object, stage: str, parts: Parts, names: list[str] | None = None) -> Callable:
+def pure_step(model: object, stage: str, parts: Parts, names: list[str] | None = None) -> AnyFunction:
     """`(state, data, rows) -> (result, state)`; `rows` is the number of valid rows in a padded batch, else None.
 
     The names of the logs are appended to the list `names` in order, which would be lost in a compiled function.
@@ -270,7 +270,7 @@ def pure_step(model: object, stage: str, parts: Parts, names: list[str] | None =
     known = set(map(id, carried_states()))
     carried = [variable for variable in parts[1] if id(variable) in known]
 
-    def step(state: tuple, data: Any, rows: object) -> tuple[Any, tuple]:
+    def step(state: Values, data: Any, rows: object) -> tuple[Any, AnyTuple]:
         x, *labels = data
         data = (opened(x), *labels)
         data = data if stage == "predict" else pack_x_y_sample_weight(*data)  # x alone is not a tuple, as in Keras
@@ -290,10 +290,10 @@ def pure_step(model: object, stage: str, parts: Parts, names: list[str] | None =
     return step
 
 
-def only_changes(step: Callable) -> Callable:
+def only_changes(step: AnyFunction) -> AnyFunction:
     """The step with a new state that contains, by index and in the old dtypes, only the values that it changed."""
 
-    def changes(state: tuple, data: Data, rows: object) -> tuple[object, list[dict]]:
+    def changes(state: Values, data: Data, rows: object) -> tuple[object, list[dict[int, jax.Array]]]:
         result, after = step(state, data, rows)
         replaced = [changed_values(old, new) for old, new in zip(state, after, strict=True)]
         return result, [
@@ -304,7 +304,9 @@ def only_changes(step: Callable) -> Callable:
     return changes
 
 
-def _on_state(function: Callable, state: Sequence, *args: object, parts: Parts) -> tuple[Any, list[list]]:
+def _on_state(
+    function: AnyFunction, state: Sequence[Sequence[Any]], *args: object, parts: Parts
+) -> tuple[Any, list[list[jax.Array]]]:
     """The result of a function that assigns variables, and the new state."""
     pure = functional(function, [variable for part in parts for variable in part])
     result, values = pure([value for part in state for value in part], *args)
@@ -312,7 +314,7 @@ def _on_state(function: Callable, state: Sequence, *args: object, parts: Parts) 
     return result, [[next(remaining) for _ in part] for part in parts]
 
 
-def _carrying(method: Callable, state: tuple, data: Data, carried: list[Variable]) -> tuple[dict, list]:
+def _carrying(method: AnyFunction, state: Values, data: Data, carried: list[Variable]) -> tuple[Logs, list[jax.Array]]:
     """The result of a pure step and its new state, where the state ends its second part with what every step carries.
 
     The method does not see those values. Of prediction that second part is the whole new state.
@@ -327,7 +329,7 @@ def _carrying(method: Callable, state: tuple, data: Data, carried: list[Variable
     return result, [trainable, [*rest, *drawn], *others]
 
 
-def _flat_logs(logs: Mapping) -> Iterator[tuple[str, jax.Array]]:
+def _flat_logs(logs: Mapping[str, object]) -> Iterator[tuple[str, jax.Array]]:
     """Names and values; those of a metric with several values are inserted among the others."""
     for name, value in logs.items():
         if isinstance(value, Mapping):

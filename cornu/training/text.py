@@ -14,15 +14,15 @@ from cornu import tree, validate
 from cornu.core import context
 from cornu.core.read_text import ReadBatch, ReadText, as_read, is_text
 from cornu.core.symbolic import KerasTensor
-from cornu.core.typing import Nested
+from cornu.core.typing import Args, Batch, Kwargs, Nested, Tensor
 from cornu.layers.host import HostLayer
 from cornu.training import step
 
-Reader = Callable[[tuple], tuple]
+Reader = Callable[[Batch], Batch]
 """The preprocessing of a batch before a step: from (x, y, ...) with text in x to one without."""
 
 
-def reader(model: Any, batch: tuple, stage: str) -> Reader | None:
+def reader(model: Any, batch: Batch, stage: str) -> Reader | None:
     """The function that processes the text of batches like a first one; None if there is no text.
 
     Args:
@@ -54,7 +54,7 @@ def _build(model: Any, x: Any) -> None:
         model._build_for({"inputs": KerasTensor((None, *x.shape[1:]), "string")})
 
 
-def _refuse(model: object, path: tuple, text: np.ndarray) -> None:
+def _refuse(model: object, path: tuple[object, ...], text: np.ndarray) -> None:
     where = "x" + "".join(f"[{part!r}]" for part in path)
     raise ValueError(
         f"{validate.describe(model)}: the model expects numbers, but {where} contains text, such as "
@@ -65,7 +65,7 @@ def _refuse(model: object, path: tuple, text: np.ndarray) -> None:
     )
 
 
-def _read_batch(model: Any, batch: tuple) -> tuple:
+def _read_batch(model: Any, batch: Batch) -> Batch:
     x, *others = batch
     x = tree.map_structure(as_read, x)
     graph = model._graph
@@ -74,7 +74,7 @@ def _read_batch(model: Any, batch: tuple) -> tuple:
     return ReadBatch.of(x), *others
 
 
-def _read(graph: Any, values: list) -> list:
+def _read(graph: Any, values: list[Tensor]) -> list[Tensor]:
     """Call the layers of a graph that take text, and store their results in each `ReadText`.
 
     Args:
@@ -93,7 +93,7 @@ def _read(graph: Any, values: list) -> list:
     return [known[id(tensor)] for tensor in graph.outputs]
 
 
-def _made(operation: Any, args: tuple, kwargs: dict, given: list) -> list | None:
+def _made(operation: Any, args: Args, kwargs: Kwargs, given: list[Tensor]) -> list[Tensor] | None:
     """The result of an operation on the host, flat: text, or a function that returns numbers on demand."""
     texts = [value for value in given if isinstance(value, ReadText)]
     graph = getattr(operation, "_graph", None)

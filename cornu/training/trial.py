@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cornu import validate
 from cornu.core import context, interrupts
-from cornu.core.typing import Data
+from cornu.core.typing import Batch, Data
 from cornu.core.variable import Variable, give_values, values_of
 from cornu.data.dataset import passes_kept
 from cornu.random import global_seed
@@ -119,7 +119,7 @@ def batches_for(model: "Model", data: tuple[Data, Data, Data], most: int, owner:
     return batches
 
 
-def whole_batches(batches: Batches) -> Iterator[tuple]:
+def whole_batches(batches: Batches) -> Iterator[Batch]:
     """Batches as passed to steps, over as many epochs as there are.
 
     A short last batch of arrays is omitted: it would be compiled separately.

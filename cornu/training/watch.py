@@ -18,7 +18,7 @@ import numpy as np
 from cornu.core import context
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
-from cornu.core.typing import Nested, Tensor
+from cornu.core.typing import AnyFunction, Nested, Tensor
 from cornu.core.variable import Variable
 
 
@@ -106,7 +106,7 @@ class Watch:
         self._open: list[Passage] = []
         self._numbers = itertools.count()
 
-    def __call__(self, operation: object, function: Callable, *args: Any, **kwargs: Any) -> Nested:
+    def __call__(self, operation: object, function: AnyFunction, *args: Any, **kwargs: Any) -> Nested:
         """The outputs of `function`, the call of `operation`."""
         if not isinstance(operation, Operation):  # an optimizer, with gradients and their variables
             for gradient, variable in zip(*args, strict=True):

@@ -23,12 +23,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO, cast
 
+from cornu.core.typing import AnyFunction
 from cornu.saving import plain_zip
 from cornu.saving.plain_h5 import MOST_PACKED
 
 _MOST_MEMBERS = 1_000_000
 _AT_ONCE = 2**20  # bytes, more than the size of any tar header
-_PACKED: dict[bytes, Callable] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+_PACKED: dict[bytes, AnyFunction] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 _DAMAGE = (
     tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, struct.error, RuntimeError,
     OverflowError, OSError,
@@ -65,7 +66,7 @@ def unpack(path: Path, folder: Path, formats: str | Sequence[str] | None, again:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _open(path: Path, formats: str | Sequence[str] | None) -> AbstractContextManager | None:
+def _open(path: Path, formats: str | Sequence[str] | None) -> AbstractContextManager[object] | None:
     wanted = ("tar", "zip") if formats == "auto" else (formats,) if isinstance(formats, str) else tuple(formats or ())
     if "tar" in wanted and _is_tar(path):
         return _tar(path)
@@ -121,7 +122,7 @@ def _write(path: Path, archive: object, folder: Path) -> None:
             _copy(member, file, size, path)
 
 
-def _members(path: Path, archive: Any) -> Iterator[tuple]:
+def _members(path: Path, archive: Any) -> Iterator[tuple[str, int, bool, Callable[[], Any]]]:
     """(name, size, whether it is a directory, function that opens it) of each member."""
     if isinstance(archive, zipfile.ZipFile):
         for info in archive.infolist():
@@ -134,7 +135,7 @@ def _members(path: Path, archive: Any) -> Iterator[tuple]:
             archive.members = []  # keeps no list of members
             if not (info.isreg() or info.isdir()):
                 raise ValueError(f"{path}: the member {info.name!r} is a link or a device, which is not allowed.")
-            yield info.name, info.size, info.isdir(), lambda info=info: archive.extractfile(info)
+            yield info.name, info.size, info.isdir(), functools.partial(archive.extractfile, info)
 
 
 def _of_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:

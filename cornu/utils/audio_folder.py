@@ -19,7 +19,7 @@ _ENDINGS = (".wav",)
 
 
 def audio_dataset_from_directory(
-    directory: str | os.PathLike,
+    directory: str | os.PathLike[str],
     labels: object = "inferred",
     label_mode: str | None = "int",
     class_names: Sequence[str] | None = None,

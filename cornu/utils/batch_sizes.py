@@ -16,7 +16,7 @@ from cornu import memory, validate
 from cornu.callbacks.messages import resolve_verbose, say
 from cornu.core import interrupts, notebook
 from cornu.core.tracebacks import filtered
-from cornu.core.typing import Data
+from cornu.core.typing import Batch, Data
 from cornu.core.variable import values_of
 from cornu.kernels import platform
 from cornu.saving import pictures
@@ -94,7 +94,7 @@ class BatchSizes:
     def _repr_html_(self) -> str:
         return notebook.fragment(repr(self), notebook.table(_HEADINGS, map(_cells, self.table), numbers=_HEADINGS))
 
-    def plot(self, path: str | os.PathLike | None = None) -> Figure:
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
         """Draw rows per second by batch size, with the suggestion.
 
         Args:
@@ -290,7 +290,7 @@ class _Steps:
         example: some rows, as passed to steps, which are repeated.
     """
 
-    def __init__(self, model: object, example: tuple):
+    def __init__(self, model: object, example: Batch):
         made_of = composition(model, "train")
         self._functions: dict[bool, Any] = {
             many: Compiled(model, "train", made_of, many).function for many in (True, False)
@@ -316,7 +316,7 @@ class _Steps:
         return _Step(size, lowered.compile(), self._state, self._example, self._many)
 
 
-def _span(steps: int) -> tuple:
+def _span(steps: int) -> tuple[None, np.int32, np.int32]:
     return None, np.int32(0), np.int32(steps)
 
 
@@ -331,7 +331,7 @@ class _Step:
         many: whether a call comprises any number of steps.
     """
 
-    def __init__(self, size: int, function: Any, state: TrainState, example: tuple, many: bool):
+    def __init__(self, size: int, function: Any, state: TrainState, example: Batch, many: bool):
         told = function.memory_analysis()
         self.memory = told.temp_size_in_bytes + told.argument_size_in_bytes + told.output_size_in_bytes
         self._size, self._function, self._state, self._example, self._many = size, function, state, example, many

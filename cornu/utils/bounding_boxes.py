@@ -401,7 +401,7 @@ def decode_deltas_to_boxes(
 # ---------------------------------------------------------------- arguments
 
 
-def _entry(boxes: dict, owner: str) -> Tensor:
+def _entry(boxes: Boxes, owner: str) -> Tensor:
     if "boxes" not in boxes:
         raise ValueError(f'{owner}: boxes must be an array, or a dictionary with "boxes". Received: {sorted(boxes)}.')
     return boxes["boxes"]

@@ -31,7 +31,7 @@ _ALGORITHMS = {32: "md5", 64: "sha256"}  # by the length of the hexadecimal dige
 
 
 def get_file(
-    fname: str | os.PathLike | None = None,
+    fname: str | os.PathLike[str] | None = None,
     origin: str | None = None,
     untar: bool = False,
     md5_hash: str | None = None,
@@ -40,7 +40,7 @@ def get_file(
     hash_algorithm: str = "auto",
     extract: bool = False,
     archive_format: str | list[str] | None = "auto",
-    cache_dir: str | os.PathLike | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
     force_download: bool = False,
 ) -> str:
     """Download a file unless it exists already, and return its path.
@@ -88,7 +88,7 @@ def get_file(
     return os.fspath(unpacked)
 
 
-def _folder(cache_dir: str | os.PathLike | None, subfolder: str) -> Path:
+def _folder(cache_dir: str | os.PathLike[str] | None, subfolder: str) -> Path:
     """The directory for the file, created if needed; a temporary one if the usual one is not writable."""
     base = Path(settings.home() if cache_dir is None else cache_dir).expanduser()
     folder = base / subfolder
@@ -103,7 +103,7 @@ def _folder(cache_dir: str | os.PathLike | None, subfolder: str) -> Path:
     return folder
 
 
-def _name(fname: str | os.PathLike | None, origin: str) -> str:
+def _name(fname: str | os.PathLike[str] | None, origin: str) -> str:
     name = os.fspath(fname) if fname is not None else os.path.basename(urllib.request.url2pathname(_path(origin)))
     if not name:
         raise ValueError(

@@ -341,7 +341,7 @@ class FeatureSpace(Layer):
                 layer.build_from_config(config[name])
         self._is_adapted = True
 
-    def save(self, filepath: str | os.PathLike) -> None:
+    def save(self, filepath: str | os.PathLike[str]) -> None:
         """Save the space, including what it has learned, to a `.keras` file that `load_model` reads.
 
         Args:

@@ -16,7 +16,7 @@ _WAIT = 0.1  # seconds between two attempts
 
 
 @contextmanager
-def locked(path: str | os.PathLike) -> Iterator[None]:
+def locked(path: str | os.PathLike[str]) -> Iterator[None]:
     """Hold the lock of this name while the block runs, waiting for it if necessary.
 
     Args:

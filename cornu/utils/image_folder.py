@@ -21,7 +21,7 @@ _MODES = {"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}  # one letter per chan
 
 
 def image_dataset_from_directory(
-    directory: str | os.PathLike,
+    directory: str | os.PathLike[str],
     labels: object = "inferred",
     label_mode: str | None = "int",
     class_names: Sequence[str] | None = None,

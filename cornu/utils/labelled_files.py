@@ -46,7 +46,7 @@ class Request(NamedTuple):
     owner: str
     what: str  # the kind of files, for messages
     endings: tuple[str, ...]
-    directory: str | os.PathLike
+    directory: str | os.PathLike[str]
     labels: Tensor
     label_mode: str | None
     class_names: Sequence[str] | None

@@ -16,7 +16,7 @@ from cornu.callbacks.messages import resolve_verbose
 from cornu.callbacks.progbar import Progbar
 from cornu.core import interrupts, notebook
 from cornu.core.tracebacks import filtered
-from cornu.core.typing import Data
+from cornu.core.typing import AnyList, Batch, Data
 from cornu.core.variable import Variable, values_of
 from cornu.errors import MissingPackageError
 from cornu.optimizers import Optimizer
@@ -113,7 +113,7 @@ class LearningRates:
     def _ends_low(self) -> bool:
         return bool(self.smoothed.argmin() == len(self.rates) - 1)
 
-    def plot(self, path: str | os.PathLike | None = None) -> Figure:
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
         """Draw the loss by learning rate, with the suggestion.
 
         Args:
@@ -260,7 +260,7 @@ class _Trained:
         self._factors = {i: factors[id(v)] for i, v in enumerate(parts[2]) if id(v) in factors}
         self._starts = [jnp.asarray(value) for value in model._metrics_at_start()]
 
-    def loss(self, batch: tuple, rate: float) -> float:
+    def loss(self, batch: Batch, rate: float) -> float:
         """The loss of a batch, followed by a step at this rate."""
         values = list(self._state.optimizer_variables)
         for place, factor in self._factors.items():
@@ -288,7 +288,7 @@ def _rates_as_variables(optimizer: Optimizer) -> list[tuple[Variable, float]]:
     return found
 
 
-def _with_rates(optimizer: object) -> list[Any]:
+def _with_rates(optimizer: object) -> AnyList:
     """The optimizers with their own rates: the inner ones, or the optimizer itself."""
     inner = [getattr(optimizer, "inner_optimizer", None), *getattr(optimizer, "optimizers", ())]
     return [leaf for one in inner if one is not None for leaf in _with_rates(one)] or [optimizer]
@@ -298,7 +298,7 @@ def _now(optimizer: "Optimizer") -> float:
     return float(np.asarray(optimizer.learning_rate))
 
 
-def _losses(training: _Trained, rates: np.ndarray, batches: Iterator[tuple], repeats: int) -> Iterator[float]:
+def _losses(training: _Trained, rates: np.ndarray, batches: Iterator[Batch], repeats: int) -> Iterator[float]:
     """The loss at each rate, of which the first must be finite: no step was taken before it."""
     for number, rate in enumerate(rates):
         taken = [training.loss(batch, float(rate)) for batch in itertools.islice(batches, repeats)]

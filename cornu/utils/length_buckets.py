@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from cornu import validate
+from cornu.core.typing import Batch
 from cornu.random import global_seed
 from cornu.training.data.arrays import permutation
 from cornu.training.data.batches import PyDataset
@@ -42,7 +43,7 @@ class LengthBuckets(PyDataset):
 
     def __init__(
         self,
-        x: Sequence,
+        x: Sequence[object],
         y: Any = None,
         sample_weight: Any = None,
         batch_size: int = 32,
@@ -99,7 +100,7 @@ class LengthBuckets(PyDataset):
     def __len__(self) -> int:
         return len(self._batches)
 
-    def __getitem__(self, index: int) -> tuple:
+    def __getitem__(self, index: int) -> Batch:
         length, members = self._batches[index]
         batch = [_padded([self.x[i] for i in members], length, self.value)]
         if self.y is not None:

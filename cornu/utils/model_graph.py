@@ -5,11 +5,12 @@ a `Group` and never the model.
 """
 
 import html
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from cornu import tree, validate
 from cornu.core.symbolic import KerasTensor, Node, history_of
+from cornu.core.typing import AnyFunction, Kwargs
 from cornu.models.model import Model
 from cornu.models.sequential import Sequential
 from cornu.models.summary import shape_text
@@ -178,7 +179,7 @@ def _single(structure: object) -> Any:
     return structure[0] if isinstance(structure, (list, tuple)) and len(structure) == 1 else structure
 
 
-def _each(structure: object, fact: Callable) -> Any:
+def _each(structure: object, fact: AnyFunction) -> Any:
     """A fact about each tensor in a structure, with lists in place of tuples."""
     if isinstance(structure, dict):
         return {key: _each(value, fact) for key, value in structure.items()}
@@ -202,7 +203,7 @@ def _activation(layer: object) -> str | None:
 # ---------------------------------------------------------------- pydot
 
 
-def checked(rankdir: object, dpi: object, splines: object, unknown: dict, owner: str) -> None:
+def checked(rankdir: object, dpi: object, splines: object, unknown: Kwargs, owner: str) -> None:
     """Reject unsupported arguments of `plot_model` and `model_to_dot`."""
     if "layer_range" in unknown:
         raise ValueError(f"{owner}: layer_range is an argument of older Keras. Draw a model of those layers instead.")

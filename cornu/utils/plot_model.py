@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+from cornu.core.typing import AnyFunction
 from cornu.models.model import Model
 from cornu.saving import pictures
 from cornu.saving.atomic import replacing
@@ -41,7 +42,7 @@ _FONT = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif"
 
 def plot_model(
     model: Model,
-    to_file: str | os.PathLike = "model.png",
+    to_file: str | os.PathLike[str] = "model.png",
     show_shapes: bool = False,
     show_dtype: bool = False,
     show_layer_names: bool = False,
@@ -196,7 +197,7 @@ def _drawing(group: Group, rankdir: str, splines: str) -> _Drawing:
     """Everything at its position."""
     drawing = _Planner(rankdir, splines).plan(group, [], []).drawing
     width, height = drawing.width + 2 * _MARGIN, drawing.height + 2 * _MARGIN
-    turned = {
+    turned: AnyFunction = {
         "TB": lambda x, y: (x, y), "BT": lambda x, y: (x, height - y), "LR": lambda x, y: (y, x),
         "RL": lambda x, y: (height - y, x),
     }[rankdir]  # fmt: skip

@@ -1,6 +1,7 @@
 """Sequences of different lengths as one array."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ __all__ = ["pad_sequences"]
 
 
 def pad_sequences(
-    sequences: Sequence,
+    sequences: Sequence[Any],
     maxlen: int | None = None,
     dtype: DTypeLike = "int32",
     padding: str = "pre",
@@ -57,7 +58,7 @@ def pad_sequences(
     return result
 
 
-def _item_shape(sequences: Sequence) -> tuple[int, ...]:
+def _item_shape(sequences: Sequence[Any]) -> tuple[int, ...]:
     """The shape of an item, which must be equal in all sequences."""
     shapes = {np.shape(sequence[0]): place for place, sequence in enumerate(sequences) if len(sequence)}
     if len(shapes) > 1:

@@ -59,7 +59,7 @@ def split_dataset(
     return parts if batch_size is None else (parts[0].batch(batch_size), parts[1].batch(batch_size))
 
 
-class _Elements(UserList):
+class _Elements(UserList[Any]):
     """The elements of a dataset."""
 
 

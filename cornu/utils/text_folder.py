@@ -16,7 +16,7 @@ _ENDINGS = (".txt",)
 
 
 def text_dataset_from_directory(
-    directory: str | os.PathLike,
+    directory: str | os.PathLike[str],
     labels: object = "inferred",
     label_mode: str | None = "int",
     class_names: Sequence[str] | None = None,

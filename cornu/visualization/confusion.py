@@ -27,7 +27,7 @@ def plot_confusion_matrix(
     class_names: Names = None,
     normalize: str | None = None,
     title: str | None = None,
-    path: str | os.PathLike | None = None,
+    path: str | os.PathLike[str] | None = None,
 ) -> Figure:
     """Plot how often each true class, in rows, was predicted as each class, in columns.
 

@@ -8,7 +8,7 @@ import numpy as np
 from cornu import validate
 from cornu.core import border
 from cornu.core.tracebacks import filtered
-from cornu.core.typing import Tensor
+from cornu.core.typing import Shape, Tensor
 from cornu.layers.bounding_boxes import Boxes
 from cornu.utils.bounding_boxes import convert_format
 from cornu.visualization import images as pictures
@@ -72,7 +72,7 @@ def draw_bounding_boxes(
     return drawn
 
 
-def _boxes(boxes: Boxes, form: str, shape: tuple, owner: str) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+def _boxes(boxes: Boxes, form: str, shape: Shape, owner: str) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Corners in integer pixels, `(images, boxes, 4)`, labels and optional confidences, `(images, boxes)`."""
     if not isinstance(boxes, dict):
         raise TypeError(f"{owner}: bounding_boxes must be a dictionary. Received: {type(boxes).__name__}.")
@@ -195,7 +195,7 @@ def draw_segmentation_masks(
     return pictures.whole(drawn)
 
 
-def _masks(masks: Tensor, shape: tuple, data_format: str | None, owner: str) -> np.ndarray:
+def _masks(masks: Tensor, shape: Shape, data_format: str | None, owner: str) -> np.ndarray:
     """Masks of shape `(images, height, width)`."""
     array = border.to_numpy(masks, owner, "segmentation_masks")
     if array.dtype.kind not in "iu":

@@ -37,7 +37,7 @@ def plot_image_gallery(
     cols: int | None = None,
     value_range: Sequence[float] = (0, 255),
     scale: float = 2,
-    path: str | os.PathLike | None = None,
+    path: str | os.PathLike[str] | None = None,
     show: bool | None = None,
     transparent: bool = True,
     dpi: float = 60,

@@ -23,7 +23,7 @@ import numpy as np
 
 from cornu import activations, layers, settings, tree, validate
 from cornu.core.tracebacks import filtered
-from cornu.core.typing import Nested, Tensor
+from cornu.core.typing import AnyFunction, Nested, Tensor
 from cornu.core.variable import functional
 from cornu.layers.layer import Layer
 from cornu.models.model import Model
@@ -86,7 +86,7 @@ def plot_grad_cam(
     value_range: Sequence[float] | None = None,
     alpha: float = 0.5,
     cols: int | None = None,
-    path: str | os.PathLike | None = None,
+    path: str | os.PathLike[str] | None = None,
     data_format: str | None = None,
 ) -> Figure:
     """Draw images, and below each the same image overlaid with its Grad-CAM heatmap.
@@ -217,11 +217,11 @@ class _Heat:
 
 
 @contextlib.contextmanager
-def _calling(instead: Sequence[tuple[Layer, Callable]]) -> Iterator[None]:
+def _calling(instead: Sequence[tuple[Layer, AnyFunction]]) -> Iterator[None]:
     """Replace layers' own `call`, in this thread only."""
     own = threading.get_ident()
 
-    def chosen(usual: Callable, other: Callable) -> Callable:
+    def chosen(usual: AnyFunction, other: AnyFunction) -> AnyFunction:
         def call(*args: object, **kwargs: object) -> Any:
             return (other if threading.get_ident() == own else usual)(*args, **kwargs)
 
@@ -239,10 +239,12 @@ def _calling(instead: Sequence[tuple[Layer, Callable]]) -> Iterator[None]:
                 vars(layer)["call"] = call
 
 
-def _tapped(tapped: Sequence[Layer], tap: Callable[[Layer, Nested], Nested]) -> contextlib.AbstractContextManager:
+def _tapped(
+    tapped: Sequence[Layer], tap: Callable[[Layer, Nested], Nested]
+) -> contextlib.AbstractContextManager[object]:
     """Pass the outputs of layers to `tap`, which returns their replacements."""
 
-    def around(layer: Layer, call: Callable) -> Callable:
+    def around(layer: Layer, call: AnyFunction) -> AnyFunction:
         return lambda *args, **kwargs: tap(layer, call(*args, **kwargs))
 
     return _calling([(layer, around(layer, layer.call)) for layer in tapped])
@@ -277,7 +279,7 @@ def _calls(model: Model, images: Tensor, among: Sequence[Layer] | None = None) -
     return found
 
 
-def _shapes(run: Callable, model: Model, images: Tensor) -> list[jax.ShapeDtypeStruct]:
+def _shapes(run: AnyFunction, model: Model, images: Tensor) -> list[jax.ShapeDtypeStruct]:
     """Shapes and dtypes of the result of `run`, which calls the model, for images; nothing is computed."""
     state = [variable.value for variable in model.variables]
     return tree.flatten(jax.eval_shape(functional(run, model.variables), state, images)[0])
@@ -344,7 +346,7 @@ def _wanted(class_index: int | Sequence[int] | None, count: int, classes: int, o
 # ---------------------------------------------------------------- scores instead of probabilities
 
 
-def _without_probabilities(last: Layer | None) -> contextlib.AbstractContextManager:
+def _without_probabilities(last: Layer | None) -> contextlib.AbstractContextManager[object]:
     """Make the last layer return its scores instead of applying a softmax or sigmoid."""
     if last is None:
         return contextlib.nullcontext()

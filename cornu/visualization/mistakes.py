@@ -38,7 +38,7 @@ def plot_worst_mistakes(
     class_names: Names = None,
     value_range: tuple[float, float] | None = None,
     cols: int | None = None,
-    path: str | os.PathLike | None = None,
+    path: str | os.PathLike[str] | None = None,
     data_format: str | None = None,
 ) -> Figure:
     """Draw the images that a classifier is most wrong about, the worst first.

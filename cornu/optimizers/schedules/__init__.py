@@ -1,9 +1,7 @@
 """Learning-rate schedules: the learning rate as a function of the step."""
 
-from collections.abc import Callable
-
 from cornu.core.configurable import Catalogue
-from cornu.core.typing import ConfigDict, CustomObjects
+from cornu.core.typing import AnyFunction, ConfigDict, CustomObjects
 from cornu.optimizers.schedules.schedules import (
     CosineDecay,
     CosineDecayRestarts,
@@ -51,7 +49,7 @@ def serialize(learning_rate_schedule: LearningRateSchedule) -> ConfigDict:
     return catalogue.serialize(learning_rate_schedule)
 
 
-def deserialize(config: object, custom_objects: CustomObjects | None = None) -> Callable:
+def deserialize(config: object, custom_objects: CustomObjects | None = None) -> AnyFunction:
     """The schedule described by `config`, the result of `serialize`.
 
     Args:

@@ -6,7 +6,7 @@ They accept arrays, variables and symbolic tensors alike. Functions that create 
 
 import builtins
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import jax
@@ -31,7 +31,7 @@ from cornu.backend import (
     standardize_dtype,
 )
 from cornu.core.context import name_scope
-from cornu.core.typing import Axes, ConstraintLike, DTypeLike, Nested, ShapeLike, Sizes, Tensor
+from cornu.core.typing import AnyFunction, Axes, ConstraintLike, DTypeLike, Nested, Shape, ShapeLike, Sizes, Tensor
 from cornu.core.variable import Variable
 from cornu.ops import (
     abs,
@@ -161,7 +161,7 @@ def get_value(x: Tensor) -> float | np.ndarray:
 eval = get_value
 
 
-def batch_get_value(tensors: Sequence) -> list:
+def batch_get_value(tensors: Sequence[Tensor]) -> list[float | np.ndarray]:
     """The values of several variables."""
     return [get_value(each) for each in tensors]
 
@@ -197,7 +197,7 @@ def moving_average_update(x: Variable, value: Tensor, momentum: float) -> jax.Ar
     return x.assign(x * momentum + ops.cast(value, x.dtype) * (1.0 - momentum))
 
 
-def int_shape(x: Tensor) -> tuple:
+def int_shape(x: Tensor) -> Shape:
     """The shape as a tuple of ints, with None for sizes that are not known."""
     return tuple(x.shape)
 
@@ -249,7 +249,7 @@ def gradients(loss: object, variables: object) -> NoReturn:
     )
 
 
-def function(inputs: object, outputs: object, updates: object = None, name: str | None = None) -> Callable:
+def function(inputs: object, outputs: object, updates: object = None, name: str | None = None) -> AnyFunction:
     """A function from arrays to what tensors of a functional model are for them, as NumPy arrays.
 
     Args:
@@ -409,7 +409,7 @@ def permute_dimensions(x: Tensor, pattern: Sequence[int]) -> jax.Array:
     return transpose(x, tuple(pattern))
 
 
-def concatenate(tensors: Sequence, axis: int = -1) -> jax.Array:
+def concatenate(tensors: Sequence[Tensor], axis: int = -1) -> jax.Array:
     """Tensors one after the other along an axis."""
     return ops.concatenate(list(tensors), axis=axis)
 
@@ -458,7 +458,7 @@ def spatial_3d_padding(
     return ops.pad(x, _around_channels(padding, data_format))
 
 
-def _around_channels(padding: Any, data_format: str | None) -> tuple:
+def _around_channels(padding: Any, data_format: str | None) -> tuple[tuple[int, int], ...]:
     inner = tuple(map(tuple, padding))
     return ((0, 0), (0, 0), *inner) if _channels_first(data_format) else ((0, 0), *inner, (0, 0))
 
@@ -581,7 +581,7 @@ def ctc_batch_cost(y_true: Tensor, y_pred: Tensor, input_length: object, label_l
 
 def ctc_decode(
     y_pred: Tensor, input_length: object, greedy: bool = True, beam_width: int = 100, top_paths: int = 1
-) -> tuple[list, object]:
+) -> tuple[list[jax.Array], object]:
     """The most likely labels, from probabilities of which the last class is the blank.
 
     Returns:
@@ -658,7 +658,7 @@ def conv3d(
 def conv2d_transpose(
     x: Tensor,
     kernel: Tensor,
-    output_shape: Sequence,
+    output_shape: Sequence[int],
     strides: Sizes = (1, 1),
     padding: str = "valid",
     data_format: str | None = None,
@@ -738,7 +738,7 @@ def pool3d(
     return _pooling(pool_mode)(x, pool_size, strides, padding, data_format)
 
 
-def _pooling(mode: str) -> Callable:
+def _pooling(mode: str) -> AnyFunction:
     if mode not in ("max", "avg"):
         raise ValueError(f'pool_mode must be "max" or "avg". Received: pool_mode={mode!r}.')
     return ops.max_pool if mode == "max" else ops.average_pool
@@ -752,41 +752,41 @@ def dropout(x: Tensor, level: float, noise_shape: ShapeLike | None = None, seed:
 # ---------------------------------------------------------------- loops
 
 
-def map_fn(fn: Callable, elems: Tensor, name: str | None = None, dtype: DTypeLike | None = None) -> jax.Array:
+def map_fn(fn: AnyFunction, elems: Tensor, name: str | None = None, dtype: DTypeLike | None = None) -> jax.Array:
     """`fn` of each element along the first axis, stacked."""
     found = ops.map(fn, elems)
     return found if dtype is None else _map_structure(lambda each: ops.cast(each, dtype), found)
 
 
-def foldl(fn: Callable, elems: Tensor, initializer: Tensor = None, name: str | None = None) -> jax.Array:
+def foldl(fn: AnyFunction, elems: Tensor, initializer: Tensor = None, name: str | None = None) -> jax.Array:
     """`fn(so far, element)` along the first axis from its start; the first element begins without `initializer`."""
     return _folded(fn, elems, initializer)
 
 
-def foldr(fn: Callable, elems: Tensor, initializer: Tensor = None, name: str | None = None) -> jax.Array:
+def foldr(fn: AnyFunction, elems: Tensor, initializer: Tensor = None, name: str | None = None) -> jax.Array:
     """`fn(so far, element)` along the first axis from its end; the last element begins without `initializer`."""
     return _folded(fn, ops.flip(elems, axis=0), initializer)
 
 
-def _folded(fn: Callable, elems: Tensor, start: object) -> jax.Array:
+def _folded(fn: AnyFunction, elems: Tensor, start: object) -> jax.Array:
     if start is None:
         start, elems = elems[0], elems[1:]
     return ops.scan(lambda so_far, element: (fn(so_far, element), None), start, elems)[0]
 
 
 def rnn(
-    step_function: Callable,
+    step_function: AnyFunction,
     inputs: Tensor,
-    initial_states: Sequence,
+    initial_states: Sequence[Tensor],
     go_backwards: bool = False,
     mask: Tensor = None,
-    constants: Sequence | None = None,
+    constants: Sequence[Tensor] | None = None,
     unroll: bool = False,
     input_length: object = None,
     time_major: bool = False,
     zero_output_for_mask: bool = False,
     return_all_outputs: bool = True,
-) -> tuple:
+) -> tuple[Nested, ...]:
     """A step along the time axis, from state to state.
 
     Args:
@@ -817,7 +817,7 @@ def rnn(
     shapes = step_function(first, list(initial_states) + constants)[0]
     before = _map_structure(zeros_like, shapes)
 
-    def step(carry: tuple, each: tuple) -> tuple:
+    def step(carry: tuple[Nested, ...], each: tuple[Nested, ...]) -> tuple[Nested, ...]:
         states, last = carry
         now, kept = each
         output, new = step_function(now, list(states) + constants)

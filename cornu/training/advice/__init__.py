@@ -14,7 +14,7 @@ from typing import Any
 
 from cornu import settings, validate
 from cornu.core.tracebacks import warn
-from cornu.core.typing import Logs
+from cornu.core.typing import AnyTuple, Batch, Logs
 from cornu.losses import validation
 from cornu.training.advice import devices, endings, features, labels, rows
 from cornu.training.advice.case import Case, Output
@@ -38,7 +38,7 @@ OF_ARRAYS: tuple[Check, ...] = (
 
 
 def of_a_batch(
-    model: object, data: tuple, pairs: list[tuple], ends: dict[int, str | None], readers: list[Reader]
+    model: object, data: Batch, pairs: list[AnyTuple], ends: dict[int, str | None], readers: list[Reader]
 ) -> None:
     """Report mistakes in a model and its data, both of which run.
 
@@ -75,17 +75,17 @@ def of_arrays(model: Any, batches: Batches, checks: Batches | None, was_split: b
         _ask(model, OF_ARRAYS, case)
 
 
-def of_later_batches(model: object) -> Callable[[tuple], None]:
+def of_later_batches(model: object) -> Callable[[Batch], None]:
     """A function that receives each batch of a run as it arrives, and reports problems with their order."""
     sorted_batches = rows.SortedBatches()
 
-    def look(batch: tuple) -> None:
+    def look(batch: Batch) -> None:
         _ask(model, (sorted_batches,), Case(model, batch))
 
     return look if settings.read("preflight") else lambda batch: None
 
 
-def after_epoch(model: Any, logs: Logs, epoch: int, arrays: tuple | None) -> None:
+def after_epoch(model: Any, logs: Logs, epoch: int, arrays: Batch | None) -> None:
     """Explain a loss that is not finite.
 
     Args:
@@ -107,7 +107,7 @@ def _ask(model: Any, checks: tuple[Check, ...], case: Case) -> None:
             warn(f"{validate.describe(model)}: {sentence}")
 
 
-def _outputs(pairs: list[tuple], ends: dict[int, str | None]) -> Iterator[Output]:
+def _outputs(pairs: list[AnyTuple], ends: dict[int, str | None]) -> Iterator[Output]:
     for name, loss, target, predictions in pairs:
         units = predictions.shape[-1] if predictions.shape else None
         where = f'output "{name}": ' if len(ends) > 1 else ""

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from cornu.core.typing import Logs, Nested, Tensor
+from cornu.core.typing import Batch, Logs, Nested, Tensor
 from cornu.training.anatomy import Reader
 
 
@@ -22,10 +22,10 @@ class Case(NamedTuple):
     """A model and its data: a first batch before training, all data in memory before `fit` and after an epoch."""
 
     model: Any
-    data: tuple  # x, y, sample_weight
+    data: Batch  # x, y, sample_weight
     outputs: list[Output] = []
     readers: list[Reader] = []  # the layers that read the inputs first, according to the model's calls
-    held_out: tuple | None = None  # (x, y, sample_weight) of the validation data, if in memory
+    held_out: Batch | None = None  # (x, y, sample_weight) of the validation data, if in memory
     was_split: bool = False  # whether these are the last rows, from `validation_split`
     batch_size: int | None = None
     shuffle: bool | str = True

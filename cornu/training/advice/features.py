@@ -58,7 +58,7 @@ def _read_by_calls(case: Case) -> Iterator[_Read]:
             yield _Read(where, values[position], layer, _is_normalized(after))
 
 
-def _is_normalized(after: list) -> bool:
+def _is_normalized(after: list[object]) -> bool:
     return any(isinstance(operation, anatomy.NORMALIZING) for operation in after)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cornu.core.typing import Data
+from cornu.core.typing import AnyList, Data
 from cornu.losses import validation
 from cornu.training import anatomy
 from cornu.training.advice.case import Case
@@ -72,7 +72,7 @@ class SortedBatches:
     __name__ = "sorted_batches"
 
     def __init__(self) -> None:
-        self._runs: list[list] = []  # (class, number of consecutive batches of only that class)
+        self._runs: list[AnyList] = []  # (class, number of consecutive batches of only that class)
         self._seen = self._mixed = 0
         self._is_open = True  # whether it is still undecided
 

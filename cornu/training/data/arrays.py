@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cornu.core.typing import State
+from cornu.core.typing import Batch, State
 from cornu.training.data.convert import is_sparse, named_leaves, take
 
 
@@ -29,7 +29,7 @@ class ArraySource:
     seekable = True
     reads_iterator = False
 
-    def __init__(self, data: tuple, num_samples: int, batch_size: int, shuffle: bool | str, seed: int):
+    def __init__(self, data: Batch, num_samples: int, batch_size: int, shuffle: bool | str, seed: int):
         self.data = data
         self.num_samples = num_samples
         self.batch_size = batch_size
@@ -38,7 +38,7 @@ class ArraySource:
         self.seed = seed
 
     @property
-    def arrays(self) -> tuple | None:
+    def arrays(self) -> Batch | None:
         """The whole data if all of it can be placed on a device: numeric and dense."""
         leaves = [leaf for part in self.data for _, leaf in named_leaves(part, "")]
         return None if any(is_sparse(leaf) or leaf.dtype.kind in "OSU" for leaf in leaves) else self.data
@@ -50,14 +50,14 @@ class ArraySource:
         mixed = permutation(self.num_samples, self.seed, number)
         return mixed[np.lexsort((np.arange(self.num_samples), mixed // self.batch_size))]
 
-    def batches(self, number: int, start: int) -> Iterator[tuple]:
+    def batches(self, number: int, start: int) -> Iterator[Batch]:
         """The batches of pass `number`, starting at batch `start`."""
         order = self.order(number) if self.shuffle else None
         for first in range(start * self.batch_size, self.num_samples, self.batch_size):
             rows = slice(first, min(first + self.batch_size, self.num_samples))
             yield take(self.data, rows if order is None else order[rows])
 
-    def example(self) -> tuple:
+    def example(self) -> Batch:
         """The first rows as they were given."""
         return take(self.data, slice(0, min(self.batch_size, self.num_samples)))
 

@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 
 from cornu import validate
-from cornu.core.typing import Data, State
+from cornu.core.typing import Batch, Data, State
 from cornu.data import Dataset
 from cornu.training.data.arrays import ArraySource
 from cornu.training.data.class_weight import tell_of_strangers, weigh_classes
@@ -56,7 +56,7 @@ class Batches:
         check: function that receives each batch and its number in the epoch, from 1, and may reject it.
     """
 
-    def __init__(self, source: Any, steps: int | None, class_weight: Mapping | None, owner: str):
+    def __init__(self, source: Any, steps: int | None, class_weight: Mapping[int, float] | None, owner: str):
         self.source = source
         self.steps = steps
         self.owner = owner
@@ -69,8 +69,8 @@ class Batches:
         self._has_warned = False
         self.keeps_places = False
         self._places: dict[int, dict[str, Any]] = {}  # of a forward-only source, after its latest batches
-        self.read: Callable[[tuple], tuple] | None = None
-        self.check: Callable[[tuple, int], None] | None = None
+        self.read: Callable[[Batch], Batch] | None = None
+        self.check: Callable[[Batch, int], None] | None = None
 
     @property
     def num_batches(self) -> int | None:
@@ -80,7 +80,7 @@ class Batches:
         return self.steps if size is None else min(self.steps, size)
 
     @property
-    def arrays(self) -> tuple | None:
+    def arrays(self) -> Batch | None:
         return self.source.arrays if self.steps in (None, self.source.num_batches) else None
 
     @property
@@ -97,7 +97,7 @@ class Batches:
         """The order in which the rows of `arrays` are used in an epoch."""
         return self.source.order(epoch)
 
-    def example(self) -> tuple:
+    def example(self) -> Batch:
         """A first batch, for building a model; it is not lost for training."""
         return self._ready(self.source.example())
 
@@ -114,7 +114,7 @@ class Batches:
         self.exhausted = place["exhausted"]
         self.source.resume(place, within_pass=step > 0 or self.steps is not None)
 
-    def epoch(self, number: int, start: int = 0) -> Iterator[tuple]:
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
         """The batches of epoch `number`, counted from 0 over the whole run, starting at batch `start`."""
         self.source.on_epoch_begin()
         walk = self._walk_by_number if self.source.seekable else self._walk_onwards
@@ -141,7 +141,7 @@ class Batches:
             self._ran_out(0)
         return not self.exhausted
 
-    def _ready(self, batch: tuple) -> tuple:
+    def _ready(self, batch: Batch) -> Batch:
         """A batch with its text processed, and rows weighted by class."""
         if self.same_rows and self.num_samples is None:
             x, y, sample_weight = batch
@@ -153,7 +153,7 @@ class Batches:
         x, y, sample_weight = batch
         return x, y, weigh_classes(y, sample_weight, self._class_weight, self.owner)
 
-    def _walk_by_number(self, number: int, start: int) -> Iterator[tuple]:
+    def _walk_by_number(self, number: int, start: int) -> Iterator[Batch]:
         """A random-access source: the start of an epoch follows from its number."""
         size, steps = self.source.num_batches, cast(int, self.num_batches)  # random access by number
         if size is None:
@@ -168,7 +168,7 @@ class Batches:
             yield from islice(self.source.batches(passes, first), taken)
             position, left = position + taken, left - taken
 
-    def _walk_onwards(self, number: int, start: int) -> Iterator[tuple]:
+    def _walk_onwards(self, number: int, start: int) -> Iterator[Batch]:
         """A forward-only source: an epoch continues where the last one stopped."""
         if not start and (self.steps is None or number == 0):
             self.source.restart()
@@ -212,7 +212,7 @@ def make_batches(
     batch_size: int | None = None,
     steps: int | None = None,
     shuffle: bool | str = False,
-    class_weight: Mapping | None = None,
+    class_weight: Mapping[int, float] | None = None,
     seed: int = 0,
     keep: bool = False,
     owner: str = "fit",
@@ -277,14 +277,14 @@ def _refuse_extras(x: Data, extras: dict[str, object], owner: str) -> None:
         )
 
 
-def _aligned(x: Data, y: Data, sample_weight: Data, owner: str) -> tuple[tuple, int]:
+def _aligned(x: Data, y: Data, sample_weight: Data, owner: str) -> tuple[Batch, int]:
     if x is None:
         raise ValueError(f"{owner}: x must be data. Received: x=None.")
     data = convert(x, "x", owner), convert(y, "y", owner), convert_weights(sample_weight, owner)
     return data, common_length(*data, owner)
 
 
-def _by_class(class_weight: Mapping[int, float] | None, owner: str) -> dict | None:
+def _by_class(class_weight: Mapping[int, float] | None, owner: str) -> dict[int, float] | None:
     """The class weights, given as a dictionary or a data frame column."""
     if class_weight is None:
         return None
@@ -307,7 +307,7 @@ def _is_whole(key: object) -> bool:
     return isinstance(key, (int, float, np.integer, np.floating)) and float(key).is_integer()
 
 
-def split_validation(arrays: tuple, fraction: float, owner: str = "fit") -> tuple[tuple, tuple]:
+def split_validation(arrays: Batch, fraction: float, owner: str = "fit") -> tuple[Batch, Batch]:
     """Split (x, y, sample_weight) into (training, validation); the last `fraction` of the samples is for validation.
 
     Args:

@@ -22,7 +22,7 @@ import numpy as np
 
 from cornu import tree
 from cornu.core import placement
-from cornu.core.typing import Data, Nested
+from cornu.core.typing import AnyTuple, Batch, Data, Nested
 from cornu.data.prefetch import prefetch
 from cornu.kernels import platform
 from cornu.training.data.batches import Batches
@@ -51,7 +51,7 @@ class Chunk(NamedTuple):
 @contextlib.contextmanager
 def feed(
     batches: Batches, number: int, pace: Any, *, start: int, full: int | None, parts: int, grouped: bool, jit: bool
-) -> Iterator:
+) -> Iterator[Iterable[Chunk | Batch]]:
     """The batches of an epoch as an iterable of chunks and single (batch, number of valid rows) pairs.
 
     Args:
@@ -103,11 +103,11 @@ def chunk_size(batches: Batches, pace: StepsPerCall) -> int:
 
 def array_chunks(
     batches: Batches, number: int, start: int, size: int, full: int | None, fixed: bool
-) -> Iterator[Chunk | tuple]:
+) -> Iterator[Chunk | Batch]:
     """The batches of an epoch of arrays as chunks; a short last batch that is not padded is a separate pair."""
     data, gathered, first = _resident(batches), _gathered_on_device, size
     if data is None:
-        data, gathered, first = packed(cast(tuple, batches.arrays)), _gathered, size if fixed else FIRST_STEPS
+        data, gathered, first = packed(cast(Batch, batches.arrays)), _gathered, size if fixed else FIRST_STEPS
     rows = batches.batch_size
     order = batches.order(number)[start * rows :]
     whole = -(-len(order) // rows) if full else len(order) // rows
@@ -210,7 +210,7 @@ def _rows_of(data: Data, places: jax.Array) -> Nested:
 # ---------------------------------------------------------------- batches from a source
 
 
-def stacked_chunks(pairs: Iterable[tuple], size: int, pace: StepsPerCall) -> Generator[Chunk, None, None]:
+def stacked_chunks(pairs: Iterable[AnyTuple], size: int, pace: StepsPerCall) -> Generator[Chunk, None, None]:
     """(batch, valid rows) pairs as chunks of as many steps as a call comprises, separately for each shape."""
     data: Any = None
     rows, steps, shapes = None, 0, None
@@ -260,7 +260,7 @@ def _is_of_jax(leaf: object) -> bool:
     return isinstance(leaf, memoryview) and isinstance(leaf.obj, jax.Array)
 
 
-def packed(batch: tuple) -> tuple:
+def packed(batch: Batch) -> Batch:
     """(x,), (x, y) or (x, y, sample_weight): the data for a user's step."""
     x, y, weight = (*batch, None, None)[:3]
     return (x,) if y is None and weight is None else (x, y) if weight is None else batch

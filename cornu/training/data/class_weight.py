@@ -27,7 +27,7 @@ def class_labels(y: Data, owner: str) -> np.ndarray:
     return labels.argmax(1) if is_one_hot else labels.reshape(-1).astype("int64")
 
 
-def tell_of_strangers(y: Data, class_weight: Mapping, owner: str) -> None:
+def tell_of_strangers(y: Data, class_weight: Mapping[int, float], owner: str) -> None:
     """Warn where the labels of all samples are other classes than those that have weights, or no classes."""
     labels = class_labels(y, owner)
     if fractions := [leaf for _, leaf in named_leaves(y, "y") if leaf.dtype.kind == "f" and (leaf % 1).any()]:
@@ -44,7 +44,7 @@ def tell_of_strangers(y: Data, class_weight: Mapping, owner: str) -> None:
         )
 
 
-def weigh_classes(y: Data, sample_weight: Data, class_weight: Mapping, owner: str) -> np.ndarray:
+def weigh_classes(y: Data, sample_weight: Data, class_weight: Mapping[int, float], owner: str) -> np.ndarray:
     """The weight of each sample: that of its class (1 for a class that is not listed) times its own."""
     classes, where = np.unique(class_labels(y, owner), return_inverse=True)
     table = np.array([class_weight.get(int(c), 1.0) for c in classes], settings.floatx())

@@ -5,7 +5,7 @@ fit. Text remains NumPy text.
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from cornu.core import border
 from cornu.core.border import comes_from
 from cornu.core.dtypes import FLOATS
 from cornu.core.read_text import numbers_of
-from cornu.core.typing import Data, Nested
+from cornu.core.typing import AnyFunction, AnyList, Args, Data, Nested
 
 _MOST_LISTED = 6  # maximum number of arrays in a message
 _MISSING_ROWS = " Check whether rows are missing from one of them."
@@ -31,7 +31,7 @@ def has_shape(value: object) -> bool:
     return not isinstance(value, type) and len(getattr(value, "shape", ())) > 0
 
 
-def _holds_arrays(values: list | tuple) -> bool:
+def _holds_arrays(values: AnyList | Args) -> bool:
     """Whether a list is a container of arrays, rather than an array written as (nested) numbers."""
     return any(
         isinstance(v, Mapping) or has_shape(v) or (isinstance(v, (list, tuple)) and _holds_arrays(v)) for v in values
@@ -135,7 +135,7 @@ def _without_column(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[:1] if shape[1:] == (1,) else shape
 
 
-def _map(data: Data, function: Callable) -> Nested:
+def _map(data: Data, function: AnyFunction) -> Nested:
     if isinstance(data, dict):
         return {key: _map(value, function) for key, value in data.items()}
     if isinstance(data, (list, tuple)):

@@ -9,7 +9,7 @@ import numpy as np
 from cornu import tree
 from cornu.callbacks.messages import say
 from cornu.core.border import comes_from
-from cornu.core.typing import Nested, State
+from cornu.core.typing import Batch, Data, Nested, State
 from cornu.data import INFINITE_CARDINALITY, Dataset
 from cornu.data.elements import leaves
 from cornu.training.data.places import draws_from_outside, restored, state_of
@@ -23,7 +23,7 @@ def _length(data: Nested) -> int | None:
         return None
 
 
-def _started(data: Nested) -> Iterator:
+def _started(data: Nested) -> Iterator[Data]:
     """A new pass; datasets that can yield NumPy arrays rather than their own tensors do so."""
     if isinstance(data, Dataset):
         return data._arrays()
@@ -33,11 +33,11 @@ def _started(data: Nested) -> Iterator:
 class Replayed:
     """The items of an iterator, kept as they are read, so that it can be iterated again from the first item."""
 
-    def __init__(self, iterator: Iterator):
+    def __init__(self, iterator: Iterator[Data]):
         self._iterator = iterator
-        self._kept: list = []
+        self._kept: list[Data] = []
 
-    def __iter__(self) -> Iterator:
+    def __iter__(self) -> Iterator[Data]:
         for index in count():
             if index == len(self._kept):
                 item = next(self._iterator, self)
@@ -84,11 +84,11 @@ class IterableSource:
         """Start a pass."""
         self._start = state_of(self.data)  # a reported state, and the number of batches taken since
         self._taken = 0
-        self._iterator: Iterator = _started(self.data)
+        self._iterator: Iterator[Data] = _started(self.data)
         self._teller: Any = self._iterator if self._start is None else self.data
         if self._start is None:
             self._start = state_of(self._iterator)
-        self._ahead: list = []
+        self._ahead: list[Data] = []
         self._is_fresh, self._is_over, self._asks = True, False, False
 
     def place(self) -> dict[str, object]:
@@ -132,7 +132,7 @@ class IterableSource:
             self.has_next()
         restored(self.data, place["now"])
 
-    def _peek(self) -> tuple:
+    def _peek(self) -> Batch:
         if not self.has_next():
             reason = "is empty" if self.repeats else "is exhausted, or never yields anything"
             advice = "" if self.repeats else " Create it again for each call."
@@ -164,7 +164,7 @@ class IterableSource:
             self._start, self._taken = state_of(self._teller), 0
         self._asks = False
 
-    def _unpack(self, item: object) -> tuple:
+    def _unpack(self, item: object) -> Batch:
         return unpack_batch(item, f"the {self.kind}", self.owner, lists_are_tuples=self._is_torch)
 
     def restart(self) -> None:
@@ -177,14 +177,14 @@ class IterableSource:
         """Whether the next batch is the first one of a pass."""
         return self._is_fresh
 
-    def take(self) -> tuple | None:
+    def take(self) -> Batch | None:
         """The next batch; None at the end of the pass."""
         if not self.has_next():
             return None
         self._is_fresh, self._taken = False, self._taken + 1
         return self._unpack(self._ahead.pop())
 
-    def example(self) -> tuple:
+    def example(self) -> Batch:
         """The first batch."""
         return self._example
 

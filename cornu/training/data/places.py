@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from cornu.core.border import comes_from
+from cornu.core.typing import AnyList, AnyTuple
 
 _PAIRS = (("get_state", "set_state"), ("state_dict", "load_state_dict"))
 
@@ -37,14 +38,14 @@ def draws_from_outside(data: object) -> bool:
     return bool(_generators(data))
 
 
-def _pair_of(data: object) -> tuple | None:
+def _pair_of(data: object) -> AnyTuple | None:
     """The methods that get and set the state."""
     pairs = [tuple(getattr(data, name, None) for name in names) for names in _PAIRS]
     found = next((pair for pair in pairs if all(map(callable, pair))), None)
     return None if comes_from(data, "datasets") else found
 
 
-def _generators(data: object) -> list:
+def _generators(data: object) -> AnyList:
     """The random number generators used by a PyTorch `DataLoader`."""
     if not comes_from(data, "torch") or not hasattr(data, "sampler") or _pair_of(data) is not None:
         return []

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from cornu import validate
 from cornu.core import number_arguments
-from cornu.core.typing import Data, Nested, State
+from cornu.core.typing import Batch, Data, Nested, State
 from cornu.training.data.arrays import permutation
 from cornu.training.data.places import restored, state_of
 from cornu.training.data.unpack import unpack_batch
@@ -134,7 +134,7 @@ def _executor(dataset: "PyDataset") -> Executor:
     return ThreadPoolExecutor(workers, thread_name_prefix="cornu-data")
 
 
-def _submit(executor: Executor, dataset: Any, index: int) -> Future:
+def _submit(executor: Executor, dataset: Any, index: int) -> Future[Any]:
     if isinstance(executor, ProcessPoolExecutor):
         with _forking_is_fine():
             return executor.submit(_item_in_process, index)
@@ -148,7 +148,7 @@ def items_in_order(dataset: Any, indices: Iterable[int]) -> Generator[object, No
         return
     ahead = max(dataset.max_queue_size, dataset.workers, 1)
     executor = _executor(dataset)
-    waiting: deque[Future] = deque()
+    waiting: deque[Future[Any]] = deque()
     try:
         for index in indices:
             waiting.append(_submit(executor, dataset, index))
@@ -175,7 +175,7 @@ class PyDatasetSource:
         self.shuffle = shuffle
         self.seed = seed
         self.owner = owner
-        self._example: tuple | None = None
+        self._example: Batch | None = None
         self._state: Any = None  # of the dataset, before the epoch began
         self._in_epoch = False  # whether the dataset was notified of an epoch that has not ended
         self._ended = 0  # number of epoch ends it was notified of
@@ -200,7 +200,7 @@ class PyDatasetSource:
             return (int(i) for i in permutation(self.num_batches, self.seed, number)[start:])
         return range(start, self.num_batches)
 
-    def batches(self, number: int, start: int) -> Iterator[tuple]:
+    def batches(self, number: int, start: int) -> Iterator[Batch]:
         """The batches of pass `number`, starting at batch `start`."""
         items = items_in_order(self.dataset, self._indices(number, start))
         try:
@@ -208,10 +208,10 @@ class PyDatasetSource:
         finally:
             items.close()
 
-    def _unpack(self, item: Any) -> tuple:
+    def _unpack(self, item: Any) -> Batch:
         return unpack_batch(item, f"{type(self.dataset).__name__}.__getitem__", self.owner, lists_are_tuples=True)
 
-    def example(self) -> tuple:
+    def example(self) -> Batch:
         """Batch number 0 of the first epoch, which starts with this call."""
         if self._example is None:
             self.on_epoch_begin()

@@ -1,12 +1,12 @@
 """The forms of a batch: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`."""
 
-from cornu.core.typing import Data, Nested
+from cornu.core.typing import Batch, Data, Nested
 from cornu.training.data.convert import convert, convert_weights, take
 
 _FORMS = "x, (x,), (x, y) or (x, y, sample_weight)"
 
 
-def unpack_batch(item: object, source: str, owner: str, lists_are_tuples: bool) -> tuple:
+def unpack_batch(item: object, source: str, owner: str, lists_are_tuples: bool) -> Batch:
     """(x, y, sample_weight) as trees of NumPy arrays from one item of a source of batches."""
     if isinstance(item, list):
         if not lists_are_tuples:
@@ -24,7 +24,7 @@ def unpack_batch(item: object, source: str, owner: str, lists_are_tuples: bool) 
     return x, y, convert_weights(sample_weight, owner)
 
 
-def _kinds(item: tuple) -> str:
+def _kinds(item: Batch) -> str:
     return ", ".join(type(part).__name__ for part in item)
 
 

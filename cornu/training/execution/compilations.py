@@ -31,7 +31,7 @@ class Compilations:
     def __init__(self, owner: str):
         self._owner = owner
         self._counts = dict.fromkeys(_STEPS, 0)
-        self._shapes: dict[str, list[dict]] | None = None  # by stage, while `fit` runs
+        self._shapes: dict[str, list[dict[str, tuple[int, ...]]]] | None = None  # by stage, while `fit` runs
         self._has_warned = False
         self._shows = False
 
@@ -59,7 +59,7 @@ class Compilations:
         self._counts[stage] += 1
         self._look_at_shapes(stage, shapes_of(data, stacked))
 
-    def _look_at_shapes(self, stage: str, shapes: dict) -> None:
+    def _look_at_shapes(self, stage: str, shapes: dict[str, tuple[int, ...]]) -> None:
         if self._shapes is None or self._has_warned:
             return
         seen = self._shapes[stage]
@@ -79,7 +79,7 @@ def shapes_of(data: object, stacked: bool = False) -> dict[str, tuple[int, ...]]
     return named
 
 
-def _advice(stage: str, seen: list[dict]) -> str:
+def _advice(stage: str, seen: list[dict[str, tuple[int, ...]]]) -> str:
     changing = [name for name in seen[0] if len({shapes.get(name) for shapes in seen}) > 1]
     if not changing:
         changing = list(seen[0])
@@ -91,7 +91,7 @@ def _advice(stage: str, seen: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def _remedy(changing: list[str], seen: list[dict]) -> str:
+def _remedy(changing: list[str], seen: list[dict[str, tuple[int, ...]]]) -> str:
     """What to do about shapes that change in their first or in other dimensions."""
     inner = {name: {shapes[name][1:] for shapes in seen if name in shapes} for name in changing}
     varying = [name for name, shapes in inner.items() if len(shapes) > 1]

@@ -6,7 +6,7 @@ interrupted call can be undone (`in_flight`), at the price of one copy of what t
 """
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from itertools import chain
 from operator import is_
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 
 from cornu import validate
 from cornu.core import peers, placement, progress
-from cornu.core.typing import Nested, Tensor
+from cornu.core.typing import AnyFunction, Nested, Tensor, Values
 from cornu.core.variable import Variable, give_placed_values, give_values, lay_out, pinned, placed, values_of
 from cornu.kernels import xla
 from cornu.optimizers import Optimizer
@@ -38,9 +38,9 @@ class Composition(NamedTuple):
         distribution: the distribution over devices, or None.
     """
 
-    layers: tuple
+    layers: tuple[object, ...]
     parts: Parts
-    schedules: tuple
+    schedules: tuple[object, ...]
     jit: bool
     distribution: object
 
@@ -81,7 +81,7 @@ class Compiled:
         self.jit = made_of.jit
         self._many = many
         self._owner = validate.describe(model)
-        self._known_shapes: set[tuple] = set()
+        self._known_shapes: set[tuple[object, ...]] = set()
         self._first_run = functools.partial(model._compilations.counted, stage, stacked=many)
         self._has_metrics = stage != "predict"
         self.names: list[str] = []
@@ -91,9 +91,9 @@ class Compiled:
         self._writes_all = stage == "train"
         step = step if self._writes_all else only_changes(step)
         options = xla.compiler_options(placement.are_gathered(self._variables)) or None
-        self.function: Callable = jax.jit(step, compiler_options=options) if self.jit else step
+        self.function: AnyFunction = jax.jit(step, compiler_options=options) if self.jit else step
 
-    def __call__(self, data: object, rows: object = None, metrics: Sequence | None = None) -> Outcome:
+    def __call__(self, data: object, rows: object = None, metrics: Sequence[jax.Array] | None = None) -> Outcome:
         """Run the step on a batch and assign the variables their new values, which may still be being computed.
 
         Args:
@@ -115,7 +115,7 @@ class Compiled:
         result = {name: result[name] for name in self.names} if self.names else result
         return self._stored(state, after, result)
 
-    def on_state(self, state: Sequence, data: Nested, rows: Tensor = None) -> tuple[object, tuple]:
+    def on_state(self, state: Values, data: Nested, rows: Tensor = None) -> tuple[object, Values]:
         """The result of a step on a batch, and the state after it; the variables are not assigned."""
         state = self._parted(state)
         result, after = self.function(state, data, rows)
@@ -125,10 +125,10 @@ class Compiled:
         pairs = zip(state, after, strict=True)
         return result, tuple([new.get(i, value) for i, value in enumerate(part)] for part, new in pairs)
 
-    def _parted(self, state: Sequence) -> tuple:
+    def _parted(self, state: Values) -> Values:
         return TrainState(*state) if self._writes_all else tuple(map(list, state))
 
-    def _state(self, metrics: Sequence | None) -> tuple:
+    def _state(self, metrics: Sequence[jax.Array] | None) -> Values:
         """The variables' values by part, all from the same moment; those of the metrics if given."""
         values = iter(values_of(self._variables))
         state = [[next(values) for _ in part] for part in self.parts]
@@ -136,7 +136,7 @@ class Compiled:
             state[-1] = list(placed(self.parts[-1], metrics if self.jit else list(map(jnp.asarray, metrics))))
         return TrainState(*state) if self._writes_all else tuple(state)
 
-    def _stored(self, state: tuple, after: Sequence, result: object) -> Outcome:
+    def _stored(self, state: Values, after: Sequence[Any], result: object) -> Outcome:
         """Assign the variables their new values."""
         if self._writes_all:
             changed, new = self._variables, [value for part in after for value in part]
@@ -150,12 +150,12 @@ class Compiled:
         give_placed_values(changed, new)  # `_laid_out` ensures that
         return Outcome(result, metrics, changed, before, new)
 
-    def _run(self, state: tuple, data: object, rows: object, is_new: bool) -> tuple:
+    def _run(self, state: Values, data: object, rows: object, is_new: bool) -> tuple[Nested, Values]:
         """Run the function; the first run on new shapes, which compiles it, is counted."""
         with self._first_run(data) if is_new else nullcontext():
             return self.function(state, data, rows)
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[object, ...]:
         """A copy of the model compiles its own."""
         return type(None), ()
 
@@ -168,12 +168,12 @@ class MadeByUser(Compiled):
         function: the function.
     """
 
-    def __init__(self, model: object, stage: str, made_of: Composition, function: Callable):
+    def __init__(self, model: object, stage: str, made_of: Composition, function: AnyFunction):
         super().__init__(model, stage, made_of)
         self._name = f"{validate.describe(model)}: {stage}_function(state, batches)"
         self._made = function
 
-    def __call__(self, data: object, rows: object = None, metrics: Sequence | None = None) -> Outcome:
+    def __call__(self, data: object, rows: object = None, metrics: Sequence[jax.Array] | None = None) -> Outcome:
         """Run the function on a batch, whose rows are all valid, and assign the variables their new values."""
         made = self._made(self._state(metrics), iter([placement.batch(data)]))
         if not isinstance(made, tuple) or len(made) != 2 or len(made[1]) != len(self.parts):
@@ -191,12 +191,12 @@ class MadeByUser(Compiled):
         return Outcome(result, list(after[-1]) if self._has_metrics else None, self._variables, before, new)
 
 
-def _laid_out(step: Callable, parts: Parts) -> Callable:
+def _laid_out(step: AnyFunction, parts: Parts) -> AnyFunction:
     """The step with new values on the devices of the variables, where XLA might choose otherwise."""
     if not (placement.is_shared() or any(variable._layout for part in parts for variable in part)):
         return step
 
-    def laid_out(state: Nested, data: object, rows: object) -> tuple[object, tuple]:
+    def laid_out(state: Nested, data: object, rows: object) -> tuple[object, Values]:
         result, after = step(state, data, rows)
         result = placement.readable(result)
         values = list(map(pinned, parts, state, after))
@@ -210,12 +210,12 @@ def _size(state: Nested) -> int:
     return sum(value.size for value in jax.tree.leaves(state))
 
 
-def _same(some: Sequence, others: Sequence) -> bool:
+def _same(some: Sequence[object], others: Sequence[object]) -> bool:
     """Whether two sequences contain the same objects."""
     return some is others or (len(some) == len(others) and all(map(is_, some, others)))
 
 
-def _schedules(model: object) -> tuple:
+def _schedules(model: object) -> tuple[object, ...]:
     return tuple(rate for optimizer in optimizers_of(model) for rate in _rates(optimizer))
 
 

@@ -5,9 +5,10 @@ of the batches that the model was prepared for. All of it is discarded when `com
 when anything it depends on has changed (`compiled.Composition`), which need not be announced.
 """
 
-from collections.abc import Callable
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
+from cornu.core.typing import AnyFunction
 from cornu.training.execution.compiled import Compiled, MadeByUser, composition
 from cornu.training.execution.steps_per_call import StepsPerCall
 
@@ -28,10 +29,10 @@ class Computations:
 
     def __init__(self, stage: str):
         self.stage = stage
-        self.prepared: dict[tuple, Prepared] = {}
-        self.made: Callable | None = None
+        self.prepared: dict[tuple[Hashable, ...], Prepared] = {}
+        self.made: AnyFunction | None = None
         self._compiled: dict[bool, Compiled] = {}
-        self._steps_per_call: dict[tuple, StepsPerCall] = {}
+        self._steps_per_call: dict[tuple[Hashable, ...], StepsPerCall] = {}
 
     def compiled(self, model: object, several: bool = False) -> Compiled:
         """The step for one batch, or for a span of several, for the current state of the model."""
@@ -46,7 +47,7 @@ class Computations:
             known = self._compiled[several] = Compiled(model, self.stage, made_of, several)
         return known
 
-    def function(self, model: object) -> Callable | None:
+    def function(self, model: object) -> AnyFunction | None:
         """`(state, batches) -> (result, state)`, as in Keras: the user's step, or cornu's if it was compiled."""
         if self.made is not None or not self._compiled:
             return self.made
@@ -81,6 +82,6 @@ class Computations:
         made.made = self.made
         return made
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[object, ...]:
         """A copy of the model computes its own."""
         return type(self), (self.stage,)

@@ -10,7 +10,6 @@ It takes layers that treat each row by itself, and weights that every device has
 gradients of every step, with the same numbers.
 """
 
-from collections.abc import Callable
 from typing import cast
 
 import jax
@@ -19,7 +18,7 @@ import jax.numpy as jnp
 from cornu import tree
 from cornu.core import context, placement
 from cornu.core.masks import get_mask, set_mask
-from cornu.core.typing import Data, Nested
+from cornu.core.typing import AnyFunction, AnyTuple, Batch, Data, Nested, Values
 from cornu.core.variable import Variable, functional
 from cornu.layers.rows import mixes_rows
 from cornu.optimizers import Optimizer
@@ -28,7 +27,7 @@ from cornu.training.execution.multi_step import Repeated
 from cornu.training.step import Parts, Steps, TrainState, is_default, mode, own_variables
 
 
-def repeated(model: Steps, stage: str, step: Callable, parts: Parts) -> Callable:
+def repeated(model: Steps, stage: str, step: AnyFunction, parts: Parts) -> AnyFunction:
     """The step over a span of a chunk, see `Repeated`; with the gradients of each device's rows, if possible."""
     plain = Repeated(step, stacks=stage == "predict")
     return Summing(model, step, plain) if stage == "train" and _is_possible(model, parts) else plain
@@ -66,11 +65,11 @@ class Summing:
         plain: what is used if the model turns out to mix rows.
     """
 
-    def __init__(self, model: Steps, step: Callable, plain: Repeated):
+    def __init__(self, model: Steps, step: AnyFunction, plain: Repeated):
         self._model, self._plain = model, plain
         self._summed = Repeated(self._with_sums(step), stacks=False)
 
-    def __call__(self, state: TrainState, data: object, span: tuple) -> tuple[object, tuple]:
+    def __call__(self, state: TrainState, data: object, span: AnyTuple) -> tuple[object, Values]:
         try:
             sums = [_copies(jnp.zeros_like(value)) for value in state.trainable_variables]
             result, after = self._summed((*state, sums), data, span)
@@ -79,8 +78,8 @@ class Summing:
         *parts, sums = after
         return result, self._collected(TrainState(*parts), sums)
 
-    def _with_sums(self, step: Callable) -> Callable:
-        def summing(state: tuple, data: object, rows: object) -> tuple[object, tuple]:
+    def _with_sums(self, step: AnyFunction) -> AnyFunction:
+        def summing(state: Values, data: object, rows: object) -> tuple[object, Values]:
             *own, pending = state
             sums = DeviceSums(pending)
             with context.scope(sums=sums):
@@ -89,7 +88,7 @@ class Summing:
 
         return summing
 
-    def _collected(self, state: TrainState, sums: list) -> TrainState:
+    def _collected(self, state: TrainState, sums: list[jax.Array]) -> TrainState:
         """The state with what the devices have not exchanged yet in the optimizer's own accumulators."""
         optimizer = self._model.optimizer
         own = list(state.optimizer_variables)
@@ -107,10 +106,10 @@ class DeviceSums:
         pending: for each weight an array with an axis of devices in front, along which it is split.
     """
 
-    def __init__(self, pending: list):
+    def __init__(self, pending: list[jax.Array]):
         self.pending = pending
 
-    def step(self, model: Steps, state: TrainState, x: Data, y: Data, weight: Data) -> tuple:
+    def step(self, model: Steps, state: TrainState, x: Data, y: Data, weight: Data) -> AnyTuple:
         """(loss, predictions, new values of the other variables, the weights, the optimizer's variables)."""
         trainable, rest, own, _ = state
         (loss, y_pred, rest), of_rows, of_all = differentiated(model, trainable, rest, x, y, weight)
@@ -123,8 +122,8 @@ class DeviceSums:
 
 
 def differentiated(
-    model: Steps, trainable: list, rest: list, x: Data, y: Data, weight: Data
-) -> tuple[tuple, list, list]:
+    model: Steps, trainable: list[jax.Array], rest: list[jax.Array], x: Data, y: Data, weight: Data
+) -> tuple[AnyTuple, list[jax.Array], list[jax.Array]]:
     """(loss, predictions, new values of the other variables), the gradients of each device's rows, and what the loss
     adds to the gradients beside them."""
     differentiate = jax.value_and_grad(_loss_of, argnums=(1, 2), has_aux=True)
@@ -134,8 +133,14 @@ def differentiated(
 
 
 def _loss_of(
-    model: Steps, copies: list, trainable: list, rest: list, x: Data, y: Data, weight: Data
-) -> tuple[jax.Array, tuple]:
+    model: Steps,
+    copies: list[jax.Array],
+    trainable: list[jax.Array],
+    rest: list[jax.Array],
+    x: Data,
+    y: Data,
+    weight: Data,
+) -> tuple[jax.Array, AnyTuple]:
     """The loss of the whole batch, of outputs that each device computes with its copy of the weights."""
     y_pred, after = _outputs(model, copies, rest, x)
     with context.scope(losses=[]):
@@ -144,13 +149,13 @@ def _loss_of(
     return loss, (loss, y_pred, after)
 
 
-def _outputs(model: Steps, copies: list, rest: list, x: Data) -> tuple[Nested, list]:
+def _outputs(model: Steps, copies: list[jax.Array], rest: list[jax.Array], x: Data) -> tuple[Nested, list[jax.Array]]:
     """The model's outputs with their masks, and the new values of the variables that are not trained."""
     count = len(jax.tree.leaves(x)[0]) / _devices()
     if count < 2 or count % 1:  # a mask of dropout for one row would look like one for all
         raise placement.MixesRowsError("The batch has too few rows, or these cannot be split into equal parts.")
 
-    def of_device(rows: tuple, rest: list) -> tuple:
+    def of_device(rows: Batch, rest: list[jax.Array]) -> AnyTuple:
         own, x = rows
         result, after = functional(_call, _variables(model))([*(copy[0] for copy in own), *rest], model, x)
         return result, _unless_statistics(model, rest, after[len(own) :])
@@ -161,7 +166,7 @@ def _outputs(model: Steps, copies: list, rest: list, x: Data) -> tuple[Nested, l
     return y_pred, after
 
 
-def _call(model: Steps, x: Data) -> tuple[Nested, list]:
+def _call(model: Steps, x: Data) -> tuple[Nested, list[jax.Array]]:
     with context.scope(losses=[], rows=None):
         y_pred = model(x, **mode(model, True))
         if context.current().losses:
@@ -169,7 +174,7 @@ def _call(model: Steps, x: Data) -> tuple[Nested, list]:
     return y_pred, [get_mask(y) for y in tree.flatten(y_pred)]
 
 
-def _unless_statistics(model: Steps, before: list, after: list) -> list:
+def _unless_statistics(model: Steps, before: list[jax.Array], after: list[jax.Array]) -> list[jax.Array]:
     """The new values, if they are those of random seeds only, which are the same on each device."""
     variables = own_variables(model)[1]
     if any(a is not b and not isinstance(v, SeedState) for v, a, b in zip(variables, before, after, strict=True)):
@@ -204,10 +209,10 @@ def _split(value: jax.Array) -> jax.Array:
     return placement.pinned(value, distribution.get_data_layout(value.shape))
 
 
-def _exchanged(due: jax.Array, sums: list) -> list:
+def _exchanged(due: jax.Array, sums: list[jax.Array]) -> list[jax.Array]:
     """The sums over all devices, which are only exchanged if they are due; else zeros."""
     return jax.lax.cond(due, _total, lambda sums: jax.tree.map(jnp.zeros_like, jax.eval_shape(_total, sums)), sums)
 
 
-def _total(sums: list) -> list:
+def _total(sums: list[jax.Array]) -> list[jax.Array]:
     return [jnp.sum(one, 0) for one in sums]

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from cornu.core.typing import AnyList
 from cornu.core.variable import Variable, give_values, values_of
 from cornu.kernels import platform
 
@@ -31,10 +32,10 @@ class Outcome(NamedTuple):
     """
 
     result: Any
-    metrics: list | None
+    metrics: list[jax.Array] | None
     changed: Sequence[Variable]
-    before: list
-    after: list
+    before: list[jax.Array]
+    after: list[jax.Array]
 
 
 class InFlight:
@@ -91,7 +92,7 @@ class InFlight:
         return False
 
 
-def _signs(call: Outcome) -> list[Any]:
+def _signs(call: Outcome) -> AnyList:
     """An array that is available when the call is done: all of its arrays become available together."""
     return [leaf for leaf in (*call.after[:1], *jax.tree.leaves(call.result)[:1]) if isinstance(leaf, jax.Array)]
 

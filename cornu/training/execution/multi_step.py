@@ -19,7 +19,7 @@ import numpy as np
 
 from cornu import tree
 from cornu.core import placement
-from cornu.core.typing import Nested
+from cornu.core.typing import AnyFunction, AnyTuple, Batch, Nested, Tensor, Values
 from cornu.core.variable import values_of
 from cornu.kernels import platform, xla
 from cornu.training.data.chunks import Chunk
@@ -46,7 +46,7 @@ class Call(NamedTuple):
     steps: int
     run: Callable[[], Any]
     real: Callable[[Any], Any]
-    batches: Callable[[], list[tuple]]
+    batches: Callable[[], list[Batch]]
 
 
 class LoopUnfitError(Exception):
@@ -66,18 +66,18 @@ class Repeated:
         stacks: whether to keep the results of all steps.
     """
 
-    def __init__(self, step: Callable, stacks: bool):
+    def __init__(self, step: AnyFunction, stacks: bool):
         self.stacks = stacks
         self._step = jax.jit(only_changes(step))  # traced once, although the loop needs its output shapes first
         self.__name__ = "repeated"
 
-    def __call__(self, state: tuple, data: object, span: tuple) -> tuple[object, tuple]:
+    def __call__(self, state: Values, data: object, span: AnyTuple) -> tuple[object, Values]:
         rows, start, stop = span
 
-        def batch(index: object) -> tuple:
+        def batch(index: object) -> Batch:
             return jax.tree.map(lambda a: jax.lax.dynamic_index_in_dim(a, index, keepdims=False), (data, rows))
 
-        def body(index: object, carry: tuple) -> tuple:
+        def body(index: object, carry: AnyTuple) -> AnyTuple:
             values, results = carry
             result, values = self._step(_replaced(state, values), *batch(index))
             return values, self._kept(results, result, index)
@@ -98,7 +98,7 @@ class Repeated:
         return jax.tree.map(lambda all_, one: jax.lax.dynamic_update_index_in_dim(all_, one, index, 0), results, result)
 
 
-def _replaced(state: tuple, values: list[dict]) -> tuple:
+def _replaced(state: Values, values: list[dict[int, jax.Array]]) -> Values:
     parts = [
         [changed.get(i, value) for i, value in enumerate(part)] for part, changed in zip(state, values, strict=True)
     ]
@@ -108,7 +108,7 @@ def _replaced(state: tuple, values: list[dict]) -> tuple:
 # ---------------------------------------------------------------- steps that are slow in a loop
 
 
-def _refuse_slow_loops(jaxpr: Any, results: list, copies: int) -> None:
+def _refuse_slow_loops(jaxpr: Any, results: list[Tensor], copies: int) -> None:
     """Reject results too large to stack, and convolutions that XLA's CPU compiler rewrites only outside of loops."""
     if copies * sum(a.size * a.dtype.itemsize for a in results) > STACKED_BYTES:
         raise LoopUnfitError("The predictions of a chunk are too large.")
@@ -151,7 +151,7 @@ class Runner:
         pace: StepsPerCall,
         function: "Callable[[bool], Compiled]",
         under_way: InFlight,
-        metrics: list | None,
+        metrics: list[jax.Array] | None,
         start: int = 0,
         interval: int | None = None,
     ):
@@ -171,7 +171,7 @@ class Runner:
         self.metrics = outcome.metrics
         return outcome.result
 
-    def heeding(self, callback: Callable) -> Callable:
+    def heeding(self, callback: AnyFunction) -> AnyFunction:
         """`callback`, after which metrics continue from the values that it assigned, such as those of a reset."""
 
         def heeded(*args: object) -> None:
@@ -184,7 +184,7 @@ class Runner:
 
         return callback if self.stacks else heeded
 
-    def calls(self, items: Iterable[Chunk | tuple]) -> Iterator[Call]:
+    def calls(self, items: Iterable[Chunk | Batch]) -> Iterator[Call]:
         """The calls for chunks and for single (batch, valid rows) pairs."""
         found = self._calls(items)
         return self._grouped(found, self.pace.steps) if self.pace.fixed and self.pace.steps > 1 else found
@@ -206,19 +206,19 @@ class Runner:
             return calls[0]
         steps = sum(call.steps for call in calls)
 
-        def batches() -> list[tuple]:
+        def batches() -> list[Batch]:
             return [batch for call in calls for batch in call.batches()]
 
         if not self.stacks:
             return Call(steps, lambda: [call.run() for call in calls][-1], calls[-1].real, batches)
 
-        def real(results: list) -> Nested:
+        def real(results: list[Tensor]) -> Nested:
             parts = [call.real(result) for call, result in zip(calls, results, strict=True)]
             return tree.map_structure(lambda *rows: np.concatenate(rows), *parts)
 
         return Call(steps, lambda: [call.run() for call in calls], real, batches)
 
-    def _calls(self, items: Iterable[Chunk | tuple]) -> Iterator[Call]:
+    def _calls(self, items: Iterable[Chunk | Batch]) -> Iterator[Call]:
         for item in items:
             if isinstance(item, Chunk):
                 yield from self._spans(item)
@@ -265,7 +265,7 @@ class Span:
         results = [self.runner.run(False, *batch) for batch in self.batches()]
         return jax.tree.map(lambda *leaves: np.stack(leaves), *results) if self.runner.stacks else results[-1]
 
-    def batches(self) -> list[tuple]:
+    def batches(self) -> list[Batch]:
         """The (batch, number of valid rows) of each step."""
         stacked = (self.chunk.data, self.chunk.rows)
         return [jax.tree.map(lambda leaf: leaf[index], stacked) for index in self.steps]  # noqa: B023
@@ -277,6 +277,6 @@ class Span:
         return _on_host(result, lambda a: np.concatenate([a[place, :count] for place, count in parts]))
 
 
-def _on_host(outputs: object, cut: Callable) -> Nested:
+def _on_host(outputs: object, cut: AnyFunction) -> Nested:
     """Outputs as separate NumPy arrays, sliced."""
     return tree.map_structure(lambda a: np.array(cut(np.asarray(a))) if hasattr(a, "dtype") else a, outputs)

@@ -5,12 +5,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from cornu.core.typing import Tensor
+from cornu.core.typing import AnyTuple, Tensor
 
 ArraySignature = tuple[tuple[int, ...], Any]
 
 
-def signature(data: object) -> tuple:
+def signature(data: object) -> AnyTuple:
     """The signature of a batch, comparable and hashable; None in place of an array is part of the structure."""
     leaves, structure = jax.tree.flatten(data)
     return structure, tuple(map(of_array, leaves))

@@ -8,11 +8,11 @@ device waiting.
 """
 
 import time
-from collections.abc import Callable
 
 import jax
 
 from cornu.core import peers, placement
+from cornu.core.typing import AnyFunction, Args
 
 SHORTEST, LONGEST = 0.4, 1.0  # seconds of a call
 FEW_STEPS, LONGEST_OF_FEW = 8, 4.0  # steps; seconds of a call of so few
@@ -56,9 +56,9 @@ class DelayedReports:
         at_once: whether the results must be seen before the next call starts.
     """
 
-    def __init__(self, report: Callable, pace: StepsPerCall, at_once: bool):
+    def __init__(self, report: AnyFunction, pace: StepsPerCall, at_once: bool):
         self._report, self._pace, self._at_once = report, pace, at_once
-        self._waiting: list[tuple] = []
+        self._waiting: list[Args] = []
         self._ready = time.perf_counter()
 
     def __call__(self, call: object, last: int, result: object, began: float) -> None:

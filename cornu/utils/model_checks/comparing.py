@@ -1,12 +1,13 @@
 """Whether two runs are equal, and the first layer that makes them differ."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from cornu import registry
+from cornu.core.typing import AnyFunction, AnyTuple
 from cornu.models.model import Model
 from cornu.utils.model_checks.running import Record
 
@@ -18,7 +19,7 @@ def everything(x: jax.Array, mask: jax.Array | None) -> jax.Array | None:
 
 
 def same(
-    a: jax.Array, b: jax.Array, part: Callable = everything, mask: object = None, tolerance: float = ROUNDING
+    a: jax.Array, b: jax.Array, part: AnyFunction = everything, mask: object = None, tolerance: float = ROUNDING
 ) -> bool:
     """Whether the parts of two arrays are equal up to rounding; missing parts are.
 
@@ -43,12 +44,12 @@ def same(
     return bool(np.abs(x - y).max(initial=0) <= tolerance * max(np.abs(x).max(initial=0), 1e-6))
 
 
-def alike(some: Sequence[tuple], others: Sequence[tuple], part: Callable = everything) -> bool:
+def alike(some: Sequence[AnyTuple], others: Sequence[AnyTuple], part: AnyFunction = everything) -> bool:
     """Whether all pairs of (array, mask) have equal parts."""
     return all(same(a, b, part, mask) for (a, mask), (b, _) in zip(some, others, strict=False))
 
 
-def first_difference(one: Record, other: Record, part: Callable = everything) -> tuple[str | None, object]:
+def first_difference(one: Record, other: Record, part: AnyFunction = everything) -> tuple[str | None, object]:
     """(path, operation) of the first call that made one run differ from the other; (None, None) if there is none."""
     for (path, operation, inputs, outputs), (_, _, others, results) in zip(one.calls, other.calls, strict=False):
         runs_a_graph = isinstance(operation, Model) and registry.is_builtin(type(operation).call)

@@ -1,5 +1,6 @@
 """Whether a gradient reaches each weight."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -38,7 +39,7 @@ def gradients(trial: Trial) -> list[Finding]:
     return [Finding(check, outcome, owner.path if owner is not None else None, text)]
 
 
-def _shaken(trial: Trial, attempt: int) -> list:
+def _shaken(trial: Trial, attempt: int) -> list[jax.Array]:
     """The variables' values, in later attempts with some noise added to the trainable ones."""
     values = values_of(trial.run.variables)
     if not attempt:

@@ -8,7 +8,7 @@ import numpy as np
 
 from cornu import layers, tree, validate
 from cornu.core import border, dtypes
-from cornu.core.typing import Data
+from cornu.core.typing import AnyList, Data
 from cornu.training import anatomy
 from cornu.utils.model_checks.running import Run, makes_masks
 
@@ -80,6 +80,6 @@ def _draw(model: object, tensor: Any, shape: list[int], seed: int) -> jax.Array:
     return array
 
 
-def _readers(model: Any, tensor: Any, kind: tuple[type, ...]) -> list[Any]:
+def _readers(model: Any, tensor: Any, kind: tuple[type, ...]) -> AnyList:
     found = [layer for layer, _ in anatomy.first_readers(model, tensor)]
     return [layer for layer in found if isinstance(layer, kind)]

@@ -1,12 +1,11 @@
 """Whether masked steps are ignored."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from cornu.core.typing import Nested, Tensor
+from cornu.core.typing import AnyFunction, Kwargs, Nested, Tensor
 from cornu.utils.model_checks.comparing import alike
 from cornu.utils.model_checks.report import LEFT_OUT, OK, Finding
 from cornu.utils.model_checks.running import Record, arrays, makes_masks
@@ -18,10 +17,10 @@ def masked_steps(trial: Trial) -> list[Finding]:
     check = "masked steps"
     if not trial.look.masking:
         return [Finding(check, LEFT_OUT, None, "No layer creates a mask.")]
-    masks: list = []
+    masks: list[Tensor] = []
 
-    def with_noise(scale: float) -> Callable:
-        def change(operation: Any, arguments: dict, outputs: Nested) -> Any:
+    def with_noise(scale: float) -> AnyFunction:
+        def change(operation: Any, arguments: Kwargs, outputs: Nested) -> Any:
             if not makes_masks(operation):
                 return outputs
             mask = operation.compute_mask(next(iter(arguments.values())), None)

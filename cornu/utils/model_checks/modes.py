@@ -2,6 +2,7 @@
 
 import jax
 
+from cornu.core.typing import AnyList
 from cornu.layers.layer import Layer
 from cornu.utils.model_checks.comparing import everything, first_difference, same
 from cornu.utils.model_checks.report import FAULT, LEFT_OUT, NOTE, OK, Finding
@@ -40,7 +41,7 @@ def modes(trial: Trial) -> list[Finding]:
     return [Finding(check, FAULT, path, f"{about}, {why}")]
 
 
-def _inference_of_natural_layers(trial: Trial) -> list:
+def _inference_of_natural_layers(trial: Trial) -> AnyList:
     """The outputs in inference of a model with layers that always run in training mode."""
     return jax.tree.leaves(trial.run.outputs(trial.x, False, as_in_inference))
 

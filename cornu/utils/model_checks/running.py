@@ -1,6 +1,5 @@
 """A model as a pure function, and the values in its layers while it runs."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -9,7 +8,7 @@ from cornu import layers, registry, validate
 from cornu.core import context, dtypes, promises
 from cornu.core.masks import get_mask
 from cornu.core.operation import Operation
-from cornu.core.typing import Nested, Tensor
+from cornu.core.typing import AnyFunction, AnyList, Nested, Tensor
 from cornu.core.variable import Variable, functional, values_of
 from cornu.layers.layer import Layer, LossesOfCall
 from cornu.models.model import Model
@@ -27,8 +26,8 @@ class Run:
         self.trainable = [v for v in model.trainable_variables if dtypes.is_float(v._dtype)]
 
     def outputs(
-        self, x: Tensor, training: bool, watch: Callable | None = None, values: list | None = None,
-        losses: list | None = None,
+        self, x: Tensor, training: bool, watch: AnyFunction | None = None, values: list[jax.Array] | None = None,
+        losses: list[jax.Array] | None = None,
     ) -> Nested:  # fmt: skip
         """The outputs for inputs; the model is not changed."""
 
@@ -42,7 +41,7 @@ class Run:
         pure = functional(run, self.variables)
         return pure(values_of(self.variables) if values is None else values)[0]
 
-    def function(self, call: Callable) -> Callable:
+    def function(self, call: AnyFunction) -> AnyFunction:
         """`call`, compiled if the model's calls should be."""
         return jax.jit(call) if self.model.jit_compile else call
 
@@ -50,15 +49,15 @@ class Run:
 class Record:
     """Records the inputs and outputs of each call; cornu's own layers are treated as a whole."""
 
-    def __init__(self, change: Callable | None = None, keeps: bool = True):
+    def __init__(self, change: AnyFunction | None = None, keeps: bool = True):
         self._keeps = keeps
-        self.calls: list[tuple[str, Operation, list, list]] = []
+        self.calls: list[tuple[str, Operation, list[Tensor], list[Tensor]]] = []
         self.causal: list[str] = []
         self.masking = False
         self._change = change
         self._whole = 0
 
-    def __call__(self, operation: Any, function: Callable, *args: Any, **kwargs: Any) -> Nested:
+    def __call__(self, operation: Any, function: AnyFunction, *args: Any, **kwargs: Any) -> Nested:
         arguments = args[0] if isinstance(operation, Layer) and args and isinstance(args[0], dict) else kwargs
         path = path_of(operation)
         if arguments.get("use_causal_mask") is True or getattr(operation, "padding", None) == "causal":
@@ -99,7 +98,7 @@ def makes_masks(operation: object) -> bool:
     return isinstance(operation, layers.Masking) or (isinstance(operation, layers.Embedding) and operation.mask_zero)
 
 
-def as_in_inference(operation: object, function: Callable, *args: object, **kwargs: object) -> Nested:
+def as_in_inference(operation: object, function: AnyFunction, *args: object, **kwargs: object) -> Nested:
     """Call layers that differ in training by design in inference mode."""
     if not differs_by_nature(operation):
         return function(*args, **kwargs)
@@ -107,10 +106,10 @@ def as_in_inference(operation: object, function: Callable, *args: object, **kwar
         return function(args[0], False)
 
 
-def through(record: Record) -> Callable:
+def through(record: Record) -> AnyFunction:
     """A watch that calls layers which differ by design in inference mode, and lets `record` record the calls."""
 
-    def watch(operation: object, function: Callable, *args: object, **kwargs: object) -> Nested:
+    def watch(operation: object, function: AnyFunction, *args: object, **kwargs: object) -> Nested:
         return record(operation, lambda *a, **k: as_in_inference(operation, function, *a, **k), *args, **kwargs)
 
     return watch
@@ -123,7 +122,7 @@ def has_modes(layer: Layer) -> bool:
     )
 
 
-def first_of(found: list) -> str:
+def first_of(found: AnyList) -> str:
     """The first of some layers, and how many more there are."""
     return validate.describe(found[0]) + (f" and {len(found) - 1} more" if len(found) > 1 else "")
 

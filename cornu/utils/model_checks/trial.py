@@ -1,12 +1,12 @@
 """A model under test: its runs on the inputs, which each check compares with its own runs."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cornu.core.typing import AnyFunction, AnyTuple
 from cornu.core.variable import values_of
 from cornu.utils.model_checks.comparing import first_difference, same
 from cornu.utils.model_checks.report import FAULT, Finding
@@ -46,20 +46,20 @@ class Trial:
         found = {layer.compute_dtype for layer in model._flatten_layers()}
         self.tolerance = max(_COMPILED.get(dtype, 1e-4) for dtype in found)
 
-    def infer(self, x: object) -> list:
+    def infer(self, x: object) -> list[jax.Array]:
         """The flat outputs of the compiled model."""
         return jax.tree.leaves(self._compiled(values_of(self.run.variables), x))
 
-    def _train(self, values: list, x: object, cotangents: list) -> tuple:
+    def _train(self, values: list[jax.Array], x: object, cotangents: list[jax.Array]) -> AnyTuple:
         """(outputs, gradients) in training, with layers that differ by design in inference mode."""
         index = {id(v): i for i, v in enumerate(self.run.variables)}
         places = [index[id(v)] for v in self.run.trainable]
 
-        def total(weights: list) -> tuple:
+        def total(weights: list[jax.Array]) -> AnyTuple:
             merged = list(values)
             for place, weight in zip(places, weights, strict=True):
                 merged[place] = weight
-            losses: list = []
+            losses: list[jax.Array] = []
             outputs = jax.tree.leaves(self.run.outputs(x, True, as_in_inference, merged, losses))
             floats = [o for o in outputs if jnp.issubdtype(o.dtype, jnp.floating)]
             parts = [jnp.sum(o.astype("float32") * c) for o, c in zip(floats, cotangents, strict=True)]
@@ -70,7 +70,7 @@ class Trial:
         (_, outputs), gradients = jax.value_and_grad(total, has_aux=True)([values[place] for place in places])
         return outputs, gradients
 
-    def trained(self, x: object, values: list | None = None, fill: float | None = None) -> tuple:
+    def trained(self, x: object, values: list[jax.Array] | None = None, fill: float | None = None) -> AnyTuple:
         """(flat outputs, gradients) in training; `fill` is the gradient of the outputs, None for random values."""
         floats = [o for o in self.outputs if jnp.issubdtype(o.dtype, jnp.floating)]
         draw = np.random.default_rng(0)
@@ -79,8 +79,8 @@ class Trial:
         return self._training(values_of(self.run.variables) if values is None else values, x, cotangents)
 
     def fault_at(
-        self, check: str, x: object, other: object, part: Callable, what: str, training: bool = False,
-        changes: tuple[Callable | None, Callable | None] = (None, None),
+        self, check: str, x: object, other: object, part: AnyFunction, what: str, training: bool = False,
+        changes: tuple[AnyFunction | None, AnyFunction | None] = (None, None),
     ) -> Finding:  # fmt: skip
         """The finding for a difference, with the layer that causes it."""
         records = []
@@ -93,6 +93,6 @@ class Trial:
         layer = f" The first affected layer: {shown(operation)}." if path else ""
         return Finding(check, FAULT, path, what + layer)
 
-    def are_same(self, some: list, others: list) -> bool:
+    def are_same(self, some: list[jax.Array], others: list[jax.Array]) -> bool:
         """Whether outputs computed in a different order are equal."""
         return all(same(a, b, tolerance=self.tolerance) for a, b in zip(some, others, strict=True))

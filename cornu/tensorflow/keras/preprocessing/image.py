@@ -5,14 +5,14 @@ All random numbers come from NumPy's global generator in the same order as in Ke
 
 import os
 import warnings
-from collections.abc import Callable, Iterator as Batches, Sequence
+from collections.abc import Iterator as Batches, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from cornu import lazy, settings, validate
-from cornu.core.typing import DTypeLike, Nested, Tensor
+from cornu.core.typing import AnyFunction, AnyList, DTypeLike, Kwargs, Nested, Tensor
 from cornu.training.data.batches import PyDataset
 from cornu.utils.image import array_to_img, img_to_array, load_img, save_img, smart_resize
 
@@ -151,7 +151,7 @@ def _zooms(between: Sequence[float]) -> tuple[float, float]:
     return (1.0, 1.0) if least == most == 1 else tuple(np.random.uniform(least, most, 2))
 
 
-def _affine(x: np.ndarray, row: int, column: int, channel: int, options: dict[str, Any], **how: Any) -> np.ndarray:
+def _affine(x: np.ndarray, row: int, column: int, channel: int, options: Kwargs, **how: Any) -> np.ndarray:
     order = options.pop("interpolation_order", 1)
     return apply_affine_transform(x, **how, row_axis=row, col_axis=column, channel_axis=channel, order=order, **options)
 
@@ -205,7 +205,7 @@ class Iterator(PyDataset):
         self._seed()
         return self._batch(index)
 
-    def __iter__(self) -> Batches:
+    def __iter__(self) -> "Batches[Any]":
         """Batches forever, epoch after epoch, as in Keras 2."""
         return self
 
@@ -245,7 +245,7 @@ class Keeping(NamedTuple):
     A folder, the start of their names, their format, and below which number one is drawn for each name.
     """
 
-    folder: str | os.PathLike | None = None
+    folder: str | os.PathLike[str] | None = None
     prefix: str = ""
     format: str = "png"
     below: int = 10_000_000
@@ -259,7 +259,7 @@ class Keeping(NamedTuple):
             array_to_img(picture, data_format, scale=True).save(os.path.join(self.folder, file))
 
 
-def _with_others(x: np.ndarray, *others: Any) -> tuple | np.ndarray:
+def _with_others(x: np.ndarray, *others: Any) -> tuple[np.ndarray, ...] | np.ndarray:
     """`x`, or a tuple of it and the other inputs."""
     there = [each for each in others if each is not None]
     return (x, *there) if there else x
@@ -277,7 +277,7 @@ class NumpyArrayIterator(Iterator):
         shuffle: bool = False,
         sample_weight: object = None,
         seed: int | None = None,
-        save_to_dir: str | os.PathLike | None = None,
+        save_to_dir: str | os.PathLike[str] | None = None,
         save_prefix: str = "",
         save_format: str = "png",
         subset: str | None = None,
@@ -299,7 +299,7 @@ class NumpyArrayIterator(Iterator):
         self.image_data_generator = image_data_generator
         super().__init__(len(self.x), batch_size, shuffle, seed)
 
-    def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> tuple | np.ndarray:
+    def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> tuple[np.ndarray, ...] | np.ndarray:
         pictures = np.array([self.image_data_generator.drawn(self.x[number]) for number in index_array], self.x.dtype)
         self.keeping.keep(pictures, index_array, self.image_data_generator.data_format)
         others = (None if each is None else each[index_array] for each in (self.y, self.sample_weight))
@@ -339,7 +339,7 @@ class _FileIterator(Iterator):
         self.keeping.keep(pictures, index_array, self.image_data_generator.data_format)
         return self._with_targets(index_array, pictures)
 
-    def _with_targets(self, index_array: np.ndarray, pictures: np.ndarray) -> tuple | np.ndarray:
+    def _with_targets(self, index_array: np.ndarray, pictures: np.ndarray) -> tuple[np.ndarray, ...] | np.ndarray:
         return _with_others(pictures, self._of_classes(index_array, pictures))
 
     def _picture(self, path: str) -> np.ndarray:
@@ -364,7 +364,7 @@ class DirectoryIterator(_FileIterator):
 
     def __init__(
         self,
-        directory: str | os.PathLike,
+        directory: str | os.PathLike[str],
         image_data_generator: "ImageDataGenerator",
         target_size: tuple[int, int] = (256, 256),
         color_mode: str = "rgb",
@@ -373,7 +373,7 @@ class DirectoryIterator(_FileIterator):
         batch_size: int = 32,
         shuffle: bool = True,
         seed: int | None = None,
-        save_to_dir: str | os.PathLike | None = None,
+        save_to_dir: str | os.PathLike[str] | None = None,
         save_prefix: str = "",
         save_format: str = "png",
         follow_links: bool = False,
@@ -421,7 +421,7 @@ class DataFrameIterator(_FileIterator):
     def __init__(
         self,
         dataframe: Any,
-        directory: str | os.PathLike | None = None,
+        directory: str | os.PathLike[str] | None = None,
         image_data_generator: "ImageDataGenerator | None" = None,
         x_col: str = "filename",
         y_col: Any = "class",
@@ -433,7 +433,7 @@ class DataFrameIterator(_FileIterator):
         batch_size: int = 32,
         shuffle: bool = True,
         seed: int | None = None,
-        save_to_dir: str | os.PathLike | None = None,
+        save_to_dir: str | os.PathLike[str] | None = None,
         save_prefix: str = "",
         save_format: str = "png",
         subset: str | None = None,
@@ -517,14 +517,14 @@ class DataFrameIterator(_FileIterator):
                 for cell in rows[columns[0]]
             ]
             several = any(isinstance(cell, (list, tuple)) for cell in rows[columns[0]])
-            self.classes: list = numbers if several else [number for (number,) in numbers]
+            self.classes: AnyList = numbers if several else [number for (number,) in numbers]
             self.labels = self.classes if several else np.array(self.classes, "int32")
         elif self.class_mode == "raw":
             self.labels = rows[columns[0] if len(columns) == 1 else columns].to_numpy()
         elif self.class_mode == "multi_output":
             self.labels = [np.array(rows[column].tolist()) for column in columns]
 
-    def _with_targets(self, index_array: np.ndarray, pictures: np.ndarray) -> tuple | np.ndarray:
+    def _with_targets(self, index_array: np.ndarray, pictures: np.ndarray) -> tuple[np.ndarray, ...] | np.ndarray:
         weight = None if self.sample_weight is None else self.sample_weight[index_array]
         return _with_others(pictures, self._targets(index_array, pictures), weight)
 
@@ -541,7 +541,7 @@ class DataFrameIterator(_FileIterator):
         return self._of_classes(index_array, pictures)
 
 
-def _as_list(cell: object) -> list:
+def _as_list(cell: object) -> AnyList:
     return list(cell) if isinstance(cell, (list, tuple)) else [cell]
 
 
@@ -599,7 +599,7 @@ class ImageDataGenerator:
         horizontal_flip: bool = False,
         vertical_flip: bool = False,
         rescale: float | None = None,
-        preprocessing_function: Callable | None = None,
+        preprocessing_function: AnyFunction | None = None,
         data_format: str | None = None,
         validation_split: float = 0.0,
         interpolation_order: int = 1,
@@ -649,7 +649,7 @@ class ImageDataGenerator:
         shuffle: bool = True,
         sample_weight: object = None,
         seed: int | None = None,
-        save_to_dir: str | os.PathLike | None = None,
+        save_to_dir: str | os.PathLike[str] | None = None,
         save_prefix: str = "",
         save_format: str = "png",
         ignore_class_split: bool = False,
@@ -673,7 +673,7 @@ class ImageDataGenerator:
         kept = (save_to_dir, save_prefix, save_format)
         return NumpyArrayIterator(x, y, self, batch_size, shuffle, sample_weight, seed, *kept, subset, self.dtype)
 
-    def flow_from_directory(self, directory: str | os.PathLike, *args: Any, **kwargs: Any) -> DirectoryIterator:
+    def flow_from_directory(self, directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> DirectoryIterator:
         """Batches from a folder with one folder for each class.
 
         Args:

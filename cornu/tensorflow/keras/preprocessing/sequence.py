@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cornu.core.typing import Tensor
+from cornu.core.typing import AnyList, Tensor
 from cornu.training.data.batches import PyDataset
 from cornu.utils.sequences import pad_sequences
 
@@ -120,7 +120,7 @@ def skipgrams(
     categorical: bool = False,
     sampling_table: Tensor = None,
     seed: int | None = None,
-) -> tuple[list, list]:
+) -> tuple[AnyList, AnyList]:
     """Pairs of words that stand near each other (label 1), and pairs at random (label 0).
 
     Args:

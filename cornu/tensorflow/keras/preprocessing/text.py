@@ -3,10 +3,12 @@
 import collections
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+
+from cornu.core.typing import AnyFunction
 
 __all__ = ["Tokenizer", "hashing_trick", "one_hot", "text_to_word_sequence", "tokenizer_from_json"]
 
@@ -38,7 +40,7 @@ def hashing_trick(
     filters: str = FILTERS,
     lower: bool = True,
     split: str = " ",
-    analyzer: Callable | None = None,
+    analyzer: AnyFunction | None = None,
 ) -> list[int]:
     """The words of a text as numbers from 1 to `n - 1`, of which several words may share one.
 
@@ -67,7 +69,7 @@ def one_hot(
     filters: str = FILTERS,
     lower: bool = True,
     split: str = " ",
-    analyzer: Callable | None = None,
+    analyzer: AnyFunction | None = None,
 ) -> list[int]:
     """`hashing_trick` by Python's `hash`; the name is Keras's, the result has no ones and zeros."""
     return hashing_trick(input_text, n, hash, filters, lower, split, analyzer)
@@ -100,7 +102,7 @@ class Tokenizer:
         split: str = " ",
         char_level: bool = False,
         oov_token: str | None = None,
-        analyzer: Callable | None = None,
+        analyzer: AnyFunction | None = None,
         **kwargs: Any,
     ):
         self.document_count = kwargs.pop("document_count", 0)
@@ -115,7 +117,7 @@ class Tokenizer:
         self.word_index: dict[str, int] = {}
         self.index_word: dict[int, str] = {}
 
-    def fit_on_texts(self, texts: Iterable) -> None:
+    def fit_on_texts(self, texts: Iterable[str | Sequence[str]]) -> None:
         """Count the words of texts: strings, or lists of words."""
         for text in texts:
             words = self._words(text)
@@ -149,11 +151,11 @@ class Tokenizer:
             for number in set(sequence):
                 self.index_docs[number] += 1
 
-    def texts_to_sequences(self, texts: Iterable) -> list[list[int]]:
+    def texts_to_sequences(self, texts: Iterable[str | Sequence[str]]) -> list[list[int]]:
         """Each text as a list of numbers; words that are not known, or too rare, are left out or `oov_token`'s."""
         return list(self.texts_to_sequences_generator(texts))
 
-    def texts_to_sequences_generator(self, texts: Iterable) -> Iterator[list[int]]:
+    def texts_to_sequences_generator(self, texts: Iterable[str | Sequence[str]]) -> Iterator[list[int]]:
         """What `texts_to_sequences` returns, one after the other."""
         unknown = None if self.oov_token is None else self.word_index.get(self.oov_token)
         for text in texts:
@@ -177,7 +179,7 @@ class Tokenizer:
             )
             yield " ".join(word for word in words if word is not None)
 
-    def texts_to_matrix(self, texts: Iterable, mode: str = "binary") -> np.ndarray:
+    def texts_to_matrix(self, texts: Iterable[str | Sequence[str]], mode: str = "binary") -> np.ndarray:
         """One row for each text, one column for each number of a word (see `sequences_to_matrix`)."""
         return self.sequences_to_matrix(self.texts_to_sequences(texts), mode)
 
