@@ -25,6 +25,7 @@ Choice = TypeVar("Choice")
 
 def describe(owner: object) -> str:
     """`Conv2D "stem"` for an object with a name, otherwise its class name; a string is returned unchanged."""
+    owner = getattr(owner, "_described_as", owner)  # of a part that a user did not make, the whole
     if isinstance(owner, str):
         return owner
     kind = owner if isinstance(owner, type) else type(owner)
@@ -117,7 +118,9 @@ def one_of(value: Choice, choices: Sequence[object], name: str, owner: object) -
     if value not in choices:
         listed = " or ".join(repr(c).replace("'", '"') for c in choices)
         received = shown(value).replace("'", '"')
-        raise ValueError(f"{describe(owner)}: {name} must be {listed}. Received: {name}={received}.")
+        likely = spelling.likely(value, map(str, choices), 1, at_least=0.6) if isinstance(value, str) else []
+        meant = f' Did you mean "{likely[0]}"?' if likely else ""
+        raise ValueError(f"{describe(owner)}: {name} must be {listed}. Received: {name}={received}.{meant}")
     return value
 
 

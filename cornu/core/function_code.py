@@ -44,6 +44,17 @@ def is_unnamed(function: AnyFunction) -> bool:
     return isinstance(function, types.FunctionType) and function.__name__ == "<lambda>"
 
 
+def lacks_name(function: Callable[..., Any], error: NameError) -> str:
+    """What to say of a name that a function from a file does not find; "" for any other function."""
+    names = getattr(function, "__globals__", {"__name__": ""})
+    if "__name__" in names or not error.name:
+        return ""
+    return (
+        f"its function was loaded from a file, which holds the function's code but not {error.name!r}, which the code "
+        f"uses. Pass it to the function that loads the file: custom_objects={{{error.name!r}: {error.name}}}."
+    )
+
+
 @contextmanager
 def reading(safe_mode: object, what: str = "The config") -> Iterator[None]:
     """Scope for reading untrusted data.
@@ -61,7 +72,9 @@ def reading(safe_mode: object, what: str = "The config") -> Iterator[None]:
         except (ValueError, OSError, ImportError):
             raise
         except Exception as error:
-            raise ValueError(f"{what} cannot be read: {type(error).__name__}: {error}") from error
+            line = tracebacks.users_line(error.__traceback__)
+            at = f" ({line})" if line else ""
+            raise ValueError(f"{what} cannot be read: {type(error).__name__}: {error}{at}") from error
 
 
 def read(config: object, what: str = "a function", values: Callable[[Any], Any] = lambda value: value) -> AnyFunction:

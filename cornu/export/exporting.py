@@ -27,6 +27,7 @@ def export_model(
 
 def _stablehlo(model: object, filepath: Any, verbose: bool, input_signature: object, options: Kwargs) -> None:
     _check_options(options, ("platforms", "is_static"), model, "stablehlo")
+    Format.STABLEHLO.check_ending(filepath, model)
     signature = signatures.for_layer(model, input_signature)
     archive = ExportArchive()
     archive.track_and_add_endpoint(ENDPOINT, model, signature, **options)
@@ -35,6 +36,7 @@ def _stablehlo(model: object, filepath: Any, verbose: bool, input_signature: obj
 
 def _onnx(model: Any, filepath: Any, verbose: bool, input_signature: Any, options: Kwargs) -> None:
     _check_options(options, ("opset_version",), model, "onnx")
+    Format.ONNX.check_ending(filepath, model)
     onnx.write(model, filepath, verbose, input_signature, **options)
 
 

@@ -1,6 +1,7 @@
 """The formats to which a model can be exported."""
 
 import enum
+import os
 
 from cornu import validate
 
@@ -11,6 +12,19 @@ _ELSEWHERE = {
     "tflite": "TensorFlow Lite",
     "openvino": "OpenVINO",
     "torch": "PyTorch",
+}
+
+
+# Endings of files of other kinds, which are not opened as what `export` writes, and where such files come from.
+_WRITTEN_BY = {
+    ".keras": "model.save(...)",
+    ".h5": "model.save(...)",
+    ".safetensors": "model.save_weights(...)",
+    ".onnx": 'model.export(..., format="onnx")',
+    ".stablehlo": 'model.export(..., format="stablehlo")',
+    ".pb": "TensorFlow",
+    ".tflite": "TensorFlow Lite",
+    ".pt": "PyTorch",
 }
 
 
@@ -30,3 +44,13 @@ class Format(enum.Enum):
         raise ValueError(
             f"{validate.describe(owner)}: format must be {names}. Received: format={validate.shown(value)}.{why}"
         )
+
+    def check_ending(self, filepath: str | os.PathLike[str], owner: object) -> None:
+        """Raise if the name of a file says that it is of another kind."""
+        path = str(filepath)
+        ending = os.path.splitext(path)[1].lower()
+        if ending in _WRITTEN_BY and ending != f".{self.value}":
+            raise ValueError(
+                f'{validate.describe(owner)}: export(format="{self.value}") writes .{self.value} files. Received: '
+                f"filepath={validate.shown(path)}; {ending} files are written by {_WRITTEN_BY[ending]}."
+            )

@@ -92,7 +92,13 @@ class Lambda(Layer):
             )
         if context.current().safe_mode and not registry.is_builtin(self.function):
             self._check_texts((inputs, self.arguments, given))
-        return self.function(inputs, **{**self.arguments, **given})
+        try:
+            return self.function(inputs, **{**self.arguments, **given})
+        except NameError as error:
+            said = function_code.lacks_name(self.function, error)
+            if not said:
+                raise
+            raise NameError(f"{validate.describe(self)}: {said}", name=error.name) from error
 
     def _check_texts(self, arguments: object) -> None:
         """Reject text that a file passes to a user's function while it is being read, if it could be a path or a
@@ -110,6 +116,8 @@ class Lambda(Layer):
         if self.output_shape is None:
             try:
                 return super().compute_output_spec(inputs, *args, **kwargs)
+            except NameError:
+                raise
             except Exception as error:
                 error.add_note("A Lambda layer whose function cannot run on abstract arrays needs output_shape=...")
                 raise

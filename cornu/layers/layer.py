@@ -670,6 +670,11 @@ class Layer(Operation):
             self._check_addition(name, value)
         if isinstance(value, Variable) and "_variables" in self.__dict__:
             self._variables.setdefault(value)
+        elif isinstance(self.__dict__.get(name), Variable) and any(c is self for c in context.current().callers):
+            warn(
+                f"{validate.describe(self)}: call() sets self.{name} to something else than the variable that it was, "
+                f"which keeps its old value and is read no more. To change its value, use self.{name}.assign(...)."
+            )
         super().__setattr__(name, value)
 
     def _check_addition(self, name: str, value: object) -> None:

@@ -127,6 +127,7 @@ class TextVectorization(HostLayer):
             max_tokens, vocabulary=vocabulary, idf_weights=idf_weights, mask_token="", output_mode=output_mode,
             pad_to_max_tokens=pad_to_max_tokens, encoding=encoding, vocabulary_size=size, dtype=self.dtype_policy,
         )  # fmt: skip
+        self._lookup_layer._described_as = validate.describe(self)
 
     def build(self, input_shape: NestedShapes = None) -> None:
         """Do nothing."""

@@ -394,6 +394,14 @@ def test_a_folder_is_no_target(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "advice"), [("m.onnx", 'format="onnx"'), ("m.keras", "model.save"), ("m.pb", "Tensor")]
+)
+def test_a_file_is_not_named_as_one_of_another_kind(name, advice, tmp_path):
+    with pytest.raises(ValueError, match=rf"writes .stablehlo files. Received: filepath='.*{name}'; .* by .*{advice}"):
+        mlp().export(tmp_path / name)
+
+
+@pytest.mark.parametrize(
     ("action", "message"),
     [
         (lambda a: a.write_out("x"), "nothing to write yet"),

@@ -480,3 +480,20 @@ def test_the_mode_of_a_call_reaches_what_is_inside_though_no_call_hands_it_on(ar
     np.testing.assert_array_equal(layer(x, training=False), x)
     whole = cornu.Model(given := cornu.Input(x.shape[1:]), layer(given, training=True))
     assert set(np.unique(whole(x))) == {0, 2}
+
+
+class Averaged(layers.Layer):
+    def build(self, input_shape):
+        self.mean = self.add_weight(shape=(input_shape[-1],), trainable=False, name="mean")
+
+    def call(self, inputs):
+        self.mean = 0.9 * self.mean + 0.1 * inputs[0]
+        return inputs - self.mean
+
+
+def test_a_variable_that_a_call_sets_to_a_tensor_is_warned_of_once():
+    layer = Averaged(name="centre")
+    with pytest.warns(UserWarning, match=r'Averaged "centre": call\(\) sets self.mean .*self.mean.assign') as caught:
+        layer(layer(X))
+    assert len(caught) == 1
+    layer.mean = layer.weights[0]  # outside of a call a user knows what is meant

@@ -114,7 +114,7 @@ def test_a_model_file_never_opens_a_file(tmp_path):
 # What a person may get wrong, and what the message says.
 MISTAKES = {
     "no vocabulary": (lambda: L.StringLookup()(["a"]), "has no vocabulary yet: .* adapt"),
-    "no words": (lambda: L.TextVectorization()(TEXTS), "has no vocabulary yet: .* adapt"),
+    "no words": (lambda: L.TextVectorization(name="t")(TEXTS), r'^TextVectorization "t" has no vocabulary yet: '),
     "no boundaries": (lambda: L.Discretization(num_bins=3)([1.0]), "has no boundaries yet: call adapt"),
     "no size": (lambda: L.StringLookup(output_mode="count")(cornu.Input((1,), dtype="string")), "no vocabulary yet"),
     "no data": (lambda: L.StringLookup().adapt(iter([])), "received no data"),
@@ -136,6 +136,7 @@ MISTAKES = {
         lambda: L.StringLookup(vocabulary=["a"], num_oov_indices=0)(["a", "q"]), "Unknown: 'q'. Set num_oov_indices=1"
     ),
     "unknown tokens without end": (lambda: L.StringLookup(num_oov_indices=10**12), "num_oov_indices must be at most"),
+    "mistyped mode": (lambda: L.TextVectorization(output_mode="tfidf"), r'Did you mean "tf_idf"\?'),
     "unknown mode": (lambda: L.StringLookup(output_mode="many"), 'output_mode must be "int" or'),
     "inverted vectors": (lambda: L.StringLookup(invert=True, output_mode="count"), 'invert requires output_mode="int"'),
     "padding to nothing": (lambda: L.StringLookup(pad_to_max_tokens=True), "pad_to_max_tokens requires max_tokens"),

@@ -277,6 +277,20 @@ def test_lambda_written_as_code_comes_back_only_for_one_who_says_so():
     np.testing.assert_array_equal(again(ROWS), 3 * ROWS + 1)
 
 
+def test_lambda_says_which_name_of_its_script_is_not_in_the_file():
+    layer = layers.Lambda(lambda x: x * FACTOR_OF_ANOTHER_SCRIPT, name="scaled")  # noqa: F821
+    written = json.loads(json.dumps(cornu.saving.serialize_keras_object(layer)))
+    again = cornu.saving.deserialize_keras_object(written, safe_mode=False)
+    missing = r'^Lambda "scaled": its function was loaded .* not \'FACTOR_OF_ANOTHER_SCRIPT\'.* custom_objects={'
+    with pytest.raises(NameError, match=missing):
+        again(ROWS)
+    given = {"FACTOR_OF_ANOTHER_SCRIPT": 3}
+    again = cornu.saving.deserialize_keras_object(written, safe_mode=False, custom_objects=given)
+    np.testing.assert_array_equal(again(ROWS), 3 * ROWS)
+    with pytest.raises(NameError, match=r"^name 'FACTOR_OF_ANOTHER_SCRIPT' is not defined"):
+        layer(ROWS)
+
+
 def tripled(x):
     return x * 3
 
