@@ -140,7 +140,7 @@ class _Compiled:
         given = iter(arrays)
         leaves = [next(given) if flows else fixed for flows, fixed in zip(self._flowing, self._fixed, strict=True)]
         args, kwargs = jax.tree.unflatten(self._treedef, leaves)
-        found, self._made = jax.tree.flatten(self._function(*args, **kwargs), is_leaf=_is_leaf)
+        found, self._made = _flat(self._function(*args, **kwargs))
         found = [each.value if isinstance(each, Variable) else each for each in found]
         self._kept = [None if _flows(each) else each for each in found]
         self._computed = [_flows(each) for each in found]
@@ -165,6 +165,34 @@ class _Compiled:
 
 def _is_leaf(value: Tensor) -> bool:
     return value is None or isinstance(value, Variable)
+
+
+@jax.tree_util.register_pytree_node_class
+class _Ordered(dict[Any, Any]):
+    """A dictionary whose keys keep their order, which JAX would sort; flattened and put together, a dictionary."""
+
+    def tree_flatten(self) -> tuple[list[Any], tuple[Any, ...]]:
+        """The values, and the keys."""
+        return list(self.values()), tuple(self)
+
+    @staticmethod
+    def tree_unflatten(keys: tuple[Any, ...], values: Iterable[Any]) -> dict[Any, Any]:
+        """A dictionary again."""
+        return dict(zip(keys, values, strict=True))
+
+
+def _in_order(value: Tensor) -> Any:
+    """A structure whose dictionaries keep the order of their keys."""
+    if type(value) is dict:
+        return _Ordered({key: _in_order(item) for key, item in value.items()})
+    if type(value) in (list, tuple):
+        return type(value)(map(_in_order, value))
+    return value
+
+
+def _flat(value: Tensor) -> tuple[list[Any], Any]:
+    """The leaves of a structure, and what puts them together again."""
+    return jax.tree.flatten(_in_order(value), is_leaf=_is_leaf)
 
 
 def _flows(value: Tensor) -> bool:
@@ -195,7 +223,7 @@ class Function:
             return self.python_function(*args, **kwargs)
         args, kwargs = self._as_tensors(args, kwargs)
         try:
-            leaves, treedef = jax.tree.flatten((args, kwargs), is_leaf=_is_leaf)
+            leaves, treedef = _flat((args, kwargs))
             key = (treedef, *map(_fact, leaves))
             hash(key)
         except (TypeError, ValueError):
@@ -295,17 +323,17 @@ class ConcreteFunction:
     def structured_outputs(self) -> Any:
         """The specs of its results, in their structure; a size is None if it depends on one of the arguments'."""
         small, large = (self._traced(size) for size in _SIZES_TRIED)
-        return jax.tree.map(_common_spec, small, large)
+        return jax.tree.map(_common_spec, _in_order(small), _in_order(large))
 
     @property
     def outputs(self) -> list[TensorSpec]:
         """The specs of its results."""
-        return jax.tree.leaves(self.structured_outputs)
+        return _flat(self.structured_outputs)[0]
 
     @property
     def output_shapes(self) -> Any:
         """The shapes of its results, in their structure."""
-        return jax.tree.map(lambda spec: spec.shape, self.structured_outputs)
+        return jax.tree.map(lambda spec: spec.shape, _in_order(self.structured_outputs))
 
     def _traced(self, size: int) -> Any:
         """The shapes and types of the results where unknown sizes are `size`."""

@@ -1,13 +1,21 @@
-"""`tensorflow.train`: checkpoints of models, optimizers and variables, each one a single NumPy file."""
+"""`tensorflow.train`: checkpoints of models, optimizers and variables, each one a single NumPy file.
 
+A model that has no weights yet takes those of a checkpoint in its first call, before it computes anything.
+"""
+
+import contextlib
+import functools
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
+from cornu.core import context
+from cornu.core.symbolic import output_spec
 from cornu.core.typing import Tensor
 from cornu.core.variable import Variable, assigned_together
 from cornu.data.dataset import DatasetIterator
@@ -45,10 +53,13 @@ class Restored:
     Args:
         missing: the objects that are not in the file.
         unused: what the file holds for other objects.
+        waiting: the objects that are set when a model is called for the first time; emptied then.
     """
 
-    def __init__(self, missing: Sequence[str] = (), unused: Sequence[str] = ()):
-        self._missing, self._unused = missing, unused
+    def __init__(
+        self, missing: Sequence[str] = (), unused: Sequence[str] = (), waiting: Mapping[str, object] | None = None
+    ):
+        self._missing, self._unused, self._waiting = missing, unused, waiting if waiting is not None else {}
 
     def assert_existing_objects_matched(self) -> "Restored":
         """Every object was in the file."""
@@ -60,6 +71,11 @@ class Restored:
         """Every object was in the file, and everything in the file belongs to an object."""
         if self._unused:
             raise AssertionError(f"tf.train.Checkpoint: nothing here takes {', '.join(self._unused)} of the file.")
+        if self._waiting:
+            raise AssertionError(
+                f"tf.train.Checkpoint: {', '.join(self._waiting)} will be set when the models are called for the first "
+                "time, which they have not been yet."
+            )
         return self.assert_existing_objects_matched()
 
     assert_nontrivial_match = assert_existing_objects_matched
@@ -105,7 +121,10 @@ class Checkpoint:
         return str(path)
 
     def restore(self, save_path: Any, options: object = None) -> Restored:
-        """Set what a checkpoint has values for; None, where there is none yet, changes nothing."""
+        """Set what a checkpoint has values for; None, where there is none yet, changes nothing.
+
+        A model that is not built takes its weights in its first call, and an optimizer with it.
+        """
         if save_path is None:
             return Restored()
         with np.load(f"{os.fspath(save_path)}.npz", allow_pickle=False) as stored:
@@ -113,12 +132,39 @@ class Checkpoint:
             used = {key for part in parts.values() for key in part}
             unused = sorted(set(stored.files) - used)
         found = {name: part for name, part in parts.items() if part}
+        unbuilt = {name: self._objects[name] for name, part in found.items() if self._lacks_weights(name, len(part))}
+        waiting = {name: found[name] for name in found if unbuilt and (name in unbuilt or self._waits(name))}
+        self._set({name: part for name, part in found.items() if name not in waiting}, save_path)
+
+        def take(name: str) -> None:
+            now = {name: waiting.pop(name)} if name in waiting else {}
+            if not unbuilt.keys() & waiting.keys():  # what is left are optimizers, which need all the models
+                now |= waiting
+                waiting.clear()
+            self._set(now, save_path)
+
+        for name, owner in unbuilt.items():
+            _before_first_call(owner, functools.partial(take, name))
+        return Restored([name for name in self._objects if name not in found], unused, waiting)
+
+    def _lacks_weights(self, name: str, count: int) -> bool:
+        """Whether an object is a model that has yet to make weights which the file has."""
+        owner = self._objects[name]
+        if not isinstance(owner, Layer) or all(layer.built for layer in owner._flatten_layers()):
+            return False
+        return len(_variables(name, owner)) != count
+
+    def _waits(self, name: str) -> bool:
+        """Whether an object needs the weights of the models."""
+        owner = self._objects[name]
+        return isinstance(owner, Optimizer) and not owner.built
+
+    def _set(self, found: Mapping[str, dict[str, np.ndarray]], path: object) -> None:
         for name, part in found.items():
-            self._make_ready(name, len(part), save_path)
+            self._make_ready(name, len(part), path)
         with assigned_together():
             for name, part in found.items():
                 _set(self._objects[name], list(part.values()))
-        return Restored([name for name in self._objects if name not in found], unused)
 
     read = restore
 
@@ -134,6 +180,31 @@ class Checkpoint:
                 f"{len(_variables(name, owner))}. Build the models and the optimizers first: call each model on a "
                 "batch, and optimizer.build(model.trainable_variables)."
             )
+
+
+def _before_first_call(owner: Any, take: Callable[[], None]) -> None:
+    """Call `take` as soon as a model has made its weights, in `build` or in its first call, before it uses them."""
+    build, function = owner.build, owner.call
+
+    def taken() -> None:
+        for name in ("build", "call"):
+            owner.__dict__.pop(name, None)
+        with jax.ensure_compile_time_eval(), context.scope(states=()):
+            take()
+
+    def build_and_take(*args: Any, **kwargs: Any) -> None:
+        build(*args, **kwargs)
+        if all(layer.built for layer in owner._flatten_layers()):
+            taken()
+
+    def take_and_call(*args: Any, **kwargs: Any) -> Any:
+        with contextlib.suppress(Exception):  # the weights are counted afterwards
+            output_spec(function, *args, **kwargs)
+        taken()
+        return function(*args, **kwargs)
+
+    object.__setattr__(owner, "build", build_and_take)
+    object.__setattr__(owner, "call", take_and_call)
 
 
 _OF_VARIABLE = "/.ATTRIBUTES/VARIABLE_VALUE"  # behind the name of a variable, as TensorFlow has it

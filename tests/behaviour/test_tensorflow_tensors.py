@@ -208,13 +208,58 @@ def test_models_and_optimizers_are_kept_in_checkpoints(tmp_path):
     assert step.numpy() == 3 and np.array_equal(model.get_weights()[0], before[0])
     assert sorted(path.name for path in (tmp_path / "kept").glob("*.npz")) == ["ckpt-2.npz", "ckpt-3.npz"]
     with pytest.raises(ValueError, match="Build the models"):
-        tf.train.Checkpoint(net=cornu.Sequential([cornu.layers.Dense(1)])).restore(manager.latest_checkpoint)
+        tf.train.Checkpoint(net=tf.Module()).restore(manager.latest_checkpoint)
     partial = tf.train.Checkpoint(step=step, other=tf.Variable(0.0)).restore(manager.latest_checkpoint)
     with pytest.raises(AssertionError, match="no values for other"):
         partial.assert_existing_objects_matched()
     again = tf.train.CheckpointManager(tf.train.Checkpoint(step=step), tmp_path / "kept", max_to_keep=2)
     again.restore_or_initialize()
     assert again.save().endswith("ckpt-4") and not (tmp_path / "kept" / "ckpt-2.npz").exists()
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_model_without_weights_takes_those_of_a_checkpoint_in_its_first_call(tmp_path, compiled):
+    class Two(cornu.Model):
+        def __init__(self):
+            super().__init__()
+            self.last, self.first = cornu.layers.Dense(1), cornu.layers.Dense(3)
+
+        def call(self, x):
+            return self.last(self.first(x))
+
+    def made():
+        model, optimizer = Two(), cornu.optimizers.Adam(0.1)
+        return tf.train.Checkpoint(model=model, optimizer=optimizer), model, optimizer
+
+    x = np.ones((2, 2), "float32")
+    checkpoint, model, optimizer = made()
+    before = model(x)
+    optimizer.build(model.trainable_variables)
+    optimizer.apply([cornu.ops.ones(variable.shape) for variable in model.trainable_variables])
+    path, after = checkpoint.save(tmp_path / "ckpt"), model(x)
+    assert np.abs(before - after).max() > 0.1
+
+    checkpoint, model, optimizer = made()
+    status = checkpoint.restore(path)
+    with pytest.raises(AssertionError, match="model, optimizer will be set"):
+        status.assert_consumed()
+    shown = tf.function(model)(x) if compiled else model(x)
+    assert np.allclose(shown, after) and int(optimizer.iterations) == 1
+    status.assert_consumed()
+    if not compiled:
+        other = cornu.Sequential([cornu.layers.Dense(1)])
+        other(x)
+        path = tf.train.Checkpoint(other).save(tmp_path / "other")
+        again = cornu.Sequential([cornu.layers.Dense(1)])
+        tf.train.Checkpoint(again).restore(path)
+        again.build((None, 2))
+        assert np.array_equal(again.get_weights()[0], other.get_weights()[0])
+
+
+def test_a_function_keeps_the_order_of_the_keys_that_it_returns():
+    both = tf.function(lambda found: {"z": found["b"] + 1, "a": next(iter(found.values()))})
+    made = both({"b": T[0], "a": T[1]})
+    assert list(made) == ["z", "a"] and np.allclose(made["a"], T[0])
 
 
 def test_a_checkpoint_keeps_the_place_in_a_dataset_and_is_read_by_name(tmp_path):
