@@ -19,8 +19,9 @@ _RATES = {
     "objects": 100,  # bytes of text and of the objects it is parsed into
     "values": 8,  # bytes of variables without values in the file: slots, metrics, seeds
     "calls": 0.02,  # operations called to infer shapes
+    "work": 0,  # arithmetic for initial values, where it grows faster than their number
 }
-_WORTH = {"calls": 2**15}  # cost in bytes of one unit beyond its allowance
+_WORTH = {"calls": 2**15, "work": 1 / 400}  # cost in bytes of one unit beyond its allowance
 _ANYWAY = 2**26  # bytes that any load may take beyond the allowances, all kinds together
 _LISTS, _DICTIONARIES, _ITEMS, _TEXT = 90, 400, 60, 3  # bytes that Python needs for one character of JSON
 
@@ -30,7 +31,7 @@ class Budget:
 
     def __init__(self, stored: int = 0, values: int = 0, described: int = 0):
         self.stored, self.described = stored, described
-        self._free = {"values": values}
+        self._free = {"values": values, "work": values / _WORTH["work"]}
         self._taken = dict.fromkeys(_RATES, 0)
 
     def take(self, kind: str, amount: int, what: str) -> None:
@@ -49,7 +50,10 @@ class Budget:
         return max(0.0, self._taken[kind] - allowed) * _WORTH.get(kind, 1)
 
 
-_UNITS = {"numbers": "bytes of numbers", "objects": "bytes of objects", "values": "bytes of values", "calls": "calls"}
+_UNITS = {
+    "numbers": "bytes of numbers", "objects": "bytes of objects", "values": "bytes of values", "calls": "calls",
+    "work": "arithmetic operations",
+}  # fmt: skip
 
 
 @contextmanager
@@ -58,7 +62,7 @@ def load(stored: int = 0, values: int = 0) -> Iterator[None]:
 
     Args:
         stored: bytes of the data that is read without opening a file.
-        values: bytes of variables without stored values that are allowed in any case.
+        values: bytes of variables without stored values that are allowed in any case, with the work for such.
     """
     with context.scope(budget=Budget(stored, values)):
         yield
@@ -91,8 +95,8 @@ def take(kind: str, amount: int, what: str = "The file") -> None:
     """Take from the budget of the current load.
 
     Args:
-        kind: "numbers", "objects", "values" or "calls".
-        amount: bytes, or number of calls.
+        kind: "numbers", "objects", "values", "calls" or "work".
+        amount: bytes, or number of calls or arithmetic operations.
         what: what needs it, for error messages.
 
     Raises:

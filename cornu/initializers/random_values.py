@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from cornu import validate
-from cornu.core import dtypes
+from cornu.core import budget, dtypes
 from cornu.core.configurable import serialize_keras_object
 from cornu.core.typing import ConfigDict, DTypeLike
 from cornu.initializers.initializer import Initializer, to_array
@@ -332,6 +332,8 @@ class Orthogonal(RandomInitializer):
         if len(shape) < 2:
             raise ValueError(f"Orthogonal: the weight must have rank 2 or more. Received: shape={shape}.")
         rows, columns = math.prod(shape[:-1]), shape[-1]
-        q, r = np.linalg.qr(generator.standard_normal((max(rows, columns), min(rows, columns))))
+        large, small = max(rows, columns), min(rows, columns)
+        budget.take("work", 4 * large * small**2, f"An orthogonal matrix of shape {(rows, columns)}")
+        q, r = np.linalg.qr(generator.standard_normal((large, small)))
         q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)  # makes the distribution uniform
         return self.gain * (q if rows >= columns else q.T).reshape(shape)

@@ -529,7 +529,8 @@ def model_from_json(json_string: str, custom_objects: CustomObjects | None = Non
 
     Raises:
         ValueError: if the text is not a config of a model, names unknown classes, contains code, or needs more than a
-            gigabyte of weights, which is only allowed for a file that contains them.
+            gigabyte of weights, which is only allowed for a file that contains them, or too much arithmetic for them,
+            as huge orthogonal matrices do.
 
     Example:
 

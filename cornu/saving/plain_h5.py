@@ -35,6 +35,7 @@ _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 _HEAP = b"GCOL\1"
 _BLOCK = 2**22  # bytes
 _MOST_TEXTS = 2**20
+_DEEPEST, _LONGEST = 500, 2**14  # groups within each other, and bytes of a path, of which HDF5 keeps several copies
 _ENTRY = 200  # bytes that Python needs for one object of a file, without its name
 _streams: dict[int, Any] = {}  # the bytes of open files, by the file's id
 _unchecked: set[int] = set()  # those whose heaps have not been checked
@@ -299,25 +300,71 @@ def listing(file: h5py.File) -> dict[str | bytes, type]:
     """The contents of the file: each `h5py.Group` or `h5py.Dataset` by its path, bytes if it is not valid text.
 
     Raises:
-        ValueError: if arrays share bytes, since together they may not exceed the file size, or if the file has more
-            objects than the load has a budget for.
+        ValueError: if arrays share bytes, since together they may not exceed the file size, if the file has more
+            objects than the load has a budget for, or if groups are nested too deeply.
     """
     found: dict[str | bytes, type] = {}
     sizes = []
-
-    def note(name: bytes, info: Any) -> None:
-        budget.take("objects", _ENTRY + len(name), "The weights file")
-        found[_text(name)] = {h5py.h5o.TYPE_GROUP: h5py.Group, h5py.h5o.TYPE_DATASET: h5py.Dataset}.get(info.type, type)
-        if info.type == h5py.h5o.TYPE_DATASET:
-            data = h5py.h5d.open(file.id, name)
-            if not data.get_create_plist().get_external_count():
-                sizes.append(data.get_storage_size())
-
-    h5py.h5o.visit(file.id, note, info=True)
+    for path, node in _walk(file):
+        found[_text(path)] = {"GroupID": h5py.Group, "DatasetID": h5py.Dataset}.get(type(node).__name__, type)
+        if isinstance(node, h5py.h5d.DatasetID) and not node.get_create_plist().get_external_count():
+            sizes.append(node.get_storage_size())
     held = file.id.get_filesize()
     if sum(sizes) > held:
         raise DamagedFileError(f"The arrays of the weights file claim {sum(sizes)} bytes, but the file has {held}.")
     return found
+
+
+def _walk(file: h5py.File) -> Iterator[tuple[bytes, Any]]:
+    """(path, object) of each object but the root, once, without following soft links.
+
+    Each is opened from its group: HDF5's own walk opens each from the root, which takes time and memory that grow with
+    the square of the depth.
+    """
+    seen: set[Any] = set()
+    open_groups: list[tuple[bytes, Any, Iterator[bytes]]] = [(b"", file.id, iter(_hard_links(file.id)))]
+    while open_groups:
+        prefix, holder, names = open_groups[-1]
+        name = next(names, None)
+        if name is None:
+            open_groups.pop()
+            continue
+        path = prefix + name
+        entered(path)
+        node = h5py.h5o.open(holder, name)
+        info = h5py.h5o.get_info(node)
+        if info.rc > 1:
+            if info.addr in seen:
+                continue
+            seen.add(info.addr)
+        yield path, node
+        if isinstance(node, h5py.h5g.GroupID):
+            open_groups.append((path + b"/", node, iter(_hard_links(node))))
+
+
+def _hard_links(holder: Any) -> list[bytes]:
+    names: list[bytes] = []
+
+    def note(name: bytes, info: Any) -> None:
+        budget.take("objects", _ENTRY + len(name), "The weights file")
+        if info.type == h5py.h5l.TYPE_HARD:
+            names.append(name)
+
+    holder.links.iterate(note, info=True)
+    return names
+
+
+def entered(path: str | bytes) -> None:
+    """Take the path of an object from the budget.
+
+    Raises:
+        ValueError: if the budget is exceeded, or the path is longer or deeper than those of any model.
+    """
+    budget.take("objects", _ENTRY + len(path), "The weights file")
+    if len(path) > _LONGEST:
+        raise DamagedFileError(f"The HDF5 file has a path of more than {_LONGEST:,} bytes, which no model needs.")
+    if path.count(b"/" if isinstance(path, bytes) else "/") > _DEEPEST:
+        raise DamagedFileError(f"The HDF5 file nests groups more than {_DEEPEST} deep, which no model needs.")
 
 
 def _text(name: bytes) -> str | bytes:

@@ -1369,3 +1369,28 @@ def test_an_archive_behind_something_else_is_refused(good, tmp_path):
     path = tmp_path / "bad.keras"
     path.write_bytes(b"something else" + good.read_bytes())
     is_refused(path, "is not a zip archive|starts neither")
+
+
+@pytest.mark.parametrize(
+    ("name", "depth", "match"), [("a", 600, "nests groups"), ("n" * 2000, 20, "path of more than")]
+)
+def test_groups_within_each_other_without_end_are_refused(good, name, depth, match):
+    """What HDF5 takes for a walk over them grows with the square of their depth."""
+
+    def nest(file):
+        for _ in range(depth):
+            file = file.create_group(name)
+
+    path = with_weights(good, nest)
+    is_refused(path, match)
+    with harmless(path.parent), pytest.raises(ValueError, match=match):
+        cornu.saving.KerasFileEditor(path)
+    with harmless(path.parent):
+        assert match in str(cornu.models.load_model(path, report=True).refused)
+
+
+def test_a_description_may_not_ask_for_hours_of_arithmetic():
+    """The values of an orthogonal matrix take far longer than as many other numbers."""
+    text = cornu.Sequential([cornu.Input((2, 3)), layers.SimpleRNN(7)]).to_json()
+    with pytest.raises(LoadLimitError, match=r"orthogonal matrix of shape \(9000, 9000\) .* arithmetic operations"):
+        cornu.models.model_from_json(text.replace('"units": 7', '"units": 9000'))
