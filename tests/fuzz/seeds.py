@@ -47,6 +47,7 @@ class Format(NamedTuple):
     doors: tuple[Door, ...]
     inside: str
     share: int
+    most: int = 2**28  # bytes of memory that any file may take, besides what its own bytes account for
 
 
 def dense() -> Any:
@@ -335,14 +336,15 @@ def program(path: Path, name: str) -> None:
     cornu.export.load(path)
 
 
+_FRESH = 5 * 2**28  # a gigabyte of weights, as model_from_json says
 _MODEL = (*[load_model] * 8, load_inspected)
 _WEIGHTS = (*[load_weights] * 6, inspect)
 
 FORMATS = {
     "keras": Format(_keras, (*_MODEL, edit), "zip", 12),
     "weights.h5": Format(_all(lambda m, path: m.save_weights(path), ".weights.h5"), (*_WEIGHTS, edit), "h5", 9),
-    "json": Format(_json, (model_from_json,), "json", 12),
-    "every layer": Format(_every_layer, (model_from_json,), "json", 14),
+    "json": Format(_json, (model_from_json,), "json", 12, _FRESH),
+    "every layer": Format(_every_layer, (model_from_json,), "json", 14, _FRESH),
     "safetensors": Format(_all(lambda m, path: m.save_weights(path), ".safetensors"), _WEIGHTS, "safetensors", 8),
     "shards": Format(_shards, (*_WEIGHTS, edit), "json", 4),
     "h5": Format(_all(lambda m, path: m.save(path), ".h5"), _MODEL, "h5", 9),

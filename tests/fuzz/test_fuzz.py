@@ -17,7 +17,7 @@ def test_changed_files_load_or_are_refused():
 def test_a_load_that_does_what_no_file_may_ask_for_is_found(monkeypatch, tmp_path):
     monkeypatch.setattr(driver, "_SECONDS", 0.4)
     monkeypatch.setattr(driver, "_FOR_EACH", 0.0)
-    monkeypatch.setattr(driver, "_BYTES", 2**26)
+    monkeypatch.setattr(driver, "_BYTES_FOR_EACH", 0)
     said = {
         "other_error": "KeyError: 'layers'", "no_message": "ValueError", "steering": "a terminal obeys",
         "opens": "opened /etc/passwd", "runs": "os.system", "function": "marshal.loads", "memory": "MiB",
