@@ -18,10 +18,11 @@ _RATES = {
     "numbers": 1100,  # bytes of arrays: the highest compression ratio of zeros, applied once
     "objects": 100,  # bytes of text and of the objects it is parsed into
     "values": 8,  # bytes of variables without values in the file: slots, metrics, seeds
-    "calls": 0.02,  # operations called to infer shapes
+    "calls": 0.02,  # operations called to infer shapes, and objects created
     "work": 0,  # arithmetic for initial values, where it grows faster than their number
 }
 _WORTH = {"calls": 2**15, "work": 1 / 400}  # cost in bytes of one unit beyond its allowance
+OF_AN_OBJECT = 0.5  # what creating one counts for, in calls
 _ANYWAY = 2**26  # bytes that any load may take beyond the allowances, all kinds together
 _LISTS, _DICTIONARIES, _ITEMS, _TEXT = 90, 400, 60, 3  # bytes that Python needs for one character of JSON
 
@@ -32,15 +33,15 @@ class Budget:
     def __init__(self, stored: int = 0, values: int = 0, described: int = 0):
         self.stored, self.described = stored, described
         self._free = {"values": values, "work": values / _WORTH["work"]}
-        self._taken = dict.fromkeys(_RATES, 0)
+        self._taken: dict[str, float] = dict.fromkeys(_RATES, 0)
 
-    def take(self, kind: str, amount: int, what: str) -> None:
+    def take(self, kind: str, amount: float, what: str) -> None:
         """Take from the budget, or raise ValueError."""
         self._taken[kind] += amount
         beyond = sum(map(self._beyond, _RATES))
         if beyond > _ANYWAY:
             raise LoadLimitError(
-                f"{what} needs more than the size of the file allows: {self._taken[kind]:,} {_UNITS[kind]} of "
+                f"{what} needs more than the size of the file allows: {round(self._taken[kind]):,} {_UNITS[kind]} of "
                 f"{self.stored:,} bytes. Reading was stopped."
             )
 
@@ -91,7 +92,7 @@ def described(size: int) -> None:
         budget.described += size
 
 
-def take(kind: str, amount: int, what: str = "The file") -> None:
+def take(kind: str, amount: float, what: str = "The file") -> None:
     """Take from the budget of the current load.
 
     Args:

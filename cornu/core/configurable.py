@@ -20,7 +20,7 @@ import jax
 import numpy as np
 
 from cornu import registry, validate
-from cornu.core import allocation, context, dtypes, function_code, number_arguments
+from cornu.core import allocation, budget, context, dtypes, function_code, number_arguments
 from cornu.core.tracebacks import filter_methods
 from cornu.core.typing import AnyDict, AnyFunction, Args, Config, ConfigDict, CustomObjects, cached
 from cornu.errors import UnknownClassError
@@ -446,6 +446,7 @@ def find_object(module: str | None, name: str, registered_name: str | None = Non
 
 
 def _read_object(config: ConfigDict) -> Any:
+    budget.take("calls", budget.OF_AN_OBJECT, "The model")
     cls = find_object(config.get("module"), config["class_name"], config.get("registered_name"))
     inner = config.get("config")
     if not isinstance(cls, type):

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from cornu import initializers, validate
 from cornu.absent import Explained
-from cornu.core import context, parts
+from cornu.core import budget, context, parts
 from cornu.core.configurable import Configurable
 from cornu.core.operation import snake_case
 from cornu.core.policy import PolicyLike
@@ -52,6 +52,7 @@ class Metric(Explained, Configurable):
     """"up" if larger is better, "down" if smaller is better, None if neither."""
 
     def __init__(self, dtype: PolicyLike | None = None, name: str | None = None):
+        budget.take("calls", budget.OF_AN_OBJECT, "The model")  # a short name in a file is enough for one
         name = validate.name(name, type(self), optional=True, slash=True)
         self.name = name or context.auto_name(snake_case(type(self).__name__))
         self._dtype = float_type(dtype)

@@ -220,7 +220,7 @@ def _nodes(file: h5py.File) -> Iterator[tuple[str, h5py.Group, str]]:
             (name for name in group if isinstance(name, str)), key=parts.in_order
         ):  # loading accepts no others
             where = f"{path}/{name}" if path else name
-            plain_h5.entered(where)
+            plain_h5.entered(where.encode(errors="backslashreplace"))
             held = isinstance(group.get(name, getlink=True), h5py.HardLink)
             if held and isinstance(group[name], h5py.Group):
                 inner.append((where, group[name]))

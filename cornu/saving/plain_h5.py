@@ -321,7 +321,7 @@ def _walk(file: h5py.File) -> Iterator[tuple[bytes, Any]]:
     Each is opened from its group: HDF5's own walk opens each from the root, which takes time and memory that grow with
     the square of the depth.
     """
-    seen: set[Any] = set()
+    seen = {h5py.h5o.get_info(file.id).addr}
     open_groups: list[tuple[bytes, Any, Iterator[bytes]]] = [(b"", file.id, iter(_hard_links(file.id)))]
     while open_groups:
         prefix, holder, names = open_groups[-1]
@@ -354,7 +354,7 @@ def _hard_links(holder: Any) -> list[bytes]:
     return names
 
 
-def entered(path: str | bytes) -> None:
+def entered(path: bytes) -> None:
     """Take the path of an object from the budget.
 
     Raises:
@@ -363,7 +363,7 @@ def entered(path: str | bytes) -> None:
     budget.take("objects", _ENTRY + len(path), "The weights file")
     if len(path) > _LONGEST:
         raise DamagedFileError(f"The HDF5 file has a path of more than {_LONGEST:,} bytes, which no model needs.")
-    if path.count(b"/" if isinstance(path, bytes) else "/") > _DEEPEST:
+    if path.count(b"/") > _DEEPEST:
         raise DamagedFileError(f"The HDF5 file nests groups more than {_DEEPEST} deep, which no model needs.")
 
 

@@ -1394,3 +1394,17 @@ def test_a_description_may_not_ask_for_hours_of_arithmetic():
     text = cornu.Sequential([cornu.Input((2, 3)), layers.SimpleRNN(7)]).to_json()
     with pytest.raises(LoadLimitError, match=r"orthogonal matrix of shape \(9000, 9000\) .* arithmetic operations"):
         cornu.models.model_from_json(text.replace('"units": 7', '"units": 9000'))
+
+
+def test_a_file_may_not_ask_for_metrics_without_end(tmp_path):
+    """A short name is enough for one, and as many as one likes take no room in a packed file."""
+    model = small()
+    model.compile("adam", "mse", metrics=["mae"])
+    model.save(tmp_path / "model.keras")
+    config = json.loads(zipfile.ZipFile(tmp_path / "model.keras").read("config.json"))
+    for metric in ("mae", {"module": "keras.metrics", "class_name": "MeanAbsoluteError", "config": {}}):
+        config["compile_config"]["metrics"] = [metric] * 5000
+        members = {"config.json": json.dumps(config)}
+        path = rewritten(tmp_path / "model.keras", members, tmp_path / "bad.keras", zipfile.ZIP_DEFLATED)
+        with harmless(tmp_path), pytest.raises(LoadLimitError, match=r"\d calls"):
+            cornu.models.load_model(path)
