@@ -111,7 +111,7 @@ TABLE = [
     Row(
         "Changing `trainable` after `compile` is an error",
         "until `compile` is called again, instead of taking effect only in part.",
-        lambda f: f.ours_refuse("trainable"),
+        lambda f: f.ours_refuse("After changing `trainable`"),
     ),
     Row(
         "`compile` starts afresh:",
