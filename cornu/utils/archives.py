@@ -1,7 +1,7 @@
 """Extracting archives to a directory of their own, and nowhere else.
 
 A member must not have a path outside the directory, nor be a link or a device, and together they must not claim more
-space than the size of their archive allows.
+space than the size of their archive allows, what a file system needs for each file and directory included.
 """
 
 import bz2
@@ -9,6 +9,7 @@ import contextlib
 import errno
 import functools
 import gzip
+import itertools
 import lzma
 import os
 import shutil
@@ -28,6 +29,7 @@ from cornu.saving import plain_zip
 from cornu.saving.plain_h5 import MOST_PACKED
 
 _MOST_MEMBERS = 1_000_000
+_ENTRY, _ANYWAY = 2**12, 2**22  # bytes on disk for each file and directory; for all of them, what any archive may take
 _AT_ONCE = 2**20  # bytes, more than the size of any tar header
 _PACKED: dict[bytes, AnyFunction] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 _DAMAGE = (
@@ -108,18 +110,24 @@ class _Careful:
 
 
 def _write(path: Path, archive: object, folder: Path) -> None:
-    room = path.stat().st_size * MOST_PACKED
+    room = path.stat().st_size * MOST_PACKED + _ANYWAY
     for count, (name, size, is_folder, source) in enumerate(_members(path, archive)):
-        room -= size
+        place = folder / _inside(path, name)
+        missing = _missing(place if is_folder else place.parent)
+        room -= size + _ENTRY * (len(missing) + (not is_folder))
         if room < 0 or count >= _MOST_MEMBERS:
             raise ValueError(f"{path} claims to contain more than an archive of its size can. It was not extracted.")
-        place = folder / _inside(path, name)
+        for directory in reversed(missing):
+            directory.mkdir()
         if is_folder:
-            place.mkdir(parents=True, exist_ok=True)
             continue
-        place.parent.mkdir(parents=True, exist_ok=True)
         with source() as member, open(place, "xb") as file:
             _copy(member, file, size, path)
+
+
+def _missing(directory: Path) -> list[Path]:
+    """A directory and those that it is in, the innermost first, as far as they do not exist."""
+    return list(itertools.takewhile(lambda place: not place.is_dir(), (directory, *directory.parents)))
 
 
 def _members(path: Path, archive: Any) -> Iterator[tuple[str, int, bool, Callable[[], Any]]]:

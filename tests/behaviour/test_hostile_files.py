@@ -1408,3 +1408,14 @@ def test_a_file_may_not_ask_for_metrics_without_end(tmp_path):
         path = rewritten(tmp_path / "model.keras", members, tmp_path / "bad.keras", zipfile.ZIP_DEFLATED)
         with harmless(tmp_path), pytest.raises(LoadLimitError, match=r"\d calls"):
             cornu.models.load_model(path)
+
+
+def test_an_archive_may_not_ask_for_folders_without_end(tmp_path):
+    """Deep paths take few bytes of an archive and many of a disk."""
+    path = tmp_path / "deep.tar.gz"
+    with tarfile.open(path, "w:gz", format=tarfile.GNU_FORMAT) as archive:
+        for number in range(40):
+            archive.addfile(tarfile.TarInfo(f"{number}/" + "a/" * 200 + "x"))
+    with harmless(tmp_path), pytest.raises(ValueError, match="more than an archive of its size"):
+        archives.unpack(path, tmp_path / "deep", "auto")
+    assert list(tmp_path.iterdir()) == [path]
