@@ -719,19 +719,33 @@ def group(*inputs: Nested, **kwargs: Tensor) -> None:
 
 
 def numpy_function(
-    func: AnyFunction,
-    inp: Sequence[Tensor],
-    Tout: object,  # noqa: N803
+    func: AnyFunction | None = None,
+    inp: Sequence[Tensor] | None = None,
+    Tout: object = None,  # noqa: N803
     stateful: bool = True,
     name: str | None = None,
-) -> Tensor:
-    """What a function of NumPy arrays gives."""
+) -> Any:
+    """What a function of NumPy arrays gives; without the function, a decorator for it."""
+    if func is None or inp is None:
+        return _decorator(numpy_function, Tout)
     return _on_host(lambda *each: func(*(np.asarray(value) for value in each)), inp, Tout)
 
 
-def py_function(func: AnyFunction, inp: Sequence[Tensor], Tout: object, name: str | None = None) -> Tensor:  # noqa: N803
-    """What a Python function of tensors gives."""
+def py_function(
+    func: AnyFunction | None = None,
+    inp: Sequence[Tensor] | None = None,
+    Tout: object = None,  # noqa: N803
+    name: str | None = None,
+) -> Any:
+    """What a Python function of tensors gives; without the function, a decorator for it."""
+    if func is None or inp is None:
+        return _decorator(py_function, Tout)
     return _on_host(lambda *each: func(*map(convert_to_tensor, each)), inp, Tout)
+
+
+def _decorator(run: AnyFunction, types: object) -> AnyFunction:
+    """What makes a function one of tensors, that `run` calls."""
+    return lambda func: functools.wraps(func)(lambda *inputs: run(func, inputs, types))
 
 
 def _on_host(func: AnyFunction, inp: Sequence[Tensor], types: Any) -> Nested:

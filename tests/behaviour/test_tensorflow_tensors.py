@@ -256,6 +256,19 @@ def test_a_model_without_weights_takes_those_of_a_checkpoint_in_its_first_call(t
         assert np.array_equal(again.get_weights()[0], other.get_weights()[0])
 
 
+def test_python_functions_are_made_functions_of_tensors_by_a_decorator():
+    @tf.numpy_function(Tout=[tf.float32, tf.int32])
+    def parts(x):
+        return x.astype("float32") / 2, np.int32(x.sum())
+
+    @tf.py_function(Tout=tf.float32)
+    def double(x):
+        return x * 2
+
+    half, total = parts(tf.constant([1, 2]))
+    assert half.numpy().tolist() == [0.5, 1] and int(total) == 3 and double(half).numpy().tolist() == [1, 2]
+
+
 def test_a_function_keeps_the_order_of_the_keys_that_it_returns():
     both = tf.function(lambda found: {"z": found["b"] + 1, "a": next(iter(found.values()))})
     made = both({"b": T[0], "a": T[1]})

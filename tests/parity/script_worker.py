@@ -88,12 +88,16 @@ def looked_up(self: object, inputs: object) -> object:
     return keras.ops.matmul(keras.ops.one_hot(inputs, self.input_dim, dtype="float32"), self.embeddings)
 
 
-def normal(shape: object, mean: object = 0.0, stddev: object = 1.0, dtype: object = None, **how: object) -> object:
+def normal(
+    shape: object, mean: object = 0.0, stddev: object = 1.0, dtype: object = None, seed: object = None, **how: object
+) -> object:
     """In place of normally distributed numbers."""
     return keras.ops.convert_to_tensor(numbers(shape)) * stddev + mean
 
 
-def uniform(shape: object, minval: object = 0, maxval: object = None, dtype: object = None, **how: object) -> object:
+def uniform(
+    shape: object, minval: object = 0, maxval: object = None, dtype: object = None, seed: object = None, **how: object
+) -> object:
     """In place of uniformly distributed numbers."""
     top = 1 if maxval is None else maxval
     values = minval + (numbers(shape) + 1) / 2 * 0.999 * (top - minval)
