@@ -6,7 +6,7 @@ Each layer draws numbers and computes from them the map from the pixels of the r
 
 import math
 from collections.abc import Sequence
-from typing import Any, Unpack
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
@@ -83,7 +83,7 @@ class RandomAffine(RandomImageLayer):
         raise NotImplementedError
 
 
-def _box_sides(bounding_boxes: dict[str, Any]) -> list[jax.Array]:
+def _box_sides(bounding_boxes: Boxes) -> list[jax.Array]:
     """Left, top, right and bottom of the boxes."""
     return jnp.split(jnp.asarray(bounding_boxes["boxes"]), 4, axis=-1)
 
@@ -91,9 +91,7 @@ def _box_sides(bounding_boxes: dict[str, Any]) -> list[jax.Array]:
 class _Shifting(RandomAffine):
     """Base of the layers that move points along the axes."""
 
-    def get_shifted_bbox(
-        self, bounding_boxes: dict[str, Any], w_shift_factor: Tensor, h_shift_factor: Tensor
-    ) -> dict[str, Any]:
+    def get_shifted_bbox(self, bounding_boxes: Boxes, w_shift_factor: Tensor, h_shift_factor: Tensor) -> Boxes:
         """Boxes moved to the left and up.
 
         Args:
@@ -202,8 +200,8 @@ class RandomZoom(RandomAffine):
             )
 
     def get_clipped_bbox(
-        self, bounding_boxes: dict[str, Any], h_end: Tensor, h_start: Tensor, w_end: Tensor, w_start: Tensor
-    ) -> dict[str, Any]:
+        self, bounding_boxes: Boxes, h_end: Tensor, h_start: Tensor, w_end: Tensor, w_start: Tensor
+    ) -> Boxes:
         """Boxes clipped to a window, relative to its upper left corner.
 
         Args:

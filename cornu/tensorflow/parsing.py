@@ -1,7 +1,7 @@
 """`tf.io.parse_example` and related functions: parse the bytes of examples, given a table of features."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +15,9 @@ from cornu.tensorflow.ragged import RaggedTensor
 from cornu.tensorflow.served import sizes
 from cornu.tensorflow.sparse import SparseTensor
 from cornu.tensorflow.texts import text
+
+Features: TypeAlias = Mapping[str, Any]  # what to read, by key
+Parsed: TypeAlias = dict[str, Any]  # what was read: tensors of all kinds by key
 
 __all__ = [
     "FixedLenFeature", "FixedLenSequenceFeature", "RaggedFeature", "SparseFeature", "VarLenFeature", "parse_example",
@@ -265,7 +268,7 @@ def _read(kind: Any, serialized: bytes) -> Tensor:
         raise InvalidArgumentError(f"Could not parse example input, {error}: {serialized[:40]!r}.") from error
 
 
-def _ordered(features: Mapping[str, Any] | None) -> dict[str, Any]:
+def _ordered(features: Features | None) -> Parsed:
     """Features in the order of the result: sparse, dense, then ragged ones, each sorted by name."""
     kinds = [(VarLenFeature, SparseFeature), (FixedLenFeature, FixedLenSequenceFeature), (RaggedFeature,)]
     features = features or {}
@@ -276,15 +279,15 @@ def _ordered(features: Mapping[str, Any] | None) -> dict[str, Any]:
     return found
 
 
-def _checked(features: Mapping[str, Any] | None) -> dict[str, Any]:
+def _checked(features: Features | None) -> Parsed:
     if not features:
         raise ValueError(f"Invalid argument: features cannot be {'None' if features is None else 'empty'}.")
     return _ordered(features)
 
 
 def parse_example(
-    serialized: object, features: Mapping[str, Any], example_names: object = None, name: str | None = None
-) -> dict[str, Any]:
+    serialized: object, features: Features, example_names: object = None, name: str | None = None
+) -> Parsed:
     """Parse the bytes of examples into tensors.
 
     Args:
@@ -303,8 +306,8 @@ def parse_example(
 
 
 def parse_single_example(
-    serialized: object, features: Mapping[str, Any], example_names: object = None, name: str | None = None
-) -> dict[str, Any]:
+    serialized: object, features: Features, example_names: object = None, name: str | None = None
+) -> Parsed:
     """Parse the bytes of one example into tensors; see `parse_example`."""
     asked, source = _checked(features), text(serialized)
     if source.ndim:
@@ -313,7 +316,7 @@ def parse_single_example(
     return {key: _shown(each.one(lists, key)) for key, each in asked.items()}
 
 
-def _steps(each: Any, lists: Mapping[str, Any], key: str) -> Tensor:
+def _steps(each: Any, lists: Features, key: str) -> Tensor:
     """A list of lists as a tensor."""
     if key not in lists and not getattr(each, "allow_missing", True):
         raise InvalidArgumentError(f"Feature list {key!r} is required but could not be found.")
@@ -331,7 +334,7 @@ def _steps(each: Any, lists: Mapping[str, Any], key: str) -> Tensor:
 def parse_single_sequence_example(
     serialized: object, context_features: Any = None, sequence_features: Any = None, example_name: object = None,
     name: str | None = None,
-) -> tuple[dict[str, Any], dict[str, Any]]:  # fmt: skip
+) -> tuple[Parsed, Parsed]:  # fmt: skip
     """Tensors out of the context of one sequence example, and out of its lists of lists; see `parse_example`."""
     whole = _read(SequenceExample, text(serialized).item())
     context, lists = whole.context.feature, whole.feature_lists.feature_list
@@ -344,7 +347,7 @@ def parse_single_sequence_example(
 def parse_sequence_example(
     serialized: object, context_features: Any = None, sequence_features: Any = None, example_names: object = None,
     name: str | None = None,
-) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:  # fmt: skip
+) -> tuple[Parsed, Parsed, Parsed]:  # fmt: skip
     """The same of several; the third dictionary has the lengths of the lists that were filled up."""
     wholes = [_read(SequenceExample, each) for each in np.asarray(text(serialized)).ravel()]
     context = {

@@ -70,7 +70,7 @@ class Run:
         self._epochs = epochs
         self._explaining = [one for one in callbacks.callbacks if isinstance(one, TerminateOnNaN) and one.explain]
         self._search = NanSearch(model, batches) if self._explaining else None
-        self._restored: dict[str, Any] | None = None
+        self._restored: State | None = None
         self._asked: int | None = None  # the signal that asked to stop
 
     @property
@@ -176,7 +176,7 @@ class Run:
 
     # ------------------------------------------------------------ state
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         """The state that another process needs to resume from here."""
         variables = variables_of_training(self._model)
         return {

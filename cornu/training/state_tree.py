@@ -5,6 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from cornu import tree, validate
+from cornu.core.typing import State
 from cornu.core.variable import Variable, assign_all
 
 
@@ -17,10 +18,10 @@ def _variables(model: Any) -> dict[str, list[Variable]]:
     }
 
 
-def read(model: object, value_format: str) -> dict[str, Any]:
+def read(model: object, value_format: str) -> State:
     """The values of all variables of `model`, nested by path."""
     validate.one_of(value_format, ("backend_tensor", "numpy_array"), "value_format", model)
-    result: dict[str, Any] = {}
+    result: State = {}
     for key, variables in _variables(model).items():
         result[key] = {}
         for variable in variables:
@@ -32,7 +33,7 @@ def read(model: object, value_format: str) -> dict[str, Any]:
     return result
 
 
-def write(model: object, state_tree: dict[str, Any]) -> None:
+def write(model: object, state_tree: State) -> None:
     """Assign the values returned by `read` to the variables of `model`; nothing changes if one does not match."""
     parts = _variables(model)
     variables, values = [], []
