@@ -160,9 +160,11 @@ TABLE = [
     ),
     Row(
         "The optimizer's state in `.h5` files is read in full,",
-        "where Keras leaves the momenta behind, and refuses to train a model that was saved before its first step.",
+        "where Keras leaves the momenta behind, and the steps of the optimizer in a `LossScaleOptimizer`, and refuses "
+        "to train a model that was saved before its first step.",
         lambda f: (
             (f.verb == "save" and f.place == ".optimizer (length)" and f.theirs.startswith("2 "))
+            or (f.verb == "save" and f.ours == "has ['optimizer']" and "LossScaleOptimizer(" in f.text)
             or f.theirs_refuse("the optimizer was built with 0 variables")
         ),
     ),
