@@ -43,10 +43,16 @@ if __version_info__ < (0, 12):  # from then on JAX does the same itself
         """Where programs are lowered: to make a context for each takes a fifth of the time of the tests."""
 
         def __init__(self, make=mlir.make_ir_context):
+            self.make = make
             self.each = (context for _ in itertools.count() for context in itertools.repeat(make(), 50))
 
+        def next(self):
+            """A context that served before; one of its own for a program that is lowered within another."""
+            return next(self.each) if mlir.ir.Context.current is None else self.make()
+
     _contexts = _Contexts()
-    mlir.make_ir_context = lambda: next(_contexts.each)
+    mlir.make_ir_context = _contexts.next
+
 cornu.config.disable_traceback_filtering()  # where a test fails, all frames are wanted
 
 

@@ -16,7 +16,6 @@ from types import ModuleType
 from typing import cast
 
 from cornu import absent
-from cornu.core.typing import AnyTuple
 from cornu.import_hook import private
 
 # The module of each served name, and the namespaces searched for its submodules, in order.
@@ -93,7 +92,7 @@ def _own_module(name: str) -> ModuleType:
     raise ModuleNotFoundError(said or nowhere, name=name)
 
 
-_identities: dict[str, AnyTuple] = {}
+_identities: dict[str, tuple[object, ...]] = {}
 
 
 def _keep_identity(module: ModuleType) -> None:

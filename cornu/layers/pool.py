@@ -328,15 +328,14 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         self.supports_masking = True
 
     def call(self, inputs: jax.Array, mask: jax.Array | None = None) -> jax.Array:
-        """The mean of each channel over the steps where `mask` is True, 0 where there are none."""
+        """The mean of each channel over the steps where `mask` is True."""
         if mask is None:
             return super().call(inputs)
         require_steps(mask, (inputs.shape[0], inputs.shape[self._space[0]]), validate.describe(self))
         wide = inputs.astype(jnp.promote_types(inputs.dtype, jnp.float32))
         weights = jnp.expand_dims(mask, -1 if self.data_format == "channels_last" else 1).astype(wide.dtype)
         total = jnp.sum(wide * weights, self._space, keepdims=self.keepdims)
-        count = jnp.sum(weights, self._space, keepdims=self.keepdims)
-        return (total / jnp.maximum(count, 1)).astype(inputs.dtype)
+        return (total / jnp.sum(weights, self._space, keepdims=self.keepdims)).astype(inputs.dtype)
 
     def compute_mask(self, inputs: Nested, mask: Nested = None) -> None:
         """None: there are no steps left to mask."""

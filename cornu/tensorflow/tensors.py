@@ -724,7 +724,7 @@ def numpy_function(
     Tout: object = None,  # noqa: N803
     stateful: bool = True,
     name: str | None = None,
-) -> Any:
+) -> Tensor | AnyFunction:
     """What a function of NumPy arrays gives; without the function, a decorator for it."""
     if func is None or inp is None:
         return _decorator(numpy_function, Tout)
@@ -736,7 +736,7 @@ def py_function(
     inp: Sequence[Tensor] | None = None,
     Tout: object = None,  # noqa: N803
     name: str | None = None,
-) -> Any:
+) -> Tensor | AnyFunction:
     """What a Python function of tensors gives; without the function, a decorator for it."""
     if func is None or inp is None:
         return _decorator(py_function, Tout)

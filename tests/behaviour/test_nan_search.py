@@ -216,9 +216,9 @@ def test_what_was_saved_runs_again(with_a_negative_number):
     x, y = with_a_negative_number
     model = model_with(lambda x: x)
     report = explained(model, x, y)
-    saved = np.load(report.filepath, allow_pickle=False)
-    np.testing.assert_array_equal(saved["x"], x[2 * SIZE : 3 * SIZE])
-    assert (int(saved["batch"]), int(saved["epoch"])) == (2, 0)
+    with np.load(report.filepath, allow_pickle=False) as saved:
+        np.testing.assert_array_equal(saved["x"], x[2 * SIZE : 3 * SIZE])
+        assert (int(saved["batch"]), int(saved["epoch"])) == (2, 0)
 
     other = model_with(lambda x: x)
     before = other.get_weights()

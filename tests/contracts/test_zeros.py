@@ -35,7 +35,6 @@ LAYERS = {  # of a dtype
     ),
     "UnitNormalization": (lambda d: layers.UnitNormalization(dtype=d), {}),
     "Softmax": (lambda d: layers.Softmax(dtype=d), {"mask": np.zeros((2, 3, 4), bool)}),
-    "GlobalAveragePooling1D": (lambda d: layers.GlobalAveragePooling1D(dtype=d), {"mask": NOTHING}),
     "MultiHeadAttention": (
         lambda d: layers.MultiHeadAttention(1, 2, dtype=d),
         {"value": np.zeros((2, 3, 4), "float32"), "attention_mask": NOTHING[:, None]},

@@ -214,12 +214,6 @@ TABLE = [
         ends=True,
     ),
     Row(
-        "The mean over the steps of a sequence that has none is 0,",
-        "in `GlobalAveragePooling1D` with a mask; in Keras it is NaN, and so are the weights after a step.",
-        lambda f: f.theirs_is_nan("GlobalAveragePooling1D(") and "mask" in f.text,
-        ends=True,
-    ),
-    Row(
         "`BatchNormalization` takes a mask with a single channel;",
         "on JAX, Keras fails on one in training.",
         lambda f: f.theirs_refuse("calling BatchNormalization.call") and "tuple index out of range" in f.theirs,

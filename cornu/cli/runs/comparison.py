@@ -12,7 +12,6 @@ from typing import Any
 
 from cornu.cli.runs import report
 from cornu.cli.runs.report import Report, Table
-from cornu.core.typing import AnyDict
 from cornu.runs import Record, Run
 
 _FOLLOWS = {"module", "registered_name", "build_config", "build_input_shape", "shared_object_id"}  # redundant
@@ -127,7 +126,7 @@ def renamed(settings: object) -> object:
     return _with_names(settings, names)
 
 
-def _named(settings: Any) -> Iterator[AnyDict]:
+def _named(settings: Any) -> Iterator[dict[str, Any]]:
     if _name(settings) is not None:
         yield settings
     parts = settings.values() if isinstance(settings, dict) else settings if isinstance(settings, list) else ()
