@@ -13,7 +13,7 @@ import importlib.util
 import sys
 from functools import cache
 from types import ModuleType
-from typing import cast
+from typing import Any, cast
 
 from cornu import absent
 from cornu.import_hook import private
@@ -92,7 +92,7 @@ def _own_module(name: str) -> ModuleType:
     raise ModuleNotFoundError(said or nowhere, name=name)
 
 
-_identities: dict[str, tuple[object, ...]] = {}
+_identities: dict[str, tuple[Any, ...]] = {}
 
 
 def _keep_identity(module: ModuleType) -> None:
