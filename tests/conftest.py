@@ -1,10 +1,8 @@
 """Shared set-up: the oracle runs on JAX, seeds are fixed, programs are compiled quickly, nothing is shown unasked."""
 
 import gc
-import itertools
 import os
 import sys
-import threading
 import types
 from pathlib import Path
 
@@ -32,27 +30,11 @@ from oracle import ORACLE
 
 import cornu
 from cornu.core.context import reset_uids
+from tests.lowering import lower_quickly
 from tests.quick import QUICK
 
 gc.set_threshold(50_000, 20, 20)  # tracing makes many objects, of which few form circles
-jax.config.update("jax_traceback_in_locations_limit", 0)  # where in Python an operation came from: nobody reads it
-if __version_info__ < (0, 12):  # from then on JAX does the same itself
-    from jax._src.interpreters import mlir
-
-    class _Contexts(threading.local):
-        """Where programs are lowered: to make a context for each takes a fifth of the time of the tests."""
-
-        def __init__(self, make=mlir.make_ir_context):
-            self.make = make
-            self.each = (context for _ in itertools.count() for context in itertools.repeat(make(), 50))
-
-        def next(self):
-            """A context that served before; one of its own for a program that is lowered within another."""
-            return next(self.each) if mlir.ir.Context.current is None else self.make()
-
-    _contexts = _Contexts()
-    mlir.make_ir_context = _contexts.next
-
+lower_quickly()
 cornu.config.disable_traceback_filtering()  # where a test fails, all frames are wanted
 
 

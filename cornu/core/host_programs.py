@@ -19,7 +19,7 @@ import numpy as np
 
 from cornu import tree
 from cornu.core import border
-from cornu.core.typing import AnyFunction, AnyList, Args, DTypeLike, Kwargs, Leaves, Nested, Tensor
+from cornu.core.typing import AnyFunction, AnyList, AnyTuple, Args, DTypeLike, Kwargs, Leaves, Nested, Tensor
 from cornu.core.variable import functional
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Programs:
         with np.errstate(all="ignore"):
             return jax.tree.unflatten(form, program(given)[:count])
 
-    def _written(self, structure: object, leaves: Leaves) -> Args:
+    def _written(self, structure: object, leaves: Leaves) -> AnyTuple:
         forms: list[object] = []
 
         def flat(values: list[jax.Array], *arrays: object) -> tuple[list[jax.Array], list[jax.Array]]:

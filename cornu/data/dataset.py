@@ -39,6 +39,7 @@ from cornu.data.elements import (
     as_array,
     as_element,
     common,
+    copied,
     handed_out,
     leaves,
     map_leaves,
@@ -180,7 +181,7 @@ class Dataset:
 
         def read(item: object) -> Element:
             element = as_element(item) if spec is None else _checked(spec, item, owner)
-            return map_leaves(_copied, element)  # a generator may use the memory again for its next item
+            return map_leaves(copied, element)
 
         return Dataset(
             lambda key: passes.Generated(lambda: iter(generator(*inputs)), read, owner),
@@ -1235,10 +1236,6 @@ def _signature(types: Any, shapes: Any, signature: object) -> Spec:
 
 def _tupled(value: object) -> object:
     return tuple(map(_tupled, value)) if isinstance(value, list) else value
-
-
-def _copied(leaf: object) -> Any:
-    return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
 
 
 def _checked(spec: object, item: object, owner: str) -> Element:

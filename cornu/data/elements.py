@@ -57,6 +57,11 @@ def map_leaves(function: AnyFunction, first: Element, *others: Element) -> Eleme
     return function(first, *others)
 
 
+def copied(leaf: object) -> Any:
+    """A copy of an array: an iterator may use its memory again for the next element."""
+    return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
+
+
 def leaves(element: Element) -> Iterator[Any]:
     """The arrays of an element, from left to right."""
     if isinstance(element, (tuple, Mapping)):

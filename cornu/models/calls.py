@@ -22,7 +22,7 @@ from cornu import settings, tree, validate
 from cornu.core import border, context, host_programs, placement, promises
 from cornu.core.masks import get_mask, set_mask
 from cornu.core.operation import Operation
-from cornu.core.typing import Args, Kwargs, Leaves, Tensor
+from cornu.core.typing import AnyTuple, Args, Kwargs, Leaves, Tensor
 from cornu.core.variable import Variable, changed_values
 from cornu.kernels import platform, xla
 from cornu.layers.layer import Layer, LossesOfCall
@@ -142,7 +142,7 @@ class Call:
         options = xla.compiler_options() or None
         self._function = jax.jit(self._pure, compiler_options=options)
 
-    def run(self, model: object, leaves: Leaves) -> Args:
+    def run(self, model: object, leaves: Leaves) -> AnyTuple:
         """Compute, without changing the model yet."""
         self._model = model
         arrays = [leaf for leaf in leaves if not isinstance(leaf, bool)]

@@ -1,7 +1,6 @@
 """Run a program on cornu and on Keras, action by action, and compare after each what was seen and what is left."""
 
 import contextlib
-import functools
 import gc
 import io
 import logging
@@ -19,7 +18,6 @@ import jax
 import keras
 import numpy as np
 from jax._src.config import use_direct_linearize
-from jax._src.interpreters import mlir
 
 import cornu
 from tests.differential import actions, prelude
@@ -28,6 +26,7 @@ from tests.differential.differences import on_purpose
 from tests.differential.interpret import interpreted
 from tests.differential.on_numpy import on_numpy
 from tests.differential.program import Program
+from tests.lowering import lower_quickly
 
 _PRELUDE = compile(Path(prelude.__file__).read_text(), prelude.__file__, "exec")
 _READ = {"config": config, "json": config, "summary": table}  # what is compared as JSON, as the cells of a table
@@ -237,8 +236,7 @@ def quick() -> None:
     """Compile quickly: what is compiled runs once or twice. To be called before JAX computes anything."""
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_FLAGS}"
     jax.config.update("jax_disable_most_optimizations", True)
-    jax.config.update("jax_traceback_in_locations_limit", 0)
-    mlir.make_ir_context = functools.cache(mlir.make_ir_context)  # a third of the time of lowering went into it
+    lower_quickly()
     logging.getLogger("absl").setLevel(logging.CRITICAL)
     gc.collect()
     gc.freeze()  # what is imported is looked through no more

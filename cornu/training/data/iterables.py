@@ -11,7 +11,7 @@ from cornu.callbacks.messages import say
 from cornu.core.border import comes_from
 from cornu.core.typing import Batch, Data, Nested, State
 from cornu.data import INFINITE_CARDINALITY, Dataset
-from cornu.data.elements import leaves
+from cornu.data.elements import copied, leaves
 from cornu.training.data.places import draws_from_outside, restored, state_of
 from cornu.training.data.unpack import unpack_batch
 
@@ -43,13 +43,8 @@ class Replayed:
                 item = next(self._iterator, self)
                 if item is self:
                     return
-                self._kept.append(tree.map_structure(_copy, item))
+                self._kept.append(tree.map_structure(copied, item))
             yield self._kept[index]
-
-
-def _copy(leaf: object) -> Nested:
-    """A copy of an array: an iterator may reuse the memory for the next batch."""
-    return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
 
 
 class IterableSource:
