@@ -42,9 +42,10 @@ class LossScaleOptimizer(Optimizer):
         dynamic_growth_steps: int = 2000,
         name: str | None = None,
     ):
-        if not isinstance(inner_optimizer, Optimizer):
+        if not isinstance(inner_optimizer, Optimizer) or isinstance(inner_optimizer, LossScaleOptimizer):
             raise ValueError(
-                "LossScaleOptimizer: inner_optimizer must be an optimizer, such as cornu.optimizers.Adam(). "
+                "LossScaleOptimizer: inner_optimizer must be an optimizer that does not scale the loss itself, "
+                "such as cornu.optimizers.Adam(). "
                 f"Received: inner_optimizer={validate.shown(inner_optimizer)}."
             )
         super().__init__(learning_rate=0.0, name=name)

@@ -422,6 +422,9 @@ SAID = {
     "no decay of AdamW": (lambda: cornu.optimizers.AdamW(weight_decay=None), "use Adam for no weight decay"),
     "a name for an inner optimizer": (
         lambda: cornu.optimizers.LossScaleOptimizer("adam"), "inner_optimizer must be an optimizer"),
+    "an inner optimizer that scales the loss itself": (
+        lambda: cornu.optimizers.LossScaleOptimizer(cornu.optimizers.LossScaleOptimizer(cornu.optimizers.SGD())),
+        "does not scale the loss itself"),
     "a name in a map of optimizers": (lambda: cornu.optimizers.OptimizerMap("sgd"), "default_optimizer must be an"),
     "values for other variables": (
         lambda: built(cornu.optimizers.SGD(momentum=0.9)).set_weights([1]), "6 values, one per variable. Received: 1"),
