@@ -33,7 +33,6 @@ from cornu.core.context import reset_uids
 from tests.lowering import lower_quickly
 from tests.quick import QUICK
 
-gc.set_threshold(50_000, 20, 20)  # tracing makes many objects, of which few form circles
 lower_quickly()
 cornu.config.disable_traceback_filtering()  # where a test fails, all frames are wanted
 

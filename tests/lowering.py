@@ -1,6 +1,7 @@
 """Programs are lowered quickly: to make a context for each takes a fifth of the time of the tests."""
 
 import functools
+import gc
 import itertools
 import threading
 
@@ -12,6 +13,7 @@ from jaxlib.version import __version_info__
 @functools.cache
 def lower_quickly():
     """Use contexts again, and do not note where in Python an operation came from, which nobody reads."""
+    gc.set_threshold(50_000, 20, 20)  # tracing makes many objects, of which few form circles
     jax.config.update("jax_traceback_in_locations_limit", 0)
     if __version_info__ < (0, 12):  # from then on JAX uses contexts again itself
         mlir.make_ir_context = _Contexts().next

@@ -8,6 +8,7 @@ If one of them may not arrive, because it has failed or has nothing left to comp
 computation, through the key-value store of JAX's coordinator.
 """
 
+import ctypes
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -56,6 +57,14 @@ def client() -> Any:
     """JAX's client of the coordinator, through whose key-value store processes exchange entries; None if there is
     none."""
     return distributed.global_state.client
+
+
+def disconnect() -> None:
+    """Let this process end without waiting for the others, as JAX would at its exit."""
+    state = distributed.global_state
+    for held in (state.client, state.service, state.preemption_sync_manager):  # whose destructors would wait too
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(held))
+    state.client = state.service = state.preemption_sync_manager = None
 
 
 def notes(connection: Any, folder: str) -> dict[int, str]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 BEATS = "cornu/beat/"
 FAILURES = "cornu/failed/"
+ENDS = "cornu/ended/"
 MEETINGS = "cornu/met/"
 LINGER = 3.0  # seconds for which the coordinating process outlives its last report
 LOST = 75  # the exit status of a process that ends because another one was lost: `EX_TEMPFAIL` of sysexits.h

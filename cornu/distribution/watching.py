@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -20,7 +21,7 @@ from typing import Any
 import jax
 
 from cornu.core import peers, progress
-from cornu.core.progress import BEATS, FAILURES, LINGER, LOST, Beat
+from cornu.core.progress import BEATS, ENDS, FAILURES, LINGER, LOST, Beat
 from cornu.core.typing import AnyFunction
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
@@ -78,11 +79,22 @@ class Watch:
         """Whether all others have reached their end."""
         return all(peer.beat.number == _LEFT for peer in self._others)
 
+    def is_needed(self) -> bool:
+        """Whether another one has started a computation that this process has not."""
+        return any(peer.beat.steps > self.own.beat.steps for peer in self._others)
+
+    def missing(self) -> set[int]:
+        """Those that have reached their end while this process needs them."""
+        return {peer.rank for peer in self._others if peer.beat.number == _LEFT and self._is_behind(peer)}
+
+    def _is_behind(self, peer: Peer) -> bool:
+        return peer.beat.steps < self.own.beat.steps
+
     def lost(self, now: float) -> str:
         """What is wrong with another process, as a sentence; empty if nothing is."""
+        missing = self.missing()
         for peer in self._others:
-            is_behind = peer.beat.steps < self.own.beat.steps
-            if peer.beat.number == _LEFT and is_behind:
+            if peer.rank in missing:
                 return (
                     f"process {peer.rank} of {self.count} has reached the end of its script, or called sys.exit, while "
                     "this process still needs it"
@@ -90,7 +102,7 @@ class Watch:
             if now - peer.heard > self.patience and peer.beat.number != _LEFT:
                 return silent(peer.rank, self.count, now - peer.heard)
             stuck = min(now - peer.moved, now - self.own.moved)
-            if is_behind and stuck > self.patience:
+            if self._is_behind(peer) and stuck > self.patience:
                 return (
                     f"process {peer.rank} of {self.count} hangs: this process has been waiting for it for {stuck:.0f} "
                     f"s. It is at {peer.beat.place}"
@@ -157,8 +169,9 @@ class Watcher:
         self._watch = Watch(rank, count, max(patience, 4 * self._pause), time.monotonic())
         self._answered = time.monotonic()  # by the coordinator, which process 0 runs
         self._main = threading.main_thread().ident
-        self._failed = False
+        self._status = 0  # that of an error that nobody caught
         self._over = threading.Event()
+        self._ending = threading.Lock()
         self._number = 0
         self._thread = threading.Thread(target=self.run, name=_NAME, daemon=True)
 
@@ -216,7 +229,8 @@ class Watcher:
         return ", called from ".join(dict.fromkeys(lines)) or "no line of Python"
 
     def _end(self, trouble: str) -> None:
-        """End this process, whose main thread may wait forever."""
+        """End this process, whose main thread may wait forever, or fail as the others end."""
+        self._ending.acquire()  # for good: the first cause is the one to be told
         print(
             f"\ncornu: {trouble.rstrip('.')}.\nThis is process {self._rank}, which cannot continue without it and "
             "ends. "
@@ -225,13 +239,29 @@ class Watcher:
             file=sys.stderr,
             flush=True,
         )
-        self._leave()
+        self._leave(LOST)
 
-    def _leave(self) -> None:
-        if self._rank == 0:  # its end also removes the reports
-            time.sleep(LINGER)
+    def _leave(self, status: int) -> None:
+        self._outlive()
         sys.stdout.flush()
-        os._exit(LOST)
+        sys.stderr.flush()
+        os._exit(status)
+
+    def _outlive(self) -> None:
+        """Wait until those that failed have ended with their own exit status, and as process 0 until all have read so.
+
+        JAX aborts processes whose coordinator has ended, and who starts processes may end all when one has.
+        """
+        until = self._answered + self._watch.patience
+        with contextlib.suppress(Exception):  # without a coordinator, nothing is known
+            while time.monotonic() < until:  # else the coordinator is silent, and so would be a call to it
+                self._client.key_value_set(f"{ENDS}{self._rank}", "", allow_overwrite=True)
+                failed = self._watch.missing() | peers.notes(self._client, FAILURES).keys()
+                if failed <= peers.notes(self._client, ENDS).keys():
+                    break
+                time.sleep(self._pause / 4)
+        if self._rank == 0:
+            time.sleep(2 * LINGER if self._watch.missing() else LINGER)  # Python takes its time at the end of a script
 
     # ---------------------------------------------------------------- failures of this process itself
 
@@ -239,7 +269,7 @@ class Watcher:
         """The hook for uncaught exceptions, which also notifies the other processes."""
 
         def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-            self._failed = True
+            self._status = 128 + signal.SIGINT if issubclass(kind, KeyboardInterrupt) else 1
             self._over.set()
             hook(kind, error, trace)
             self._tell_failure(kind, error)
@@ -258,18 +288,13 @@ class Watcher:
             print(f"cornu: the other processes could not be notified ({problem}).", file=sys.stderr)
 
     def at_exit(self) -> None:
-        """Exit once the others have reached their end too; immediately after a failure, since they wait for this
-        process.
+        """Exit once the others have reached their end too, or wait for this process in vain.
 
         JAX itself would wait here, possibly forever, whatever happens to the others.
         """
         self._over.set()
-        if self._failed:
-            if self._rank == 0:
-                time.sleep(LINGER)
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(1)
+        if self._status:
+            self._leave(self._status)
         if self._thread.is_alive() and peers.client() is self._client:
             self._thread.join(self._pause)
             with contextlib.suppress(Exception):  # JAX reports a lost connection
@@ -278,6 +303,10 @@ class Watcher:
     def _wait_for_others(self) -> None:
         self._say(Beat(_LEFT, progress.here.started, "the end of its script", progress.here.met))
         while not self._watch.all_have_left():
+            if self._watch.is_needed():  # they end; the exit status of this process says why
+                self._outlive()
+                peers.disconnect()
+                return
             if trouble := self._others_failure() or self._trouble():
                 self._end(trouble)
             time.sleep(self._pause / 4)

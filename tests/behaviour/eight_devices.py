@@ -15,6 +15,8 @@ from contextlib import nullcontext, suppress
 from functools import cache
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[2]))  # behind everything else, as in `conftest.py`
+
 import numpy as np
 
 import cornu
@@ -22,6 +24,7 @@ from cornu import distribution, layers
 from cornu.core import placement
 from cornu.core.variable import functional
 from cornu.layers.rows import mixes_rows
+from tests.lowering import lower_quickly
 
 random = np.random.default_rng(0)
 X = random.normal(size=(44, 6)).astype("float32")
@@ -671,5 +674,6 @@ def answer(check):
 
 
 if __name__ == "__main__":
+    lower_quickly()
     warnings.simplefilter("error")
     Path(sys.argv[1]).write_text(json.dumps({check.__name__: answer(check) for check in CHECKS}))

@@ -5,6 +5,9 @@ import math
 import re
 import sys
 from collections import Counter
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[2]))  # behind everything else, as in `conftest.py`
 
 import jax
 import numpy as np
@@ -13,6 +16,7 @@ import cornu
 from cornu import distribution, layers
 from cornu.core import placement
 from cornu.training.execution.compiled import Compiled, composition
+from tests.lowering import lower_quickly
 
 ROWS = 32
 BYTES = {"f32": 4, "s32": 4, "u32": 4}
@@ -133,6 +137,7 @@ def said(step):
 
 
 if __name__ == "__main__":
+    lower_quickly()
     assert jax.device_count() == 8
     answers = {
         f"{model}, {name}": said(compiled(make, target, chosen))

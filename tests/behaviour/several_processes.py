@@ -21,19 +21,25 @@ import numpy as np
 
 import cornu
 from cornu import distribution, layers
+from cornu.core import peers
 from cornu.saving import shards
 from tests.behaviour.eight_devices import ROWS, WEIGHTS, X, Y, net
+from tests.lowering import lower_quickly
 
-FOLDER = Path(sys.argv[1])
+FOLDER = Path(sys.argv[-1])
 seen: dict[str, object] = {}
 
 
+def fit(model, **arguments):
+    """Train on arrays, the last batch of which is not full."""
+    return model.fit(
+        X, Y, sample_weight=WEIGHTS, batch_size=ROWS, validation_data=(X[:20], Y[:20]), verbose=0, **arguments
+    )
+
+
 def trained(model, name, **arguments):
-    """What a user sees of a training on arrays, the last batch of which is not full."""
-    history = model.fit(
-        X, Y, sample_weight=WEIGHTS, batch_size=ROWS, epochs=2, validation_data=(X[:20], Y[:20]), verbose=0,
-        **arguments,
-    ).get_state()["history"]  # fmt: skip  # of the epochs before a resume, too
+    """What a user sees of a training."""
+    history = fit(model, epochs=2, **arguments).get_state()["history"]  # of the epochs before a resume, too
     seen[f"{name} history"] = [history[key] for key in sorted(history)]
 
 
@@ -122,22 +128,33 @@ class Signal(cornu.callbacks.Callback):
             os.kill(os.getpid(), signal.SIGTERM)
 
 
+class Killed(cornu.callbacks.Callback):
+    """Ends one process as a lack of memory would."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 3 and jax.process_index() == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
 def four():
+    """Go on with what two have written, until one is asked to end, and again until one is killed."""
     with distribution.DataParallel(shard_weights=True).scope():
         model = net()
-        backup = cornu.callbacks.BackupAndRestore(FOLDER / "stopped too")
-        trained(model, "resumed", callbacks=[backup])
+        trained(model, "resumed", callbacks=[cornu.callbacks.BackupAndRestore(FOLDER / "stopped")])
         seen["resumed evaluated"] = model.evaluate(X, Y, sample_weight=WEIGHTS, batch_size=ROWS, verbose=0)
         seen["resumed predicted"] = model.predict(X, batch_size=ROWS, verbose=0)
-        own = jax.process_index()
+        backup = cornu.callbacks.BackupAndRestore(FOLDER / "killed")
         try:
-            model.fit(X, Y, batch_size=ROWS, epochs=9, verbose=0, callbacks=[backup, Signal()])
+            fit(model, epochs=9, shuffle=False, callbacks=[backup, Signal()])
         except cornu.errors.TrainingStopped as stop:
             seen["asked to stop"] = str(stop)
+        own = jax.process_index()
         seen["other data"] = refused(distribution.distribution(), lambda: model.fit(X[own:], Y[own:], verbose=0))
         some = distribution.DataParallel(devices=distribution.list_devices()[:2])
         seen["some processes"] = refused(some, lambda: model.predict(X, verbose=0))
         seen["layouts"] = json.dumps(tuple(model.get_layer("wide").kernel.value.sharding.spec))
+        write_down()
+        fit(model, epochs=9, shuffle=False, callbacks=[backup, Killed()])
 
 
 def refused(kind, action):
@@ -159,6 +176,7 @@ def fails(kind, action):
 
 
 def two():
+    """Train on every kind of data, write every kind of file, and end while the other still needs the second one."""
     with distribution.DataParallel().scope():
         model = net()
         trained(model, "data", callbacks=[cornu.callbacks.CSVLogger(FOLDER / "log.csv")])
@@ -180,12 +198,11 @@ def two():
     with distribution.DataParallel(shard_weights=True).scope():
         backup = cornu.callbacks.BackupAndRestore(FOLDER / "backup", delete_checkpoint=False)
         checkpoint = cornu.callbacks.ModelCheckpoint(FOLDER / "checkpoint.keras", monitor="loss", save_best_only=True)
-        with suppress(ZeroDivisionError):
-            trained(net(), "stopped", callbacks=[backup, Stop()])
-        if jax.process_index() == 0:  # for others to go on from
-            for name in ("stopped", "stopped too"):
-                shutil.copytree(FOLDER / "backup", FOLDER / name)
         model = net()
+        with suppress(ZeroDivisionError):
+            fit(model, epochs=2, callbacks=[backup, Stop()])
+        if jax.process_index() == 0:  # for others to go on from
+            shutil.copytree(FOLDER / "backup", FOLDER / "stopped")
         trained(model, "sharded", callbacks=[backup, checkpoint])
         model.save(FOLDER / "model.keras")
         with patch.object(shards, "_write_shard", wraps=shards._write_shard) as write:
@@ -199,10 +216,18 @@ def two():
             orbax = cornu.callbacks.OrbaxCheckpoint(FOLDER / "orbax")
             model.fit(X, Y, batch_size=ROWS, verbose=0, callbacks=[orbax])
             state_of(model, "orbax")
+    write_down()
+    if jax.process_index() == 1:
+        sys.exit(3)
+    peers.highest(1)
+
+
+def write_down():
+    np.savez(FOLDER / f"seen{jax.process_count()}{jax.process_index()}.npz", **seen)
 
 
 if __name__ == "__main__":
+    lower_quickly()
     warnings.simplefilter("error")
     distribution.initialize()
-    four() if "four" in sys.argv else two()
-    np.savez(FOLDER / f"seen{jax.process_index()}.npz", **seen)
+    four() if jax.process_count() == 4 else two()

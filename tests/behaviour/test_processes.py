@@ -1,45 +1,50 @@
-"""The same training in one process and in several, which talk to each other on this machine's loopback."""
+"""The same training in one process and in several, which talk to each other on this machine's loopback.
 
+Two start as in an Indexed Job of Kubernetes, four by `cornu launch`.
+"""
+
+import io
 import json
+import signal
 import socket
 import subprocess
 import sys
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import cornu
-from tests.behaviour.eight_devices import ROWS, WEIGHTS, X, Y, agree, net, numbers
+from cornu.cli import main
+from cornu.core import progress
+from tests.behaviour import several_processes
+from tests.behaviour.eight_devices import agree, net, numbers
 from tests.behaviour.virtual_devices import environment
+
+# The launcher of a test forks a process in which JAX has started, and only to run another program.
+pytestmark = [pytest.mark.forks, pytest.mark.filterwarnings("ignore:os.fork")]
 
 SCRIPT = Path(__file__).with_name("several_processes.py")
 
 
-def started(count, devices, *arguments):
-    """Processes that run the script together, each with some virtual devices."""
+def started(folder):
+    """Two processes that run the script together, each with two virtual devices."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    said = {"JOB_ADDRESSES": f"127.0.0.1:{port}", "NUM_PROCESSES": str(count)}
+    said = {"KERAS_DISTRIBUTION_JOB_ADDRESSES": f"127.0.0.1:{port}", "KERAS_DISTRIBUTION_NUM_PROCESSES": "2"}
     return [
         subprocess.Popen(
-            [sys.executable, str(SCRIPT), *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env=environment(devices) | {f"KERAS_DISTRIBUTION_{name}": value for name, value in said.items()}
-            | {"KERAS_DISTRIBUTION_PROCESS_ID": str(number)},
+            [sys.executable, str(SCRIPT), str(folder)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env=environment(2) | said | {"JOB_COMPLETION_INDEX": str(number)},
         )
-        for number in range(count)
+        for number in range(2)
     ]  # fmt: skip
 
 
-def seen_by(processes, folder):
-    """What each process saw."""
-    try:
-        said = [process.communicate(timeout=300)[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0] * len(processes), said
-    return [dict(np.load(folder / f"seen{number}.npz")) for number in range(len(processes))]
+def seen(count, folder):
+    """What each of so many processes saw."""
+    return [dict(np.load(folder / f"seen{count}{number}.npz")) for number in range(count)]
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +53,34 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def two(folder):
-    return seen_by(started(2, 2, str(folder)), folder)
+def ended(folder):
+    """The two processes after their end, and what they said."""
+    processes = started(folder)
+    try:
+        return processes, [process.communicate(timeout=300)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def two(ended, folder):
+    assert len(list(folder.glob("seen2*"))) == 2, ended[1]
+    return seen(2, folder)
+
+
+@pytest.fixture(scope="module")
+def launched(two, folder):
+    """The exit status of `cornu launch` with four processes, and what it said."""
+    with redirect_stderr(io.StringIO()) as said:
+        status = main(["launch", "-n", "4", "--logs", str(folder / "logs"), str(SCRIPT), str(folder)])
+    return status, said.getvalue()
+
+
+@pytest.fixture(scope="module")
+def four(launched, folder):
+    assert len(list(folder.glob("seen4*"))) == 4, launched[1]
+    return seen(4, folder)
 
 
 @pytest.fixture(scope="module")
@@ -112,18 +143,13 @@ def test_files_are_written_once_and_load_in_one_process(two, folder):
     assert len(list(folder.glob("board/*/*"))) == (folder / "board").exists()  # where the package is
 
 
-def test_a_backup_of_several_processes_goes_on_in_one(two, folder, alone):
-    model = net()
-    backup = cornu.callbacks.BackupAndRestore(folder / "stopped")
-    history = model.fit(
-        X, Y, sample_weight=WEIGHTS, batch_size=ROWS, epochs=2, validation_data=(X[:20], Y[:20]), verbose=0,
-        callbacks=[backup],
-    ).get_state()["history"]  # fmt: skip
-    np.testing.assert_allclose([history[key] for key in sorted(history)], alone["history"], rtol=1e-5)
+def test_one_that_ends_early_keeps_its_exit_status_and_the_other_names_it(two, ended):
+    processes, said = ended
+    assert [process.returncode for process in processes] == [progress.LOST, 3], said
+    assert "process 1 of 2 has reached the end of its script, or called sys.exit" in said[0]
 
 
-def test_four_processes_go_on_with_what_two_have_written(two, folder, alone):
-    four = seen_by(started(4, 1, str(folder), "four"), folder)
+def test_four_processes_go_on_with_what_two_have_written(four, alone):
     (stop,) = {str(seen["asked to stop"]) for seen in four}
     assert "(SIGTERM) and did so before epoch 2, step" in stop  # the same one for all, although one was asked
     for seen in four:
@@ -131,3 +157,17 @@ def test_four_processes_go_on_with_what_two_have_written(two, folder, alone):
         assert "without devices of 2 of the 4 processes" in str(seen["some processes"])
         assert "the processes differ in their data" in str(seen["other data"])
         assert json.loads(str(seen["layouts"])) == [None, "batch"]
+
+
+def test_after_one_of_four_is_killed_one_goes_on_from_the_backup(four, launched, folder):
+    status, said = launched
+    assert status == 128 + signal.SIGKILL
+    assert "process 2 of 4 was killed by SIGKILL" in said
+    backup = cornu.callbacks.BackupAndRestore(folder / "killed")
+    resumed, never_stopped = net(), net()
+    history = several_processes.fit(resumed, epochs=4, shuffle=False, callbacks=[backup])
+    assert history.epoch == [3]
+    several_processes.fit(never_stopped, epochs=2)
+    several_processes.fit(never_stopped, epochs=4, shuffle=False)
+    for one, other in zip(resumed.get_weights(), never_stopped.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)

@@ -14,7 +14,7 @@ def environment(count):
 def answers_of(script, file):
     """What a script that is run with eight devices writes into a file as JSON."""
     done = subprocess.run(
-        [sys.executable, str(script), str(file)], check=False, capture_output=True, text=True, timeout=300,
+        [sys.executable, str(script), str(file)], check=False, capture_output=True, text=True, timeout=900,
         env=environment(8),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
