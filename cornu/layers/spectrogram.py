@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import ops, settings, validate
-from cornu.core import placement
+from cornu.core import budget, placement
 from cornu.core.dtypes import standardize_dtype
 from cornu.core.typing import ArrayLike, DTypeLike, Shape
 from cornu.initializers.constant_values import STFT
@@ -301,6 +301,7 @@ class MelSpectrogram(Layer):
         Returns:
             `(num_spectrogram_bins, num_mel_bins)`; frequency 0 is in no band.
         """
+        budget.take("numbers", 8 * num_spectrogram_bins * num_mel_bins, validate.describe(self))
         frequencies = _mel(np.linspace(0.0, sampling_rate / 2.0, num_spectrogram_bins))[:, None]
         lowest, highest = _mel(np.array([lower_edge_hertz, upper_edge_hertz]))
         edges = np.linspace(lowest, highest, num_mel_bins + 2)

@@ -26,7 +26,7 @@ from tests.fuzz.changes import Change, Changes
 from tests.fuzz.faults import KINDS
 from tests.fuzz.seeds import FORMATS
 
-_SECONDS, _FOR_EACH = 5.0, 5e-5  # of processor time, what a load may take, and more for each byte of the file
+_FOR_EACH = 5e-5  # seconds of processor time that a load may take for each byte of the file
 _BYTES_FOR_EACH = 1200  # of memory, beside what the format allows any file
 _GIVEN_UP = 600.0  # seconds by the clock after which a worker is killed; the load itself may have had little of them
 _BY_LLVM = re.compile(r"LLVM ERROR|most recent call first\):\n.* in mlir_module$", re.MULTILINE)
@@ -75,7 +75,7 @@ class Worker:
                 yield answer
                 return
             most = KINDS[kind].most + _BYTES_FOR_EACH * answer["size"]
-            if answer["seconds"] > _SECONDS + _FOR_EACH * answer["size"] or answer["bytes"] > most:
+            if answer["seconds"] > KINDS[kind].seconds + _FOR_EACH * answer["size"] or answer["bytes"] > most:
                 answer.setdefault("wrong", f"took {answer['seconds']:.1f} s and {answer['bytes'] / 2**20:.0f} MiB")
             yield answer
 

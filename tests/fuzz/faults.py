@@ -67,4 +67,4 @@ def _file(folder: Path) -> dict[str, Path]:
 
 
 FAULTS = tuple(map(_door, (other_error, no_message, steering, opens, runs, function, memory, seconds, crash)))
-KINDS = FORMATS | {"faults": Format(_file, FAULTS, "pickle", 1, 2**26)}
+KINDS = FORMATS | {"faults": Format(_file, FAULTS, "pickle", 1, 2**26, 0.4)}

@@ -69,7 +69,12 @@ def _array(data: Any, rng: random.Random) -> Any:
 
 
 def _graphs(data: Any) -> list[dict]:
-    return [h for h in holders(data) if isinstance(h, dict) and {"layers", "input_layers", "output_layers"} <= h.keys()]
+    graphs = [h for h in holders(data) if isinstance(h, dict) and {"input_layers", "output_layers"} <= h.keys()]
+    return [graph for graph in graphs if _begins_with_a_layer(graph.get("layers"))]
+
+
+def _begins_with_a_layer(entries: Any) -> bool:
+    return isinstance(entries, list) and bool(entries) and isinstance(entries[0], dict) and "name" in entries[0]
 
 
 def _constant(data: Any, rng: random.Random) -> Any:

@@ -48,6 +48,7 @@ class Format(NamedTuple):
     inside: str
     share: int
     most: int = 2**28  # bytes of memory that any file may take, besides what its own bytes account for
+    seconds: float = 5.0  # of processor time, likewise
 
 
 def dense() -> Any:
@@ -302,8 +303,8 @@ def _inspected(path: Path) -> Any:
 
 
 def steers(text: str) -> bool:
-    """Whether a text has signs that a terminal obeys."""
-    return any(unicodedata.category(sign) in ("Cc", "Cf") and sign != "\n" for sign in text)
+    """Whether a text has signs that a terminal obeys, other than to go on elsewhere in the line or in the next."""
+    return any(unicodedata.category(sign) in ("Cc", "Cf") and sign not in "\t\n" for sign in text)
 
 
 _models: dict[str, Any] = {}
@@ -336,15 +337,15 @@ def program(path: Path, name: str) -> None:
     cornu.export.load(path)
 
 
-_FRESH = 5 * 2**28  # a gigabyte of weights, as model_from_json says
+_FRESH = 5 * 2**29, 15.0  # a gigabyte of new weights, as model_from_json says: drawing them takes twice the memory
 _MODEL = (*[load_model] * 8, load_inspected)
 _WEIGHTS = (*[load_weights] * 6, inspect)
 
 FORMATS = {
     "keras": Format(_keras, (*_MODEL, edit), "zip", 12),
     "weights.h5": Format(_all(lambda m, path: m.save_weights(path), ".weights.h5"), (*_WEIGHTS, edit), "h5", 9),
-    "json": Format(_json, (model_from_json,), "json", 12, _FRESH),
-    "every layer": Format(_every_layer, (model_from_json,), "json", 14, _FRESH),
+    "json": Format(_json, (model_from_json,), "json", 12, *_FRESH),
+    "every layer": Format(_every_layer, (model_from_json,), "json", 14, *_FRESH),
     "safetensors": Format(_all(lambda m, path: m.save_weights(path), ".safetensors"), _WEIGHTS, "safetensors", 8),
     "shards": Format(_shards, (*_WEIGHTS, edit), "json", 4),
     "h5": Format(_all(lambda m, path: m.save(path), ".h5"), _MODEL, "h5", 9),

@@ -15,7 +15,6 @@ def test_changed_files_load_or_are_refused():
 
 
 def test_a_load_that_does_what_no_file_may_ask_for_is_found(monkeypatch, tmp_path):
-    monkeypatch.setattr(driver, "_SECONDS", 0.4)
     monkeypatch.setattr(driver, "_FOR_EACH", 0.0)
     monkeypatch.setattr(driver, "_BYTES_FOR_EACH", 0)
     said = {
