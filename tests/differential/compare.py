@@ -97,7 +97,7 @@ def differences(ours: Any, theirs: Any, tolerance: float, place: str = "") -> It
             yield from differences(ours[_last(key, ours, theirs)], theirs[key], tolerance, f"{place}.{key}")
     elif isinstance(theirs, list):
         if len(ours) != len(theirs):
-            yield f"{place} (length)", f"{len(ours)} {str(ours)[:400]}", f"{len(theirs)} {str(theirs)[:400]}"
+            yield f"{place} (length)", f"{len(ours)} {ours}", f"{len(theirs)} {theirs}"
             return
         for index, (a, b) in enumerate(zip(ours, theirs, strict=True)):
             yield from differences(a, b, tolerance, f"{place}[{index}]")

@@ -1,5 +1,6 @@
 """What differs from Keras on purpose: how it shows when both run, and the reason (`docs/differences.md`)."""
 
+import ast
 import functools
 import math
 import re
@@ -11,6 +12,8 @@ from tests.differential.compare import Found
 _Seen = Callable[[Found], bool]
 _END = "'end of data'"
 _SHAPES = re.compile(r"\[0\]\[\d+\]\[1\]$")  # the place of an output's shape in a summary
+_LEADING = re.compile(r"\[0\]\[\d+\]\[3\]$")  # the place of what leads to a part in a summary
+_NUMBER = re.compile(r"_\d+\b")  # of an automatic name
 _CAST = re.compile(r"cast(_\d+)?")  # the automatic names of `ops.cast`
 _COUNTED = re.compile(r"(Total|Optimizer) params: ([\d,]+) \(.*\)")
 _NUMBERED = re.compile(r"has (\['\w+_\d+'(, '\w+_\d+')*\])$")
@@ -20,6 +23,7 @@ _CANNOT_LOAD = (
     "Unknown layer", "positional argument", "passed to stage at position 0", "Could not deserialize 'keras.metrics.",
     "Received: score_mode=<function dot",
 )  # fmt: skip
+_GONE = ("has been deleted", "'NoneType' object is not callable")  # what Keras says of a weight
 # A batch that is begun, and none that ends.
 _BEGUN = re.compile(r"'hook on_(\w+)_batch_begin', (?=(?:'lambda', )?'hook on_(?:\1_end|test_begin|epoch_end))")
 
@@ -70,6 +74,28 @@ def _tells_more(ours: str, theirs: str) -> bool:
     ours, theirs = (re.findall(r"None|\d+|\?", shapes) for shapes in (ours, theirs))
     same = len(ours) == len(theirs) and all(b in (a, "None") for a, b in zip(ours, theirs, strict=True))
     return same or "?" in theirs
+
+
+def _alike(found: Found) -> bool:
+    """Whether two pieces of text are the same but for the numbers in automatic names."""
+    return not found.place.endswith(")") and _NUMBER.sub("", found.ours) == _NUMBER.sub("", found.theirs)
+
+
+def _parts(seen: str) -> list[str]:
+    """The names of a model's parts in the layers of a config or the rows of a summary."""
+    return [part["name"] if isinstance(part, dict) else part[0] for part in ast.literal_eval(seen.partition(" ")[2])]
+
+
+def _shows_masks(found: Found) -> bool:
+    """Whether cornu's summary or config is Keras's, but for operations that Keras leaves out, which make masks."""
+    if found.label in ("summary", "config", "json") and _alike(found):
+        return True
+    if found.label == "summary" and _LEADING.search(found.place):
+        return set(found.theirs.split(", ")) < set(found.ours.split(", "))
+    if not ((found.label == "summary" and found.place == "[0] (length)") or found.place.endswith(".layers (length)")):
+        return False
+    ours, theirs = _parts(found.ours), _parts(found.theirs)
+    return [name for name in ours if name in theirs] == theirs
 
 
 @dataclass(frozen=True)
@@ -143,9 +169,13 @@ TABLE = [
         lambda f: f.place.endswith("compile_config.jit_compile (kind)") and f.ours == "str auto",
     ),
     Row(
-        "Files record the default mode of a call",
-        "also where a mask is passed by hand, or where a call converts its input; Keras reads such files like its own.",
-        lambda f: f.place.endswith(".kwargs (keys)") and f.ours in _NOTED and f.theirs == "has []",
+        "Files record the default mode and the mask of a call",
+        "also where a mask is passed by hand, or where a call converts its input, whose mask is then in the summary, "
+        "too; Keras reads such files like its own.",
+        lambda f: (
+            (f.place.endswith(".kwargs (keys)") and f.ours in _NOTED and f.theirs == "has []")
+            or ("float16" in f.text and _shows_masks(f))
+        ),
     ),
     Row(
         "Models nest without leaks:",
@@ -257,6 +287,14 @@ TABLE = [
         "A loaded model's weights keep their paths,",
         "including the names of the enclosing parts; Keras omits those for parts that a file builds one by one.",
         lambda f: f.label == "state" and f.place.startswith(".paths") and f.ours.endswith(f"/{f.theirs}"),
+    ),
+    Row(
+        "A frozen `Sequential` is read back frozen,",
+        "as its file or config says; in Keras it is trainable, though none of its layers is.",
+        lambda f: (
+            (f.place.endswith(":Sequential.config.trainable") and (f.ours, f.theirs) == ("False", "True"))
+            or (f.label == "summary" and (f.ours, f.theirs) == ("N", "Y") and "K.Sequential(" in f.text)
+        ),
     ),
     Row(
         "`RMSNormalization` passes masks on,",
@@ -400,7 +438,7 @@ TABLE = [
     Row(
         "Whatever stops a training run destroys nothing:",
         "on JAX, Keras's weights and optimizer may be gone after an error or Ctrl-C.",
-        lambda f: f.place == ".lost" or f.theirs_refuse("has been deleted"),
+        lambda f: f.place == ".lost" or any(map(f.theirs_refuse, _GONE)),
     ),
     Row(
         "A batch of any size is computed on several devices:",

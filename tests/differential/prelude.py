@@ -110,7 +110,8 @@ def generator(*parts, size=2, rows=5, endless=False):
 
 
 def breaking(*parts):
-    """A generator of one batch that then raises `Stop`."""
+    """A generator of two batches that then raises `Stop`; of one, Keras reads the second before it computes."""
+    yield parts
     yield parts
     raise Stop
 

@@ -17,6 +17,7 @@ from tests.differential.script import script
 from tests.differential.shrink import shrink
 
 _COMPILED = 8  # every so many programs
+_TOLD = 1500  # letters of what was seen on a side that a report shows
 _FOLDER = Path(__file__).parents[2] / ".pytest_cache" / "differential"
 
 
@@ -75,7 +76,7 @@ def _report(options: argparse.Namespace, number: int, program: Program, found: F
 
     small = shrink(program, still, options.shrink) if options.shrink else program
     found = latest[0]
-    told = f"cornu: {found.ours}\nKeras: {found.theirs}\n{found.trace}"
+    told = f"cornu: {found.ours[:_TOLD]}\nKeras: {found.theirs[:_TOLD]}\n{found.trace}"
     comment = f"{options.seed}-{number} {found.verb}: {found.label}{found.place}\n{told}"
     text = script(small, stages(small), comment)
     (options.keep / f"found-{options.seed}-{number}.py").write_text(text)

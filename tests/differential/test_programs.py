@@ -79,6 +79,17 @@ ONCE = {
         functional({"d": dense(dtype="bfloat16")}, ("d", "{f}({0})"), (None, "K.ops.cast({0}, 'float32')")), PAIR,
         (Do("config"), Do("summary")),
     ),
+    "a mask beside an input that is converted": (
+        Net("outer", "functional", (Given("x", (4,), (4,), "int32"),),
+            {"e": New("layers.Embedding", {"input_dim": 5, "output_dim": 3, "mask_zero": True, "dtype": "bfloat16"}),
+             "l": New("layers.LSTM", {"units": 2})}, (Step("g", "e", ("x",)), Step("h", "l", ("g",))), ("h",)),
+        PAIR, (Do("summary"), Do("config"), Do("save", {"from_other": True}), Do("summary")),
+    ),
+    "an evaluation that its data stop, of two outputs": (
+        Net("outer", "functional", (Given("x", (3,), (3,)),), {"d": dense(), "e": dense()},
+            (Step("g", "d", ("x",)), Step("h", "e", ("x",))), ("g", "h"), gives="list"), PAIR,
+        (Do("compile", {"optimizer": "sgd", "loss": ["mse", "mae"]}), Do("broken")),
+    ),
     "a metric that makes its state late": (
         functional({"d": dense(activation="softmax")}, ("d", "{f}({0})")), HOT,
         (Do("compile", {"optimizer": "sgd", "loss": "categorical_crossentropy", "metrics": [New("metrics.F1Score")]}),
@@ -92,7 +103,7 @@ ONCE = {
 def test_what_once_disagreed_agrees(case):
     net, labels, actions = ONCE[case]
     note: list[str] = []
-    assert run(Program(net, (labels,), actions), note) is None
+    assert run(Program(net, (labels,) * len(net.outputs), actions), note) is None
     assert note[-1] == "done"
 
 
