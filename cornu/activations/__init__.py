@@ -1,4 +1,10 @@
-"""Activation functions, available by name: `cornu.activations.get("relu")`."""
+"""Activation functions, available by name: `cornu.activations.get("relu")`.
+
+Example:
+
+    layer = cornu.layers.Dense(4, activation="relu")  # by name
+    print(cornu.activations.relu(np.array([-1.0, 2.0])))  # [0. 2.]
+"""
 
 from typing import TYPE_CHECKING, Any
 

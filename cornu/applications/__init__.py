@@ -1,4 +1,9 @@
-"""Networks for images: with weights trained on ImageNet; each function creates a model."""
+"""Networks for images: with weights trained on ImageNet; each function creates a model.
+
+Example:
+
+    model = cornu.applications.MobileNetV3Small()  # downloads its weights on first use
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,9 @@
-"""Callbacks: objects that are notified of events during training, and can react to them."""
+"""Callbacks: objects that are notified of events during training, and can react to them.
+
+Example:
+
+    callbacks = [cornu.callbacks.EarlyStopping(patience=3), cornu.callbacks.TerminateOnNaN()]  # for fit(callbacks=...)
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,9 @@
-"""Constraints: conditions that a weight must satisfy after every update."""
+"""Constraints: conditions that a weight must satisfy after every update.
+
+Example:
+
+    layer = cornu.layers.Dense(4, kernel_constraint=cornu.constraints.MaxNorm(2.0))
+"""
 
 from typing import TYPE_CHECKING, Any
 

@@ -29,8 +29,9 @@ class Variable:
         dtype: dtype name; None uses the value's own (floatx for a function).
         trainable: whether training updates it. Defaults to True.
         autocast: whether layers that compute in another float dtype read it in that dtype. Defaults to True.
-        aggregation: how replicas are combined: "none", "mean", "sum" or "only_first_replica". Defaults to "none".
-        synchronization: accepted for compatibility and ignored; JAX keeps replicas in sync. Defaults to "auto".
+        aggregation, synchronization: "none", "mean", "sum" or "only_first_replica"; "none", "auto", "on_read" or
+            "on_write". Both are checked and kept as attributes, and nothing depends on them: in JAX an array on several
+            devices is one array, whose copies cannot differ. They default to "none" and "auto".
         name: name without "/"; unique within the scope by convention only.
         layout: how the value is split over devices: a `distribution.TensorLayout` or a JAX sharding. None leaves it to
             the current distribution, if there is one.

@@ -1,4 +1,11 @@
-"""Datasets: the API of `tf.data`, on NumPy and plain Python."""
+"""Datasets: the API of `tf.data`, on NumPy and plain Python.
+
+Example:
+
+    x, y = np.arange(6.0).reshape(6, 1), np.arange(6)
+    dataset = cornu.data.Dataset.from_tensor_slices((x, y)).shuffle(6).batch(4)
+    print([len(labels) for _, labels in dataset])  # [4, 2]
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,14 @@
-"""Distillation: a small model, the student, learns from the outputs or the features of a trained one, the teacher."""
+"""Distillation: a small model, the student, learns from the outputs or the features of a trained one, the teacher.
+
+Example:
+
+    def network(units):
+        return cornu.Sequential([cornu.Input((4,)), cornu.layers.Dense(units), cornu.layers.Dense(3)])
+
+    distiller = cornu.distillation.Distiller(
+        network(32), network(4), distillation_losses=cornu.distillation.LogitsDistillation()
+    )  # compile and fit it as any model
+"""
 
 from typing import TYPE_CHECKING
 

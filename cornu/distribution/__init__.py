@@ -1,4 +1,11 @@
-"""Models on several devices: the layout of batches and variables over a mesh of devices. JAX and XLA do the rest."""
+"""Models on several devices: the layout of batches and variables over a mesh of devices. JAX and XLA do the rest.
+
+Example:
+
+    distribution = cornu.distribution.DataParallel()  # over all devices of this machine
+    with distribution.scope():
+        model = cornu.Sequential([cornu.Input((4,)), cornu.layers.Dense(1)])  # its weights are on each of them
+"""
 
 from typing import TYPE_CHECKING
 

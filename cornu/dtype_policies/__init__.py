@@ -1,4 +1,10 @@
-"""Dtype policies: the dtypes in which layers compute and store weights."""
+"""Dtype policies: the dtypes in which layers compute and store weights.
+
+Example:
+
+    layer = cornu.layers.Dense(4, dtype="mixed_bfloat16")
+    print(layer.compute_dtype, layer.variable_dtype)  # bfloat16 float32
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,9 @@
-"""Initializers: the initial values of weights, available by name: `cornu.initializers.get("he_normal")`."""
+"""Initializers: the initial values of weights, available by name: `cornu.initializers.get("he_normal")`.
+
+Example:
+
+    layer = cornu.layers.Dense(4, kernel_initializer="he_normal", bias_initializer=cornu.initializers.Constant(0.1))
+"""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,11 @@
-"""Layers: the building blocks of models."""
+"""Layers: the building blocks of models.
+
+Example:
+
+    layer = cornu.layers.Dense(4, activation="relu")
+    print(layer(np.ones((2, 3), "float32")).shape)  # (2, 4)
+    print([weight.shape for weight in layer.weights])  # [(3, 4), (4,)]
+"""
 
 from typing import TYPE_CHECKING
 

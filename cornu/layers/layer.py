@@ -625,7 +625,7 @@ class Layer(Operation):
             trainable: whether training updates it. Defaults to True.
             autocast: whether it is read in the compute dtype. Defaults to True.
             regularizer, constraint: names or objects.
-            aggregation: how replicas are aggregated.
+            aggregation: kept as the variable's attribute; see `Variable`.
             overwrite_with_gradient: whether the optimizer stores the gradient in it instead of a step.
             name: name.
         """

@@ -1,4 +1,11 @@
-"""Losses: what training minimizes. Classes with reduction and weights, functions with one value per sample."""
+"""Losses: what training minimizes. Classes with reduction and weights, functions with one value per sample.
+
+Example:
+
+    loss = cornu.losses.MeanSquaredError()
+    print(float(loss([[1.0], [2.0]], [[1.0], [4.0]])))  # 2.0
+    print(cornu.losses.mean_squared_error([[1.0], [2.0]], [[1.0], [4.0]]))  # [0. 4.]
+"""
 
 from typing import TYPE_CHECKING, Any
 

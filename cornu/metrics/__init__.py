@@ -1,4 +1,12 @@
-"""Metrics: what training reports. Objects that accumulate over batches, and functions with one value per sample."""
+"""Metrics: what training reports. Objects that accumulate over batches, and functions with one value per sample.
+
+Example:
+
+    metric = cornu.metrics.Accuracy()
+    metric.update_state([1, 2, 3, 4], [1, 2, 3, 0])
+    metric.update_state([1, 2], [1, 1])
+    print(round(float(metric.result()), 2))  # 0.67
+"""
 
 from typing import TYPE_CHECKING, Any
 

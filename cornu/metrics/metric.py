@@ -88,7 +88,7 @@ class Metric(Explained, Configurable):
             shape: shape of the variable.
             initializer: name, initializer or function of `(shape, dtype=...)` for the initial value.
             dtype: dtype of the variable; None uses the metric's.
-            aggregation: how replicas are aggregated.
+            aggregation: kept as the variable's attribute; see `Variable`.
             name: name of the variable.
         """
         with context.path(self.name.replace("/", ">")):

@@ -1,4 +1,11 @@
-"""Models: functional, sequential and subclassed, and their copies."""
+"""Models: functional, sequential and subclassed, and their copies.
+
+Example:
+
+    inputs = cornu.Input((4,))
+    model = cornu.Model(inputs, cornu.layers.Dense(1)(inputs))
+    copy = cornu.models.clone_model(model)  # with weights of its own
+"""
 
 from typing import TYPE_CHECKING
 

@@ -3,6 +3,12 @@
 Each one serves concrete arrays and symbolic tensors alike and lives in the module of its
 family: `elementwise`, `reduction`, `shaping`, `indexing`, `creation`, `products`, `linalg`, `signal`, `segment`,
 `control`, `conversion`; and for networks `activation`, `crossentropy`, `normalization`, `convolution`, `attention`, ...
+
+Example:
+
+    x = np.array([[1.0, 2.0], [3.0, 4.0]])
+    print(cornu.ops.sum(x, axis=1))  # [3. 7.]
+    print(cornu.ops.relu(cornu.Input((3,))).shape)  # (None, 3)
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,10 @@
-"""Optimizers: how gradients update weights."""
+"""Optimizers: how gradients update weights.
+
+Example:
+
+    rate = cornu.optimizers.schedules.CosineDecay(1e-3, decay_steps=1000)
+    optimizer = cornu.optimizers.AdamW(rate, weight_decay=1e-4, clipnorm=1.0)  # for compile(optimizer=...)
+"""
 
 from typing import TYPE_CHECKING
 

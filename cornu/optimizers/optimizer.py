@@ -253,7 +253,7 @@ class Optimizer(Explained, Configurable):
             shape: shape of the variable.
             initializer: a name, a function of `(shape, dtype=...)`, or the value.
             dtype: dtype of the variable; None is floatx.
-            aggregation: how replicas are aggregated.
+            aggregation: kept as the variable's attribute; see `Variable`.
             layout: layout over devices.
             name: name; the variable's path is `optimizer/name`.
         """

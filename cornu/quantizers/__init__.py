@@ -1,4 +1,10 @@
-"""Quantization: low-bit weights and activations."""
+"""Quantization: low-bit weights and activations.
+
+Example:
+
+    quantized, scale = cornu.quantizers.abs_max_quantize(np.array([[1.0, -2.0]], "float32"), axis=-1, to_numpy=True)
+    print(quantized)  # [[64 -127]]
+"""
 
 from typing import TYPE_CHECKING, Any
 

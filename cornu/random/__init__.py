@@ -1,4 +1,10 @@
-"""Seeds and random tensors."""
+"""Seeds and random tensors.
+
+Example:
+
+    print(cornu.random.normal((2, 3), seed=0).shape)  # (2, 3)
+    seeds = cornu.random.SeedGenerator(0)  # for a layer that draws in every step
+"""
 
 from typing import TYPE_CHECKING
 

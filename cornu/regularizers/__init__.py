@@ -1,4 +1,9 @@
-"""Regularizers: penalties on the weights, biases and activities that layers add to the loss."""
+"""Regularizers: penalties on the weights, biases and activities that layers add to the loss.
+
+Example:
+
+    layer = cornu.layers.Dense(4, kernel_regularizer=cornu.regularizers.L2(0.01))
+"""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,11 @@
-"""Saving and loading of models, weights and configs."""
+"""Saving and loading of models, weights and configs.
+
+Example:
+
+    model = cornu.Sequential([cornu.Input((4,)), cornu.layers.Dense(1)])
+    model.save("model.keras")
+    again = cornu.saving.load_model("model.keras")
+"""
 
 from typing import TYPE_CHECKING
 

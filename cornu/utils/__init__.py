@@ -1,4 +1,10 @@
-"""Utilities for models and data."""
+"""Utilities for models and data.
+
+Example:
+
+    cornu.utils.set_random_seed(0)
+    print(cornu.utils.to_categorical([0, 2], num_classes=3))  # [[1. 0. 0.] [0. 0. 1.]]
+"""
 
 from typing import TYPE_CHECKING
 

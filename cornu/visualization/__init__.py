@@ -1,4 +1,10 @@
-"""Plots of data and predictions: galleries, confusion matrices, mistakes, heatmaps."""
+"""Plots of data and predictions: galleries, confusion matrices, mistakes, heatmaps.
+
+Example:
+
+    images = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 1))
+    cornu.visualization.plot_image_gallery(images, value_range=(0, 255), path="images.png")
+"""
 
 from typing import TYPE_CHECKING
 

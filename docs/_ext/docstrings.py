@@ -22,6 +22,15 @@ def markdown(obj: object) -> str:
     return _SECTION.sub(lambda found: _section(found[1], textwrap.dedent(found[2]).strip("\n")), text + "\n").strip()
 
 
+def example(text: str) -> str:
+    """The example in a docstring as Markdown, or nothing where there is none."""
+    return "".join(
+        _section(found[1], textwrap.dedent(found[2]).strip("\n"))
+        for found in _SECTION.finditer(text + "\n")
+        if found[1] in CODE
+    )
+
+
 def _section(name: str, text: str) -> str:
     if name in CODE:
         return f"**{name}**\n\n```python\n{text}\n```\n\n"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 
-from docstrings import markdown
+from docstrings import example, markdown
 
 import cornu
 
@@ -162,11 +162,9 @@ def entry(path: str) -> str:
     obj, name = look_up(path), path.rpartition(".")[2]
     first, module = homes()[id(obj)], full(path.rpartition(".")[0])
     if callable(obj) and path != first:
-        return directive(
-            "class" if isinstance(obj, type) else "function",
-            f"cornu.{path}",
-            f"[`{first}`](#cornu.{first}), under another name.",
-        )
+        idea, _, rest = inspect.cleandoc(obj.__doc__).partition("\n\n")
+        text = f"[`{first}`](#cornu.{first}), under another name. {idea}\n\n{example(rest)}"
+        return directive("class" if isinstance(obj, type) else "function", f"cornu.{path}{signature(obj)}", text)
     text = markdown(obj) if callable(obj) or inspect.ismodule(obj) else f"`{obj!r}`"
     for told in differences(name):
         text += f"\n\n**Difference from Keras:** {told}"

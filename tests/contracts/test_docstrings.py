@@ -13,6 +13,7 @@ import cornu
 from cornu import settings
 
 OBJECTS = {}
+MODULES = {}
 
 
 def collect(prefix: str, module, names) -> None:
@@ -27,9 +28,11 @@ def collect(prefix: str, module, names) -> None:
 
 for _namespace in (*cornu._NAMESPACES, "errors"):
     _module = importlib.import_module(f"cornu.{_namespace}")
+    MODULES[_namespace] = _module
     collect(f"{_namespace}.", _module, _module.__all__ if hasattr(_module, "__all__") else dir(_module))
 collect("", cornu, cornu._NAMES)
 PUBLIC = dict(OBJECTS.values())
+EXAMPLES = MODULES | PUBLIC
 
 
 def example(obj) -> str | None:
@@ -61,7 +64,7 @@ NUMBER = re.compile(r"-?\d+\.?\d*(?:e[+-]\d+)?(?:\.\.\.)?")
 
 def is_run(name: str) -> bool:
     """Whether the example is run here: not those that download, nor the same one for each of many networks."""
-    return not name.startswith(("applications.", "datasets.")) or name == ONE_OF_MANY or "preprocess" in name
+    return name.partition(".")[0] not in ("applications", "datasets") or name == ONE_OF_MANY or "preprocess" in name
 
 
 def agree(told: str, printed: str) -> bool:
@@ -82,11 +85,11 @@ def test_everything_has_an_example():
     assert {name for name in without if not isinstance(PUBLIC[name], type(Exception))} == set(NO_EXAMPLE)
 
 
-@pytest.mark.parametrize("name", [name for name, obj in PUBLIC.items() if example(obj) and is_run(name)])
+@pytest.mark.parametrize("name", [name for name, obj in EXAMPLES.items() if example(obj) and is_run(name)])
 def test_the_example_runs_and_prints_what_it_says(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(settings, "_values", dict(settings._values))
-    code, names = example(PUBLIC[name]), {"cornu": cornu, "np": np}
+    code, names = example(EXAMPLES[name]), {"cornu": cornu, "np": np}
     for package in {"flax", "torch"} & set(re.findall(r"^(?:import|from) (\w+)", code, re.MULTILINE)):
         pytest.importorskip(package)
     lines = code.splitlines()

@@ -54,6 +54,20 @@ def test_every_page_stands_in_a_table_of_contents_and_every_link_leads_somewhere
     assert listed == set(ALL) | {"reference/index"}
 
 
+def test_the_readme_is_one_screen_of_what_the_pages_say():
+    """Its links lead somewhere, its model is the first page's, which is run, and its times are those of the table."""
+    readme = DOCS.parent / "README.md"
+    text = readme.read_text()
+    assert len(text.splitlines()) <= 60
+    assert [link for link in LINK.findall(text) if not (readme.parent / link).exists()] == []
+    (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert code in CELL.findall(ALL["index"].read_text())
+    rows = re.findall(r"^\| (.+?) \| (\d.*) \|$", text, re.MULTILINE)
+    assert len(rows) == 5
+    for work, times in rows:
+        assert f"| {work}: step of fit | {times} | " in ALL["speed"].read_text()
+
+
 def test_the_reference_has_every_method_on_the_page_of_its_class_or_of_a_public_base(monkeypatch):
     monkeypatch.syspath_prepend(DOCS / "_ext")
     import reference
@@ -78,6 +92,8 @@ def test_the_reference_lists_every_public_name(monkeypatch):
         m.module: reference.title(m) for group in reference.pages().values() if len(group) > 1 for m in group.values()
     }
     assert {module: title for module, title in titles.items() if len(title) > 50 or "`" in title} == {}
+    overviews = [reference.full(namespace) for namespace, modules in reference.pages().items() if len(modules) > 1]
+    assert [name for name in overviews if "\nExample:\n" not in importlib.import_module(name).__doc__] == []
     told = {id(reference.look_up(path)) for path in listed}
     root = Path(cornu.__file__).parent
     for namespace in (*cornu._NAMESPACES, "errors"):

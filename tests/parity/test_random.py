@@ -51,7 +51,7 @@ def parameters(function):
 def test_generators_advance_alike():
     def question(library):
         generator = library.random.SeedGenerator(9)
-        seeds = [generator.next() for _ in range(3)]
+        seeds = [generator.next(ordered=ordered) for ordered in (True, True, False, False, True)]
         return [*seeds, generator.state.value, library.random.normal((3,), seed=generator)]
 
     for mine, reference in zip(*both(question), strict=True):
