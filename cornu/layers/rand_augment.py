@@ -164,7 +164,7 @@ class AugMix(_Choosing):
 
     Example:
 
-        y = cornu.layers.AugMix(seed=1)(np.ones((1, 8, 8, 3)), training=True)
+        y = cornu.layers.AugMix(num_chains=2, chain_depth=1, seed=1)(np.ones((1, 8, 8, 3)), training=True)
     """
 
     def __init__(

@@ -17,7 +17,7 @@ EXAMPLES = {
     "AdditiveAttention": (L.AdditiveAttention, [(3, 4), (5, 4)]),
     "AlphaDropout": (lambda: L.AlphaDropout(0.3), (4,)),
     "Attention": (lambda: L.Attention(use_scale=True), [(3, 4), (5, 4)]),
-    "AugMix": (lambda: L.AugMix(num_chains=2), (5, 6, 3)),
+    "AugMix": (lambda: L.AugMix(num_chains=2, chain_depth=1), (5, 6, 3)),
     "AutoContrast": (L.AutoContrast, (5, 6, 3)),
     "Average": (L.Average, [(4,), (4,)]),
     "AveragePooling1D": (lambda: L.AveragePooling1D(2), (5, 3)),

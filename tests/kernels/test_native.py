@@ -215,17 +215,24 @@ def test_loops_of_cells(cell, case, of_any_size):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_loops_of_cells_elsewhere(cell, of_any_size):
-    """The plain forms, which vmap and exported programs get, and gradients of gradients."""
+def test_exported_loops_of_cells_are_plain(cell, of_any_size):
     number, arrays = recurrence(cell, masked=True)
     both = jax.jit(jax.value_and_grad(number))
-    wanted = both(arrays)
     exported = export.export(both)(arrays)
     assert "@cornu_" not in exported.mlir_module()
-    jax.tree.map(agree, jax.jit(exported.call)(arrays), wanted)
+    jax.tree.map(agree, jax.jit(exported.call)(arrays), both(arrays))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_many_loops_of_cells(cell, of_any_size):
+    """The plain forms, which vmap gets."""
     number, arrays = recurrence(cell, sequences=False, projects=False)
     many = jax.tree.map(lambda a: jnp.stack([a, a / 2]), arrays)
     jax.tree.map(agree, jax.vmap(jax.grad(number))(many), jax.lax.map(jax.grad(number), many))
+
+
+def test_gradients_of_gradients_of_loops_of_cells(of_any_size):
+    number, arrays = recurrence("gru", sequences=False, projects=False)
 
     def penalty(number):
         return jax.jit(jax.grad(lambda a: sum(jnp.sum(jnp.square(g)) for g in jax.tree.leaves(jax.grad(number)(a)))))

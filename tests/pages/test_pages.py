@@ -22,7 +22,12 @@ ALL = {
     if not {"_build", "jupyter_execute", "reference"} & set(path.relative_to(DOCS).parts)
 }
 PAGES = [name for name, path in ALL.items() if CELL.search(path.read_text())]
-LONG = {f"learn/{name}" for name in ("attention", "convolution", "custom", "overfitting", "speed", "text", "transfer")}
+LONG = {
+    f"learn/{name}"
+    for name in (
+        "attention", "convolution", "custom", "functional", "overfitting", "sequences", "speed", "text", "transfer",
+    )
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("page", [pytest.param(p, marks=pytest.mark.long if p in LONG else ()) for p in PAGES])

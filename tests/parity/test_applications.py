@@ -25,6 +25,7 @@ MEMBERS = [
     ("NASNetMobile", {}),
     ("ConvNeXtTiny", {}),
 ]
+LONG = {"DenseNet121", "EfficientNetB3", "EfficientNetV2B2", "EfficientNetV2S", "MobileNetV3Large", "NASNetMobile"}
 VARIANTS = [
     ("VGG16", {"include_top": False, "pooling": "max"}),
     ("ResNet50", {"include_top": False, "pooling": "avg", "input_shape": None}),
@@ -58,7 +59,11 @@ def test_the_same_layers_settings_and_weights(name, given):
     check(name, **table.arguments(name, **given))
 
 
-@pytest.mark.parametrize(("name", "given"), VARIANTS, ids=lambda x: x if isinstance(x, str) else "")
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [pytest.param(name, given, marks=pytest.mark.long if name in LONG else ()) for name, given in VARIANTS],
+    ids=lambda x: x if isinstance(x, str) else "",
+)
 def test_the_same_under_other_arguments(name, given):
     check(name, **table.arguments(name, **given))
 
@@ -86,7 +91,7 @@ def test_full_size_classifiers_take_the_size_of_their_paper(name):
     assert ours == theirs
 
 
-@pytest.mark.parametrize("name", ["MobileNetV3Small", "ConvNeXtTiny"])
+@pytest.mark.parametrize("name", ["MobileNetV3Small", pytest.param("ConvNeXtTiny", marks=pytest.mark.long)])
 def test_outputs_equal_on_weights_of_a_published_file(name, tmp_path):
     """The file is cornu's own here, in all but its numbers the one that Keras wrote."""
 
@@ -153,6 +158,7 @@ def test_a_saved_convnext_comes_back_from_keras_and_goes_there(tmp_path):
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.long
 def test_gradients_of_fine_tuning_the_last_stage_of_resnet50():
     last = lambda path: path.startswith(("conv5_block3", "predictions"))
 
