@@ -14,13 +14,13 @@ import typing
 from collections.abc import Callable
 from typing import Any, Protocol, Self, cast, overload
 
-import jax
 import jax.numpy as jnp
 
 from cornu import registry, tree, validate
 from cornu.absent import Explained
 from cornu.core import border, context
 from cornu.core.configurable import Configurable, plain_arguments
+from cornu.core.remat import remat
 from cornu.core.symbolic import KerasTensor, Node, any_symbolic, each_once, output_spec
 from cornu.core.tracebacks import for_reader
 from cornu.core.typing import (
@@ -96,7 +96,7 @@ class Operation(Explained, Configurable):
 
     def rematerialized_call(self, fn: AnyFunction, *args: Any, **kwargs: Any) -> Nested:
         """Run `fn`, recomputing its intermediate values for the gradient."""
-        return jax.checkpoint(fn)(*args, **kwargs)
+        return remat(fn)(*args, **kwargs)
 
     def quantized_call(self, *args: Any, **kwargs: Any) -> Nested:
         """Raise ValueError: an operation without weights has nothing to quantize."""

@@ -5,6 +5,7 @@ A `RematScope` selects the layers created in it that do so; `remat` applies it t
 Chen et al., "Training deep nets with sublinear memory cost", 2016, https://arxiv.org/abs/1604.06174
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -14,7 +15,7 @@ import jax
 from cornu import validate
 from cornu.core import context, number_arguments
 from cornu.core.symbolic import KerasTensor, output_spec
-from cornu.core.typing import AnyFunction, Args, Kwargs
+from cornu.core.typing import AnyFunction, Args, Kwargs, Nested
 
 if TYPE_CHECKING:
     from cornu.layers.layer import Layer
@@ -78,11 +79,21 @@ def remat(f: AnyFunction) -> AnyFunction:
     """`f`, with intermediate values that are recomputed for the gradient.
 
     Args:
-        f: function of tensors.
+        f: function of tensors, such as a layer or a method that calls layers. Variables that it reads have their
+            values at the time of each call.
 
     Example:
 
         f = cornu.remat(lambda x: cornu.ops.sin(cornu.ops.sin(x)))
         print(f(np.zeros(2)))
     """
-    return jax.checkpoint(f)
+
+    @functools.wraps(f, updated=())
+    def recomputed(*args: Any, **kwargs: Any) -> Nested:
+        def traced_now(*args: Any, **kwargs: Any) -> Nested:
+            return f(*args, **kwargs)
+
+        # JAX remembers what it traced for a function, with the values that variables had then.
+        return jax.checkpoint(traced_now)(*args, **kwargs)
+
+    return recomputed

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cornu import ops, tree
+from cornu.core.remat import remat
 from cornu.core.symbolic import KerasTensor
 from cornu.core.typing import AnyFunction, AnyList, Axes, DTypeLike, Nested, Tensor
 from cornu.core.variable import Variable
@@ -704,7 +705,7 @@ def custom_gradient(f: AnyFunction) -> AnyFunction:
 
 def recompute_grad(f: AnyFunction) -> AnyFunction:
     """`f`, of which the gradient computes the values in between again."""
-    return jax.checkpoint(f)
+    return remat(f)
 
 
 def ensure_shape(x: Tensor, shape: Tensor, name: str | None = None) -> jax.Array:

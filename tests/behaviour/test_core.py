@@ -242,6 +242,29 @@ def test_layers_made_in_the_scope_recompute_wherever_they_are_called(where, reco
     assert len(re.findall(r"checkpoint\[|remat2?\[", text)) == recomputed
 
 
+def test_a_recomputed_function_reads_the_weights_of_each_call():
+    """JAX remembers what it has traced for a function, here in the first call and when the model is built."""
+
+    class Block(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = layers.Dense(3, use_bias=False)
+            self.recomputed = cornu.remat(self.inner)
+
+        def call(self, inputs):
+            return self.recomputed(inputs)
+
+    block, x = Block(), np.ones((8, 3), "float32")
+    model = cornu.Sequential([cornu.Input((3,)), block, layers.Dense(1)])
+    model.compile("sgd", "mse")
+    block(x)
+    before = block.inner.kernel.numpy()
+    model.fit(x, np.ones((8, 1)), verbose=0)
+    assert not np.allclose(before, block.inner.kernel.numpy())
+    block.inner.kernel.assign(np.zeros((3, 3)))
+    np.testing.assert_array_equal(block(x), np.zeros((8, 3)))
+
+
 def test_policies_say_where_to_compute_and_where_to_keep():
     dense = layers.Dense(2, dtype="mixed_bfloat16")
     assert dense(np.ones((1, 3))).dtype == "bfloat16"
