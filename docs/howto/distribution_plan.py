@@ -88,9 +88,8 @@ def plan(devices: int, **sizes) -> plans.Plan:
     )
 
 
-def rows(devices: int) -> list[str]:
+def rows(devices: int, planned: plans.Plan) -> list[str]:
     """The table's rows for so many devices."""
-    planned = plan(devices)
     return [_row(devices, row, row is planned.best) for row in planned.layouts]
 
 
@@ -105,7 +104,7 @@ def _row(devices: int, row: plans.LayoutPlan, best: bool) -> str:
 def page(text: str) -> str:
     """The page with a new table."""
     before, rest = text.split(START)
-    lines = [row for devices in COUNTS for row in rows(devices)]
+    lines = [row for devices in COUNTS for row in rows(devices, plan(devices))]
     return "".join([before, START, HEAD, *lines, END, rest.split(END)[1]])
 
 

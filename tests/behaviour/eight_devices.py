@@ -15,7 +15,8 @@ from contextlib import nullcontext, suppress
 from functools import cache
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[2]))  # behind everything else, as in `conftest.py`
+# Behind everything else, as in `conftest.py`.
+sys.path += [str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / "contracts")]
 
 import numpy as np
 
@@ -206,23 +207,32 @@ def layers_of_sequences_send_gradients_and_no_activations():
             assert {operation for operation, _ in moved(program(model, x, y))} == {"all-reduce"}
 
 
+@cache
+def layers_of_the_contracts():
+    """By name a layer, built under a distribution, and a batch for it."""
+    import jax
+    from test_layer_contract import MADE, arrays, call
+
+    with data_parallel().scope():
+        made = {name: (make(), arrays(shapes, ROWS)) for name, (make, shapes) in (MADE | MORE).items()}
+        for layer, x in made.values():
+            jax.eval_shape(functools.partial(call, layer, training=False), x)
+    return made
+
+
 def layers_that_treat_each_row_alone_exchange_no_rows():
     """Of layers of the contracts that have weights, and of some that XLA would split otherwise, in one program."""
     import jax
+    from test_layer_contract import call
 
-    sys.path.append(str(Path(__file__).parents[1] / "contracts"))
-    from test_layer_contract import MADE, arrays, call
-
-    asked = {name: example for name, example in (MADE | MORE).items() if "3D" not in name}  # these are as those of 2D
+    made = {
+        name: (layer, x)
+        for name, (layer, x) in layers_of_the_contracts().items()
+        if (layer.trainable_weights or name in WITHOUT_WEIGHTS)
+        and not mixes_rows(layer, training=True)
+        and "3D" not in name  # these are as those of 2D
+    }
     with data_parallel().scope():
-        made = {name: (make(), arrays(shapes, ROWS)) for name, (make, shapes) in asked.items()}
-        for layer, x in made.values():
-            jax.eval_shape(functools.partial(call, layer, training=False), x)
-        made = {
-            name: (layer, x)
-            for name, (layer, x) in made.items()
-            if (layer.trainable_weights or name in WITHOUT_WEIGHTS) and not mixes_rows(layer, training=True)
-        }
         variables = [variable for layer, _ in made.values() for variable in layer.variables]
 
         def loss_of(values, data):
@@ -476,10 +486,9 @@ def dropout_does_not_depend_on_how_a_batch_is_split():
 def layers_that_draw_are_one_program_however_a_batch_is_split():
     """Which then draws the same numbers, as JAX's generator is one that can be split."""
     import jax
+    from test_layer_contract import call
 
     assert jax.config.jax_threefry_partitionable
-    sys.path.append(str(Path(__file__).parents[1] / "contracts"))
-    from test_layer_contract import MADE, arrays, call
 
     def program(layer, x):
         def run(values, x):
@@ -489,9 +498,7 @@ def layers_that_draw_are_one_program_however_a_batch_is_split():
         return re.sub(r"0x[0-9a-f]+", "", text)
 
     drawing = 0
-    for name, (make, shapes) in MADE.items():
-        layer, x = make(), arrays(shapes, ROWS)
-        jax.eval_shape(functools.partial(call, layer, training=False), x)
+    for name, (layer, x) in layers_of_the_contracts().items():
         if any("seed" in variable.path for variable in layer.variables):
             alone = program(layer, x)
             with data_parallel().scope():
