@@ -195,7 +195,8 @@ def overview(namespace: str, modules: dict[str, Page]) -> str:
         rows.append(f"| {links} | {module.idea} |")
     head = page(f"`cornu.{namespace}`", f"cornu.{namespace}", [])
     tree = [":::{toctree}", ":hidden:", "", *(module.file for module in modules.values()), ":::", ""]
-    return "\n".join([head, "| Names | What they are |", "|---|---|", *rows, "", *tree])
+    table = [":::{table}", ":widths: 55 45", "", "| Names | What they are |", "|---|---|", *rows, ":::", ""]
+    return "\n".join([head, *table, *tree])
 
 
 def site() -> dict[str, str]:
