@@ -106,8 +106,9 @@ class Laid:
         self._placed = {value: Placed(axes) for value, axes in zip(program.inputs, given.inputs, strict=True)}
         self._small: dict[Value, Value] = {}  # the source of a broadcast value
         self._made_whole: dict[Value, Value] = {}  # for the current operation
-        self._gathered: dict[tuple[Value, str], Value] = {}
-        self._at_rest = set(program.inputs[: given.weights])  # and values computed only from them
+        self._gathered: dict[tuple[Value, str, bool], Value] = {}
+        self._at_rest = dict.fromkeys(program.inputs[: given.weights], 1)  # how often each is made; also what follows
+        self._is_backward = False
         self._narrow: dict[Value, int] = {}  # item size of a partial sum before conversion
         self._uses = Counter(value for operation in program.operations for value in operation.inputs)
         self._uses.update(program.outputs)
@@ -116,6 +117,7 @@ class Laid:
         self.summed: dict[Value, int] = {}
         for operation in program.operations:
             self._operation(operation)
+            self._is_backward |= program.outputs[0] in operation.outputs  # the loss
         self.outputs = list(map(self._handed_out, program.outputs, given.outputs))
 
     def of(self, value: Value) -> Placed:
@@ -137,8 +139,8 @@ class Laid:
             for value in operation.inputs:
                 self._sum(value, operation.times)
         self._made_whole.clear()
-        if self._at_rest.issuperset(operation.inputs) and operation.inputs:
-            self._at_rest.update(operation.outputs)
+        if operation.inputs and self._at_rest.keys() >= set(operation.inputs):
+            self._at_rest.update(dict.fromkeys(operation.outputs, operation.times))
         else:
             operation = self._with_weights_gathered(operation)
         placed = _RULES.get(operation.name, Laid._elementwise)(self, operation)
@@ -198,18 +200,19 @@ class Laid:
     def _whole(self, value: Value, axis: str, times: int) -> None:
         """Gather all parts of an input along a mesh axis for the current operation."""
         value = self._newest(value)
-        if made := self._gathered.get((value, axis)):
+        is_weight = value in self._at_rest
+        key = value, axis, is_weight and self._is_backward  # a weight is gathered again for its gradient, and not kept
+        if made := self._gathered.get(key):
             self._made_whole[value] = made
             return
+        times = self._at_rest.get(value, times)  # what a loop uses is gathered before it
         axes, partial = self.of(value)
         origin = self._small.get(value, value)
-        made = self._made_whole[value] = Value(value.shape, value.itemsize)
+        made = self._gathered[key] = self._made_whole[value] = Value(value.shape, value.itemsize)
         self._placed[made] = Placed(tuple(None if name == axis else name for name in axes), partial)
         if axis in self.of(origin).axes:
             self._communicate("all-gather", axis, self.bytes(origin) * self._sizes[axis], times)
         self.operations.append(Operation("all_gather", {}, (value,), (made,), times))
-        if value not in self._at_rest:  # weights are gathered again each time, and not kept
-            self._gathered[value, axis] = made
 
     def _handed_out(self, value: Value, wanted: Axes | None) -> Value:
         """An output with its required layout."""

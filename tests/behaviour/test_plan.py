@@ -140,6 +140,20 @@ def test_a_loop_counts_each_of_its_steps():
     assert long.traffic == short.traffic  # gradients alone
 
 
+def test_weights_that_are_used_often_are_gathered_once_for_each_direction():
+    def shared():
+        inputs, layer = cornu.Input((64,)), layers.Dense(64, use_bias=False)
+        return cornu.Model(inputs, layer(layer(layer(inputs))))
+
+    def recurrent():
+        return cornu.Sequential([cornu.Input((4, 64)), layers.LSTM(64, use_bias=False)])
+
+    for make, weights in ((shared, 64 * 64 * 4), (recurrent, 2 * 64 * 256 * 4)):
+        split = distribution.plan(make, 8, 32, "sgd").layouts[1]
+        gathered = sum(one.bytes * one.times for one in split.collectives if one.kind == "all-gather")
+        assert weights < gathered <= 2 * weights
+
+
 def test_links_may_differ_by_axis():
     slow, fast = (
         distribution.plan(wide, {"batch": 8}, 32, "sgd", link_bandwidth=links).layouts[0]
