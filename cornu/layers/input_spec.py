@@ -109,7 +109,8 @@ def _squeezed(spec: InputSpec, shape: Shape) -> Shape:
 def _problem(spec: InputSpec, shape: Shape, x: object) -> str | None:
     rank = len(shape)
     if spec.ndim is not None and rank != spec.ndim:
-        wanted = f" of shape {_show(spec.shape or ())}" if spec.shape else ""
+        axes = spec.axes | {axis % spec.ndim: size for axis, size in spec.axes.items() if -spec.ndim <= axis < 0}
+        wanted = f" of shape {_show([axes.get(i, s) for i, s in enumerate(spec.shape)])}" if spec.shape else ""
         return f"expected input with {spec.ndim} dimensions{wanted}, got {rank}"
     if spec.max_ndim is not None and rank > spec.max_ndim:
         return f"expected input with at most {spec.max_ndim} dimensions, got {rank}"

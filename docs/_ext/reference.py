@@ -192,10 +192,19 @@ def overview(namespace: str, modules: dict[str, Page]) -> str:
     rows = []
     for module in modules.values():
         links = ", ".join(f"[`{path.rpartition('.')[2]}`](#cornu.{path})" for path in module.names)
-        rows.append(f"| {links} | {module.idea} |")
+        rows.append(f"* - {links}\n  - {module.idea}")
     head = page(f"`cornu.{namespace}`", f"cornu.{namespace}", [])
     tree = [":::{toctree}", ":hidden:", "", *(module.file for module in modules.values()), ":::", ""]
-    table = [":::{table}", ":widths: 55 45", "", "| Names | What they are |", "|---|---|", *rows, ":::", ""]
+    table = [
+        ":::{list-table}",
+        ":header-rows: 1",
+        ":widths: 55 45",
+        "",
+        "* - Names\n  - What they are",
+        *rows,
+        ":::",
+        "",
+    ]
     return "\n".join([head, *table, *tree])
 
 
