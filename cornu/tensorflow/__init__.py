@@ -7,8 +7,9 @@ Nothing else in the package imports this subpackage.
 
 Results are compared with stored TensorFlow answers to about 1,800 calls (`tests/parity/test_tensorflow.py`). Intended
 differences: numbers have 32 bits, and dtypes promote as in JAX, where TensorFlow raises an error; a tensor's dtype is a
-NumPy dtype; text is NumPy bytes instead of a `tf.Tensor`; a variable's name has no `:0`; gradients at kinks and ties
-are JAX's; images are resized by JAX. `tests/parity/tensorflow_differences.py` lists them call by call.
+NumPy dtype; text is NumPy bytes instead of a `tf.Tensor`; a variable's name has no `:0`; gradients of Keras's
+functions at kinks and ties are JAX's; images are resized by JAX. `tests/parity/tensorflow_differences.py` lists them
+call by call.
 """
 
 import importlib
@@ -20,6 +21,7 @@ from cornu.ops import conversion as _conversion
 from cornu.tensorflow import (
     function as _function,
     math as _math,
+    printing as _printing,
     ragged as _ragged,
     seeds as _seeds,
     spaces as _spaces,
@@ -79,7 +81,7 @@ globals().update(
     {_name: getattr(_ragged, _name) for _name in ("RaggedTensor", "RaggedTensorSpec", "type_spec_from_value")}
 )
 SparseTensor = _sparse.SparseTensor
-globals().update(print=_tensors.print_tensors, tuple=_tensors.tuple_)
+globals().update(print=_printing.print_tensors, tuple=_tensors.tuple_)
 
 
 def serve() -> None:

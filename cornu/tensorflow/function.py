@@ -253,14 +253,18 @@ class Function:
             return None
 
     def _as_tensors(self, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
-        """Numbers and lists as tensors with the dtypes of the signature."""
-        if self.input_signature is None:
-            return args, kwargs
+        """Numbers and lists as tensors with the dtypes of the signature, which other tensors must fit."""
         specs = self.input_signature
-        return tuple(
-            _of_spec(value, spec) if isinstance(spec, TensorSpec) else value
-            for value, spec in zip(args, specs, strict=False)
-        ), kwargs
+        if specs is None:
+            return args, kwargs
+        name = getattr(self, "__name__", "?")
+        if len(args) > len(specs):
+            raise TypeError(f"tf.function {name} takes {len(specs)} arguments by its input_signature, not {len(args)}.")
+        by_name = dict(zip(inspect.signature(self.python_function).parameters, specs, strict=False))
+        return (
+            tuple(_of_spec(value, spec, name) for value, spec in zip(args, specs, strict=False)),
+            {key: _of_spec(value, by_name.get(key), name) for key, value in kwargs.items()},
+        )
 
     def signatures(self) -> list[list[TensorSpec]]:
         """The specs that it is declared with, or those of the tensors alone with which it has been called."""
@@ -369,8 +373,23 @@ def _specs_of(treedef: Any, *facts: Any) -> list[TensorSpec] | None:
 _PARTS_OF_FACT = 3  # of a tensor: see `_fact`
 
 
-def _of_spec(value: Tensor, spec: TensorSpec) -> Tensor:
-    return text(value) if is_text(value) else jax.numpy.asarray(border.to_tensor(value), spec.dtype)
+def _of_spec(value: Any, spec: Any, name: str) -> Any:
+    if isinstance(spec, dict) and isinstance(value, dict):
+        return {key: _of_spec(each, spec.get(key), name) for key, each in value.items()}
+    if isinstance(spec, (list, tuple)) and type(value) in (list, tuple):
+        return type(value)(_of_spec(each, part, name) for each, part in zip(value, spec, strict=True))
+    if not isinstance(spec, TensorSpec):
+        return value
+    if is_text(value):
+        return text(value)
+    given = border.to_tensor(value)
+    other_kind = isinstance(value, jax.Array) and value.dtype != jax.dtypes.canonicalize_dtype(spec.dtype)
+    if other_kind or not (spec.shape is None or spec.shape.is_compatible_with(given.shape)):
+        raise TypeError(
+            f"tf.function {name}: a tensor must fit its {spec} of the input_signature. Received: "
+            f"{TensorSpec(given.shape, given.dtype)}."
+        )
+    return jax.numpy.asarray(given, spec.dtype)
 
 
 def _fact(value: Tensor) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 from cornu import lazy, ops
 from cornu.core import dtypes
 from cornu.core.typing import AnyFunction, Tensor
-from cornu.tensorflow import boxes, random
+from cornu.tensorflow import boxes, math as tf_math, random
 from cornu.tensorflow.served import functions, sizes, within
 from cornu.tensorflow.texts import Text, text
 from cornu.utils.pixels import of_eight_bits
@@ -374,7 +374,7 @@ def _psnr(a: Tensor, b: Tensor, max_val: Tensor) -> jax.Array:
 
 def _total_variation(images: Tensor) -> jax.Array:
     images = jnp.asarray(images)
-    down, right = jnp.abs(jnp.diff(images, axis=-3)), jnp.abs(jnp.diff(images, axis=-2))
+    down, right = tf_math.absolute(jnp.diff(images, axis=-3)), tf_math.absolute(jnp.diff(images, axis=-2))
     return down.sum((-3, -2, -1)) + right.sum((-3, -2, -1))
 
 

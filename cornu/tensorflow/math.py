@@ -9,7 +9,7 @@ import numpy as np
 from jax.scipy import special as jax_special
 
 from cornu import ops
-from cornu.core.dtypes import is_int
+from cornu.core.dtypes import is_float, is_int
 from cornu.core.typing import AnyFunction, Axes, DTypeLike, Tensor
 from cornu.tensorflow.served import Namespace, functions, within
 
@@ -94,8 +94,25 @@ def _l2_normalize(x: Tensor, axis: Axes = None, epsilon: float = 1e-12) -> jax.A
     return ops.multiply(x, ops.rsqrt(ops.maximum(ops.sum(ops.square(x), axis, True), epsilon)))
 
 
+# TensorFlow's gradients at kinks and ties, where JAX has others: abs has none at 0, the first of two equal arguments of
+# maximum and minimum gets all of it, and at a limit of clip_by_value it passes.
+
+
+def absolute(x: Tensor) -> jax.Array:
+    """Absolute values, whose gradient at 0 is 0."""
+    return ops.multiply(x, ops.stop_gradient(ops.sign(x))) if is_float(ops.dtype(x)) else ops.absolute(x)
+
+
+def _maximum(x: Tensor, y: Tensor) -> jax.Array:
+    return ops.where(ops.logical_or(ops.greater_equal(x, y), ops.isnan(x)), x, y)
+
+
+def _minimum(x: Tensor, y: Tensor) -> jax.Array:
+    return ops.where(ops.logical_or(ops.less_equal(x, y), ops.isnan(x)), x, y)
+
+
 def _multiply_no_nan(x: Tensor, y: Tensor) -> jax.Array:
-    return ops.where(ops.equal(y, 0), 0.0, ops.multiply(x, y))
+    return ops.multiply(ops.where(ops.logical_and(ops.equal(y, 0), ops.logical_not(ops.isfinite(x))), 0.0, x), y)
 
 
 def _reciprocal(x: Tensor) -> jax.Array:
@@ -208,7 +225,8 @@ def _top_k(input: Tensor, k: int = 1, sorted: bool = True) -> TopK:
 
 
 def _xlogy(x: Tensor, y: Tensor) -> Tensor:
-    return jax_special.xlogy(jnp.asarray(x), jnp.asarray(y))
+    unused = ops.equal(x, 0)
+    return ops.multiply(x, ops.log(ops.where(unused, 1.0, y)))
 
 
 def _lgamma(x: Tensor) -> jax.Array:
@@ -299,8 +317,8 @@ TABLE = functions(
     logical_not           logical_not    x
     logical_or            logical_or     x=x1 y=x2
     logical_xor           logical_xor    x=x1 y=x2
-    maximum               maximum        x=x1 y=x2
-    minimum               minimum        x=x1 y=x2
+    maximum               _maximum       x y
+    minimum               _minimum       x y
     mod                   mod            x=x1 y=x2
     multiply              multiply       x=x1 y=x2
     multiply_no_nan       _multiply_no_nan x y

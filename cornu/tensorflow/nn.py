@@ -97,6 +97,10 @@ def _any_pool(
     return pool(input, window_shape, 1 if strides is None else strides, padding, data_format)
 
 
+def _leaky_relu(features: Tensor, alpha: float = 0.2) -> jax.Array:
+    return ops.where(ops.greater(features, 0), features, ops.multiply(features, alpha))
+
+
 def _silu(features: Tensor, beta: float = 1.0) -> jax.Array:
     return ops.multiply(features, ops.sigmoid(ops.multiply(features, beta)))
 
@@ -338,7 +342,7 @@ globals().update(
         embedding_lookup_sparse _sparse_lookup params sp_ids sp_weights combiner max_norm
         gelu                  gelu          features=x approximate:False
         l2_loss               _l2_loss      t
-        leaky_relu            leaky_relu    features=x alpha=negative_slope
+        leaky_relu            _leaky_relu   features alpha
         local_response_normalization _lrn   input depth_radius bias alpha beta
         lrn                   _lrn          input depth_radius bias alpha beta
         log_poisson_loss      _poisson_loss targets log_input compute_full_loss

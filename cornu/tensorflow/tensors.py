@@ -333,7 +333,8 @@ _set_at, _add_at, _max_at, _min_at = map(_update, (None, "add", "max", "min"))
 
 
 def _clip_by_value(t: Tensor, clip_value_min: Tensor, clip_value_max: Tensor) -> jax.Array:
-    return ops.maximum(ops.minimum(t, clip_value_max), clip_value_min)
+    low = ops.less(t, clip_value_min)
+    return ops.where(low, clip_value_min, ops.where(ops.greater(t, clip_value_max), clip_value_max, t))
 
 
 def _clip_by_norm(t: Tensor, clip_norm: float, axes: Axes = None) -> jax.Array:
@@ -761,23 +762,6 @@ def _on_host(func: AnyFunction, inp: Sequence[Tensor], types: Any) -> Nested:
         return convert_to_tensor(found, types)
     values = found if isinstance(found, (list, tuple)) else [found]
     return [convert_to_tensor(value, dtype) for value, dtype in zip(values, types, strict=True)]
-
-
-def print_tensors(
-    *inputs: Nested,
-    output_stream: object = None,
-    summarize: int = 3,
-    sep: str = " ",
-    end: str = "\n",
-    name: object = None,
-) -> None:
-    """Print values, also out of compiled functions."""
-    if all(map(is_concrete, inputs)):
-        print(*inputs, sep=sep, end=end)
-    else:
-        shown = [value for value in inputs if not isinstance(value, str)]
-        words = [value.replace("{", "{{").replace("}", "}}") if isinstance(value, str) else "{}" for value in inputs]
-        jax.debug.print(sep.join(words), *shown)
 
 
 class TensorArray:

@@ -430,6 +430,17 @@ def _drop_mask(tracer: Tensor) -> None:
     masks.set_in_table(tracer, None)
 
 
+def _let_devices_be_read_as_text(kind: type) -> None:
+    """Give the class of devices the methods of text that scripts call on `tensor.device`."""
+
+    def named(device: Any) -> str:
+        return f"/job:localhost/replica:0/task:0/device:{device.platform.upper()}:{device.id}"
+
+    kind.__contains__ = lambda self, part: part in named(self)  # type: ignore[attr-defined]
+    for name in ("endswith", "lower", "split", "startswith"):
+        setattr(kind, name, lambda self, *args, name=name: getattr(named(self), name)(*args))
+
+
 @cache
 def attach() -> None:
     """Give arrays TensorFlow's methods, and keep count of variables, which tapes and compiled functions look for."""
@@ -443,6 +454,7 @@ def attach() -> None:
         for name in OPERATORS:
             setattr(kind, f"__{name}__", _with_lists(getattr(kind, f"__{name}__")))
     jax.core.Tracer._keras_mask = property(_mask_of, masks.set_in_table, _drop_mask)  # type: ignore[attr-defined]
+    _let_devices_be_read_as_text(type(jax.devices()[0]))
     KerasVariable.get_shape = _get_shape  # type: ignore[attr-defined]
     KerasVariable.ref = _ref  # type: ignore[attr-defined]
     made = KerasVariable.__init__

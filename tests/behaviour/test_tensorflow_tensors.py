@@ -1,5 +1,6 @@
 """Functions of tensors that scripts call on TensorFlow; values as TensorFlow's documentation gives them."""
 
+import sys
 import wave
 
 import jax
@@ -356,13 +357,33 @@ def test_lines_that_compute_nothing_do_not_stop_a_script(capsys, tmp_path):
     assert tf.test.is_gpu_available() == bool(tf.config.list_physical_devices("GPU"))
     with tf.distribute.MirroredStrategy().scope(), tf.device("/CPU:0"), tf.name_scope("here"):
         assert tf.distribute.get_strategy().num_replicas_in_sync == 1
+        assert "device" in (device := tf.constant(1).device) and device.endswith(("CPU:0", "GPU:0"))
     with tf.summary.create_file_writer(tmp_path).as_default():
         tf.summary.scalar("loss", 1.0, step=0)
     tf.debugging.assert_equal(tf.constant(1), 1)
     with pytest.raises(tf.errors.InvalidArgumentError, match="expected equal values"):
         tf.debugging.assert_equal(1, 2)
-    tf.print("loss:", tf.constant(2.0))
-    assert capsys.readouterr().out == "loss: 2.0\n"
+
+
+def test_print_writes_as_tensorflow_does_and_where_it_is_told_to(capsys, tmp_path):
+    file = f"file://{tmp_path}/log.txt"
+
+    @tf.function
+    def told(x):
+        tf.print("in:", x, {"twice": 2 * x}, output_stream=sys.stdout)
+        return x
+
+    told(tf.constant([0.1, 1 / 3]))
+    jax.effects_barrier()
+    tf.print("loss:", tf.constant(2.0), [1, "a"], tf.constant([True, False]), tf.constant(["x", "y"]))
+    tf.print(tf.reshape(tf.range(16), (8, 2)), tf.range(3), summarize=1, output_stream=file)
+    tf.print(tf.ragged.constant([[1], [2, 3]]), tf.Variable(1e-8), sep=", ", output_stream=file)
+    out, error = capsys.readouterr()
+    assert out == "in: [0.1 0.333333343] {'twice': [0.2 0.666666687]}\n"
+    assert error == 'loss: 2 [1, \'a\'] [1 0] ["x" "y"]\n'
+    assert (tmp_path / "log.txt").read_text() == "[[0 1]\n ...\n [14 15]] [0 ... 2]\n[[1], [2, 3]], 1e-08\n"
+    with pytest.raises(ValueError, match="an open file"):
+        tf.print(1, output_stream=3)
 
 
 @pytest.mark.parametrize(

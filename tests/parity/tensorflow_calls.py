@@ -2242,23 +2242,39 @@ def special_gradients(tf: Any) -> Any:
         ("relu", tf.nn.relu, 0.0), ("relu6", tf.nn.relu6, 6.0), ("abs", tf.abs, 0.0), ("sqrt", tf.sqrt, 0.0),
         ("max", lambda x: tf.reduce_max(tf.stack([x, x])), 1.0), ("maximum", lambda x: tf.maximum(x, 1.0), 1.0),
         ("minimum", lambda x: tf.minimum(1.0, x), 1.0),
-        ("clip", lambda x: tf.clip_by_value(x, 0.0, 1.0), 1.0), ("floor", tf.floor, 1.5), ("round", tf.round, 1.5),
+        ("flat", lambda x: tf.image.total_variation(tf.reshape(tf.stack([x, 1.0]), [1, 2, 1])), 1.0),
+        ("clip", lambda x: tf.clip_by_value(x, 0.0, 1.0), 1.0), ("times", lambda x: tf.math.multiply_no_nan(2.0, x), 0.0),
         ("sign", tf.sign, 0.5), ("leaky", tf.nn.leaky_relu, 0.0), ("elu", tf.nn.elu, 0.0),
         ("norm", lambda x: tf.norm(tf.stack([x, x])), 0.0), ("pow", lambda x: x**2.0, 0.0),
         ("no_nan", lambda x: tf.math.divide_no_nan(1.0, x), 0.0), ("xlogy", lambda x: tf.math.xlogy(x, x), 0.0),
         ("l2", lambda x: tf.reduce_sum(tf.nn.l2_normalize(tf.stack([x, 2 * x]))), 0.0),
         ("prod", lambda x: tf.reduce_prod(tf.stack([x, x, 2.0])), 0.0),
-        ("cumprod", lambda x: tf.reduce_sum(tf.math.cumprod(tf.stack([x, x, 2.0]))), 0.0),
         ("top_k", lambda x: tf.reduce_sum(tf.math.top_k(tf.stack([x, 3 * x]), 1).values), 1.0),
         ("std", lambda x: tf.math.reduce_std(tf.stack([x, 2 * x])), 1.0),
-        ("huber", lambda x: tf.keras.losses.Huber()([[0.0]], [[x]]) if False else x, 1.0),
     ):  # fmt: skip
-        x = tf.constant(at)
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = function(x)
-        found[name] = tape.gradient(y, x)
+        found[name] = slope(tf, function, at)
     return found
+
+
+def other_special_gradients(tf: Any) -> Any:
+    """At more such points."""
+    functions = {
+        "floor": (tf.floor, 1.5),
+        "round": (tf.round, 1.5),
+        "cumprod": (lambda x: tf.reduce_sum(tf.math.cumprod(tf.stack([x, x, 2.0]))), 0.0),
+        "selu": (tf.nn.selu, 0.0),
+        "root": (lambda x: tf.where(x > 0, tf.sqrt(x), 0.0), 0.0),
+    }
+    return {name: slope(tf, *each) for name, each in functions.items()}
+
+
+def slope(tf: Any, function: Callable[[Any], Any], at: float) -> Any:
+    """The gradient of a function of one number."""
+    x = tf.constant(at)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = function(x)
+    return tape.gradient(y, x)
 
 
 def averages(tf: Any) -> Any:
@@ -2345,6 +2361,20 @@ def signature_refuses(tf: Any) -> Any:
         return tf.reduce_sum(x)
 
     return total(tf.constant([1.0, 2.0, 3.0]))
+
+
+def signature_fits(tf: Any) -> Any:
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32), {"a": tf.TensorSpec([], tf.float32)}])
+    def scaled(x: Any, by: Any) -> Any:
+        return tf.cast(x, tf.float32) * by["a"]
+
+    answers = [scaled(tf.constant([1, 2]), {"a": 2.0}), scaled([3], {"a": tf.constant(1.0)})]
+    for wrong in (tf.constant([[1, 2]]), tf.constant([1.0, 2.0]), [[1]]):
+        try:
+            answers.append(scaled(wrong, {"a": 2.0}))
+        except TypeError:
+            answers.append("refused")
+    return answers
 
 
 def branches_in_a_function(tf: Any) -> Any:
@@ -2629,7 +2659,7 @@ def lines_and_pieces(tf: Any) -> Any:
 PROGRAMS: list[Callable[[Any], Any]] = [
     squares, several_sources, watched, unconnected, asked_twice, second_order, jacobians, batch_jacobians,
     recording_stopped, tape_started_anew, gradient_of_integers, gradient_of_several_targets, gradient_of_rows,
-    special_gradients, own_gradient, compiled, compiled_for_a_signature, signature_refuses, branches_in_a_function,
+    special_gradients, other_special_gradients, own_gradient, compiled, compiled_for_a_signature, signature_refuses, signature_fits, branches_in_a_function,
     loops_in_a_function, gradients_in_a_function, data_sets_in_a_function, modules, losses_of_a_gan, gradient_penalty,
     style, dream, log_normal_density, returns_of_an_episode, positions, attention, masked_loss, windows_of_a_series,
     letters_of_a_text, sampling_of_letters, actions_of_a_q_network, own_loss, own_layer, labels_of_a_path, files,

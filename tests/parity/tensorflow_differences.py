@@ -59,8 +59,8 @@ DIFFERENT = {
         'tf.Variable(1.0, trainable=True, validate_shape=False, name="a/b").name',
         "modules",
     ],
-    "The gradient at a kink, or of a tie, is JAX's here.": [
-        "special_gradients",
+    "There the gradient is JAX's here: of steps 0 instead of None, and what a zero multiplies may be NaN.": [
+        "other_special_gradients",
     ],
     "Pictures are resized, and made gray, by JAX and Pillow here: in the last digit they differ.": [
         'tf.image.resize(F, [3, 5], "bicubic")',
