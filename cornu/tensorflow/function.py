@@ -17,7 +17,7 @@ import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
 from cornu.core import border, context
-from cornu.core.typing import AnyFunction, AnyList, Args, Kwargs, Leaves, Tensor
+from cornu.core.typing import AnyFunction, AnyList, Args, Kwargs, Leaves, Nested, Tensor
 from cornu.core.variable import Variable
 from cornu.kernels import xla
 from cornu.random.seed_generator import keep_after_call, values_for_call
@@ -373,7 +373,7 @@ def _specs_of(treedef: Any, *facts: Any) -> list[TensorSpec] | None:
 _PARTS_OF_FACT = 3  # of a tensor: see `_fact`
 
 
-def _of_spec(value: Any, spec: Any, name: str) -> Any:
+def _of_spec(value: Nested, spec: object, name: str) -> Nested:
     if isinstance(spec, dict) and isinstance(value, dict):
         return {key: _of_spec(each, spec.get(key), name) for key, each in value.items()}
     if isinstance(spec, (list, tuple)) and type(value) in (list, tuple):
@@ -382,14 +382,14 @@ def _of_spec(value: Any, spec: Any, name: str) -> Any:
         return value
     if is_text(value):
         return text(value)
-    given = border.to_tensor(value)
+    given = jax.numpy.asarray(border.to_tensor(value))
     other_kind = isinstance(value, jax.Array) and value.dtype != jax.dtypes.canonicalize_dtype(spec.dtype)
     if other_kind or not (spec.shape is None or spec.shape.is_compatible_with(given.shape)):
         raise TypeError(
             f"tf.function {name}: a tensor must fit its {spec} of the input_signature. Received: "
             f"{TensorSpec(given.shape, given.dtype)}."
         )
-    return jax.numpy.asarray(given, spec.dtype)
+    return given.astype(spec.dtype)
 
 
 def _fact(value: Tensor) -> Any:

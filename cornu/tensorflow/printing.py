@@ -1,11 +1,11 @@
 """`tf.print`: values as TensorFlow writes them; those in a compiled function once they are known."""
 
 import sys
-from typing import Any
 
 import jax
 import numpy as np
 
+from cornu.core.typing import Nested, Tensor
 from cornu.core.variable import Variable
 from cornu.tensorflow.ragged import RaggedTensor
 from cornu.tensorflow.sparse import SparseTensor
@@ -13,8 +13,8 @@ from cornu.tensorflow.texts import Text, text
 
 
 def print_tensors(
-    *inputs: Any,
-    output_stream: Any = None,
+    *inputs: Nested,
+    output_stream: object = None,
     summarize: int = 3,
     sep: str = " ",
     end: str = "\n",
@@ -33,7 +33,7 @@ def print_tensors(
     """
     traced = [leaf for leaf in jax.tree.leaves(inputs) if isinstance(leaf, jax.core.Tracer)]
 
-    def write(*values: Any) -> None:
+    def write(*values: Tensor) -> None:
         known = dict(zip(map(id, traced), values, strict=True))
         words = (value if isinstance(value, str) else _shown(value, summarize, known) for value in inputs)
         _to(output_stream, sep.join(words) + end)
@@ -44,7 +44,7 @@ def print_tensors(
         write()
 
 
-def _to(stream: Any, line: str) -> None:
+def _to(stream: object, line: str) -> None:
     if isinstance(stream, str) and stream.startswith("file://"):
         with open(stream.removeprefix("file://"), "a", encoding="utf-8") as file:
             file.write(line)
@@ -59,7 +59,7 @@ def _to(stream: Any, line: str) -> None:
         )
 
 
-def _shown(value: Any, most: int, known: dict[int, Any]) -> str:
+def _shown(value: Nested, most: int, known: dict[int, Tensor]) -> str:
     value = known.get(id(value), value)
     if isinstance(value, RaggedTensor):
         return _shown(value.to_list(), most, known)
@@ -76,7 +76,7 @@ def _shown(value: Any, most: int, known: dict[int, Any]) -> str:
     return repr(value) if isinstance(value, str) else str(value)
 
 
-def _of_array(array: Any, most: int, depth: int) -> str:
+def _of_array(array: Tensor, most: int, depth: int) -> str:
     if not np.ndim(array):
         return _of_number(array[()] if isinstance(array, np.ndarray) else array)
     parts = [_of_array(each, most, depth + 1) for each in (array if _fits(array, most) else array[:most])]
@@ -90,7 +90,7 @@ def _fits(array: np.ndarray, most: int) -> bool:
     return most < 0 or len(array) <= 2 * most
 
 
-def _of_number(value: Any) -> str:
+def _of_number(value: Tensor) -> str:
     """A number with as few digits as tell it from its neighbours, up to nine; text in quotation marks."""
     if isinstance(value, (str, bytes, Text)):
         return f'"{text(value).item().decode("utf-8", "replace")}"'

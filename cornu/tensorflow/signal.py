@@ -217,7 +217,7 @@ def _encode_wav(audio: Tensor, sample_rate: Tensor, name: str | None = None) -> 
         file.setnchannels(samples.shape[1])
         file.setsampwidth(2)
         file.setframerate(int(sample_rate))
-        file.writeframes(np.clip(samples * 32767.5, -32768, 32767).astype("<i2").tobytes())
+        file.writeframes(np.clip(np.rint(samples * 32768.0), -32768, 32767).astype("<i2").tobytes())
     return text(target.getvalue())
 
 

@@ -333,8 +333,8 @@ _set_at, _add_at, _max_at, _min_at = map(_update, (None, "add", "max", "min"))
 
 
 def _clip_by_value(t: Tensor, clip_value_min: Tensor, clip_value_max: Tensor) -> jax.Array:
-    low = ops.less(t, clip_value_min)
-    return ops.where(low, clip_value_min, ops.where(ops.greater(t, clip_value_max), clip_value_max, t))
+    t = ops.where(ops.greater(t, clip_value_max), clip_value_max, t)
+    return ops.where(ops.less(t, clip_value_min), clip_value_min, t)
 
 
 def _clip_by_norm(t: Tensor, clip_norm: float, axes: Axes = None) -> jax.Array:

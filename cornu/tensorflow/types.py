@@ -243,7 +243,7 @@ class TensorSpec:
         return hash((self.shape, self.dtype))
 
     def __repr__(self) -> str:
-        return f"TensorSpec(shape={self.shape}, dtype={self.dtype!r}, name={self.name!r})"
+        return f"TensorSpec(shape={self.shape}, dtype=tf.{getattr(self.dtype, 'name', self.dtype)}, name={self.name!r})"
 
 
 class Sizes(Special, np.ndarray):
@@ -433,11 +433,10 @@ def _drop_mask(tracer: Tensor) -> None:
 def _let_devices_be_read_as_text(kind: type) -> None:
     """Give the class of devices the methods of text that scripts call on `tensor.device`."""
 
-    def named(device: Any) -> str:
+    def named(device: jax.Device) -> str:
         return f"/job:localhost/replica:0/task:0/device:{device.platform.upper()}:{device.id}"
 
-    kind.__contains__ = lambda self, part: part in named(self)  # type: ignore[attr-defined]
-    for name in ("endswith", "lower", "split", "startswith"):
+    for name in ("__contains__", "endswith", "lower", "split", "startswith"):
         setattr(kind, name, lambda self, *args, name=name: getattr(named(self), name)(*args))
 
 

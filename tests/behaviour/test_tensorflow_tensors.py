@@ -328,6 +328,8 @@ def test_sounds_are_read(tmp_path):
         file.writeframes(np.array([0, 16384, -32768], "<i2").tobytes())
     sound, rate = tf.audio.decode_wav(tf.io.read_file(str(tmp_path / "a.wav")), desired_samples=4)
     assert sound.numpy()[:, 0].tolist() == [0, 0.5, -1, 0] and rate.numpy() == 8000
+    again = tf.audio.decode_wav(tf.audio.encode_wav([[0.318712], [0.4911437], [1.0], [-1.0]], 8000)).audio
+    assert (again.numpy()[:, 0] * 32768).tolist() == [10444, 16094, 32767, -32768]  # TensorFlow rounds
 
 
 def test_draws_follow_from_the_seed():
