@@ -34,6 +34,7 @@ else:
     h5py = lazy.module("h5py")
 
 _MODEL, _TRAINING, _STATE = "model_config", "training_config", "optimizer_weights"
+_COMPILED = "compile_config"  # of an entry
 _SEEDS = "random_state"  # a group that Keras ignores
 
 
@@ -80,11 +81,19 @@ def _attributes(model: Model) -> dict[str, str]:
     attributes = {
         legacy_h5.BACKEND: "jax",
         legacy_h5.VERSION: legacy_h5.KERAS,
-        _MODEL: json.dumps({"class_name": kind, "config": entry["config"]}),
+        _MODEL: json.dumps({"class_name": kind, "config": _not_compiled(entry["config"])}),
     }
-    if model.compiled and entry.get("compile_config"):
+    if model.compiled and entry.get(_COMPILED):
         attributes[_TRAINING] = json.dumps(legacy_training.write(model))
     return attributes
+
+
+def _not_compiled(config: object) -> object:
+    """A config without how models inside were compiled: in this format only the whole model has that."""
+    if isinstance(config, dict):
+        kept = {key: value for key, value in config.items() if key != _COMPILED or "class_name" not in config}
+        return {key: _not_compiled(value) for key, value in kept.items()}
+    return [_not_compiled(part) for part in config] if isinstance(config, (list, tuple)) else config
 
 
 def load_model(path: str, options: LoadOptions) -> Layer:

@@ -58,6 +58,19 @@ def test_compile_false_leaves_the_optimizer_out(tmp_path):
     assert cornu.models.load_model(saved(tmp_path), compile=False).optimizer is None
 
 
+def test_the_file_tells_how_the_whole_is_compiled_and_not_what_is_inside(tmp_path):
+    inner = cornu.Sequential([cornu.Input((2,)), cornu.layers.Dense(2)])
+    inner.compile("sgd", "mse")
+    outer = cornu.Sequential([cornu.Input((2,)), cornu.Sequential([inner])])
+    outer.compile("sgd", "mae")
+    outer.save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5") as file:
+        assert "compile_config" not in file.attrs["model_config"]  # which Keras would follow
+    loaded = cornu.saving.load_model(tmp_path / "m.h5")
+    assert loaded.compiled and not loaded.layers[0].layers[0].compiled
+    assert inner.compiled
+
+
 def test_weights_by_name_leave_other_layers_alone(tmp_path):
     model, head = small(), cornu.layers.Dense(5, name="new")
     model.save_weights(tmp_path / "w.h5")

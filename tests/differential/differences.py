@@ -14,6 +14,8 @@ _END = "'end of data'"
 _SHAPES = re.compile(r"\[0\]\[\d+\]\[1\]$")  # the place of an output's shape in a summary
 _LEADING = re.compile(r"\[0\]\[\d+\]\[3\]$")  # the place of what leads to a part in a summary
 _NUMBER = re.compile(r"_\d+\b")  # of an automatic name
+_CALL = re.compile(r"\[\d+\]")  # the number of a call in a summary
+_HISTORY = re.compile(r"\.keras_history\[\d\]( \(value\))?$")  # the place of what leads to a call in a config
 _CAST = re.compile(r"cast(_\d+)?")  # the automatic names of `ops.cast`
 _COUNTED = re.compile(r"(Total|Optimizer) params: ([\d,]+) \(.*\)")
 _NUMBERED = re.compile(r"has (\['\w+_\d+'(, '\w+_\d+')*\])$")
@@ -51,16 +53,11 @@ def _named_at_last(found: Found) -> bool:
 
 
 def _once(found: Found) -> bool:
-    """Whether Keras's numbers are cornu's, some of which come again at once."""
+    """Whether Keras's numbers are cornu's in their order, some of which come again."""
     ours, theirs = ([float(n) for n in re.findall(r"[^][, ]+", text)[1:]] for text in (found.ours, found.theirs))
     near = functools.partial(math.isclose, rel_tol=6e-2 if "float16" in found.text else 1e-3, abs_tol=1e-6)
-    count = 0
-    for number in theirs:
-        if count < len(ours) and near(number, ours[count]):
-            count += 1
-        elif not count or not near(number, ours[count - 1]):
-            return False
-    return count == len(ours)
+    left = iter(theirs)
+    return all(any(near(a, b) for b in left) for a in ours) and all(any(near(a, b) for a in ours) for b in theirs)
 
 
 def _counted(totals: str) -> tuple[int, list[str]]:
@@ -79,6 +76,13 @@ def _tells_more(ours: str, theirs: str) -> bool:
 def _alike(found: Found) -> bool:
     """Whether two pieces of text are the same but for the numbers in automatic names."""
     return not found.place.endswith(")") and _NUMBER.sub("", found.ours) == _NUMBER.sub("", found.theirs)
+
+
+def _renumbered(found: Found) -> bool:
+    """Whether two lists of what leads to a part are the same but for which call of a layer gave it."""
+    if found.label == "summary" and _LEADING.search(found.place):
+        return _CALL.sub("", found.ours) == _CALL.sub("", found.theirs)
+    return found.label in ("config", "json") and bool(_HISTORY.search(found.place))
 
 
 def _parts(seen: str) -> list[str]:
@@ -156,7 +160,7 @@ TABLE = [
     Row(
         "More files load:",
         "`.h5` files of models with operations, for example, or with weights in bfloat16.",
-        lambda f: f.verb == "save" and any(map(f.theirs_refuse, _CANNOT_LOAD)),
+        lambda f: f.verb in ("save", "checkpoint") and any(map(f.theirs_refuse, _CANNOT_LOAD)),
     ),
     Row(
         "Operations in `.h5` files stay operations;",
@@ -289,6 +293,11 @@ TABLE = [
         lambda f: f.label == "state" and f.place.startswith(".paths") and f.ours.endswith(f"/{f.theirs}"),
     ),
     Row(
+        "The calls of a layer keep their order in a copy,",
+        "and so their numbers in summaries and configs; Keras's `clone_model` may number them anew.",
+        lambda f: "clone_model(" in f.text and _renumbered(f),
+    ),
+    Row(
         "A frozen `Sequential` is read back frozen,",
         "as its file or config says; in Keras it is trainable, though none of its layers is.",
         lambda f: (
@@ -337,8 +346,11 @@ TABLE = [
         "A slice along an unknown axis has a known length if it says so:",
         "`x[:, :1]` has one step, where Keras knows none.",
         lambda f: (
-            (f.ours == "int 1" and f.theirs == "NoneType None" and "shape" in f.place)
-            or (f.theirs_refuse("must be fully-defined (no `None` dimensions)") and "[:, :1]" in f.text)
+            "[:, :1]" in f.text
+            and (
+                (f.ours.startswith("int ") and f.theirs == "NoneType None" and "shape" in f.label + f.place)
+                or f.theirs_refuse("must be fully-defined (no `None` dimensions)")
+            )
         ),
     ),
     Row(

@@ -213,7 +213,7 @@ def _compared(verb: str, ours: Side, theirs: Side, tolerance: float, values: boo
     labels = [[label for label, _ in side.seen] for side in (ours, theirs)]
     if labels[0] != labels[1]:
         early = ours.error is not None and labels[0] == labels[1][: len(labels[0])]  # and theirs too, or see above
-        yield Found(verb, "order", ".refused early" if early else "", *(str(each)[:1500] for each in labels))
+        yield Found(verb, "order", ".refused early" if early else "", *map(str, labels))
     else:
         for (label, a), (_, b) in zip(ours.seen, theirs.seen, strict=True):
             for found in differences(a, b, tolerance):

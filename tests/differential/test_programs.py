@@ -52,6 +52,10 @@ ONCE = {
         functional({"i": INNER, "d": dense()}, ("i", "{f}({0})"), ("d", "{f}({0})")), PAIR,
         (*TRAINED, Do("summary", {"expand_nested": True}), Do("clone")),
     ),
+    "a compiled model inside, in an .h5 file": (
+        functional({"i": INNER, "d": dense()}, ("i", "{f}({0})"), ("d", "{f}({0})")), PAIR,
+        (Do("save", {"format": ".h5", "from_other": True}), Do("config")),
+    ),
     "weights in nested containers": (NESTED, PAIR, (Do("save", {"format": ".keras", "from_other": True}),)),
     "a layer whose first call is not in the model": (
         Net("outer", "functional", tuple(Given(n, (3,), (3,)) for n in "xy"), {"d": dense(3), "e": dense()},
@@ -84,6 +88,23 @@ ONCE = {
             {"e": New("layers.Embedding", {"input_dim": 5, "output_dim": 3, "mask_zero": True, "dtype": "bfloat16"}),
              "l": New("layers.LSTM", {"units": 2})}, (Step("g", "e", ("x",)), Step("h", "l", ("g",))), ("h",)),
         PAIR, (Do("summary"), Do("config"), Do("save", {"from_other": True}), Do("summary")),
+    ),
+    "a layer that is called twice, in a copy": (
+        Net("outer", "functional", (Given("x", (4,), (4,)),),
+            {"d": dense(), "c": New("layers.Concatenate"), "e": dense(), "f": dense()},
+            (Step("g", "d", ("x",)), Step("h", "c", ("g", "g"), "{f}([{0}, {1}])"), Step("i", "d", ("x",)),
+             Step("j", "e", ("i",)), Step("k", "f", ("j",))), ("h", "k"), gives="list"),
+        PAIR, (Do("clone"), Do("summary"), Do("config")),
+    ),
+    "two metrics of one class, which Keras's list has again at its end": (
+        functional({"d": dense()}, ("d", "{f}({0})")), PAIR,
+        (Do("compile", {"optimizer": "sgd", "loss": "mse", "weighted_metrics": ["mse"],
+                        "metrics": ["mean_absolute_error", New("metrics.MeanAbsoluteError")]}), Do("evaluate")),
+    ),
+    "a slice of an unknown number of steps": (
+        Net("outer", "functional", (Given("x", (None, 2), (4, 2)),), {"u": New("layers.UpSampling1D", {"size": 2})},
+            (Step("g", None, ("x",), "{0}[:, :1]"), Step("h", "u", ("g",))), ("h",)),
+        "numbers(seed, rows, 2, 2)", (Do("shapes"), Do("summary"), Do("config")),
     ),
     "an evaluation that its data stop, of two outputs": (
         Net("outer", "functional", (Given("x", (3,), (3,)),), {"d": dense(), "e": dense()},
