@@ -38,7 +38,7 @@ _COMPILED = "compile_config"  # of an entry
 _SEEDS = "random_state"  # a group that Keras ignores
 
 
-def save_model(model: Any, path: str, with_training: bool = True) -> None:
+def save_model(model: Model, path: str, with_training: bool = True) -> None:
     """Write the model and, `with_training`, its compile arguments and the optimizer's state."""
     attributes = _attributes(model)
     if not with_training:
@@ -48,7 +48,7 @@ def save_model(model: Any, path: str, with_training: bool = True) -> None:
             file.attrs[name] = text
         legacy_h5.write(model, file.create_group(legacy_h5.WEIGHTS))
         _write_seeds(model, file)
-        if _TRAINING in attributes and getattr(model.optimizer, "built", False):
+        if _TRAINING in attributes and model.optimizer is not None and model.optimizer.built:
             legacy_h5.write_arrays(file.create_group(_STATE), model.optimizer.variables)
 
 
@@ -128,7 +128,7 @@ def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error)[:200]}"
 
 
-def _model(file: h5py.File, config: ConfigDict, version: str, options: LoadOptions) -> tuple[Any, list[str]]:
+def _model(file: h5py.File, config: ConfigDict, version: str, options: LoadOptions) -> tuple[Model, list[str]]:
     upgraded, lines = legacy_config.upgrade(config, version)
     model = deserialize_keras_object(upgraded, options.custom_objects, safe_mode=options.safe_mode)
     if not hasattr(model, "get_compile_config"):
