@@ -15,7 +15,8 @@ _SHAPES = re.compile(r"\[0\]\[\d+\]\[1\]$")  # the place of an output's shape in
 _LEADING = re.compile(r"\[0\]\[\d+\]\[3\]$")  # the place of what leads to a part in a summary
 _NUMBER = re.compile(r"_\d+\b")  # of an automatic name
 _CALL = re.compile(r"\[\d+\]")  # the number of a call in a summary
-_HISTORY = re.compile(r"\.keras_history\[\d\]( \(value\))?$")  # the place of what leads to a call in a config
+# The place of what leads to a call, or out of a model, in a config.
+_HISTORY = re.compile(r"(\.keras_history\[\d\]|\.output_layers(\[\d+\])+)( \(value\))?$")
 _CAST = re.compile(r"cast(_\d+)?")  # the automatic names of `ops.cast`
 _COUNTED = re.compile(r"(Total|Optimizer) params: ([\d,]+) \(.*\)")
 _NUMBERED = re.compile(r"has (\['\w+_\d+'(, '\w+_\d+')*\])$")
