@@ -225,7 +225,8 @@ def _cast(x: Data, dtype: DTypeLike, tensor: KerasTensor) -> jax.Array:
     return jnp.asarray(x, dtype)
 
 
-def _checked(structure: Nested, what: str) -> Nested:
+def check_symbolic(structure: Nested, what: str) -> None:
+    """Raise ValueError unless all inputs, or outputs, of a graph are symbolic tensors."""
     for x in tree.flatten(structure):
         if not isinstance(x, KerasTensor):
             hint = " Create symbolic tensors with cornu.Input(...)."
@@ -234,6 +235,11 @@ def _checked(structure: Nested, what: str) -> Nested:
             elif isinstance(x, Operation):
                 hint = f" Call the layer on a tensor: {type(x).__name__}(...)(x)."
             raise ValueError(f"Function: all {what} must be symbolic tensors. Received: {type(x).__name__}.{hint}")
+
+
+def _checked(structure: Nested, what: str) -> Nested:
+    check_symbolic(structure, what)
+    for x in tree.flatten(structure):
         if x.history is None:
             InputLayer(batch_shape=x.shape, dtype=x.dtype, input_tensor=x)
     return structure

@@ -26,7 +26,7 @@ from cornu.layers.input_spec import InputSpec, check
 from cornu.layers.layer import Layer
 from cornu.layers.options import UnnamedOptions
 from cornu.models import calls, graph_config, quantizing
-from cornu.models.function import Function, from_inputs, is_optional
+from cornu.models.function import Function, check_symbolic, from_inputs, is_optional
 from cornu.models.summary import as_html, print_summary
 from cornu.random import SeedGenerator
 from cornu.saving import legacy_config
@@ -66,6 +66,8 @@ class Model(Trainer, Layer):
 
     def __init__(self, *args: Any, **kwargs: Any):
         graph_arguments, rest = _graph_arguments(type(self), args, kwargs)
+        for structure, what in zip(graph_arguments or (), ("inputs", "outputs"), strict=False):
+            check_symbolic(structure, what)  # a model that is refused uses up no automatic name
         super().__init__(**rest)
         self._start_training_state()
         self._graph: Function | None = None

@@ -230,3 +230,10 @@ def test_features_are_taken_from_a_model_within_a_model(kind):
     np.testing.assert_array_equal(taken.predict(data, verbose=0)[0], expected)
     alone = cornu.Model(inner.input, inner.get_layer("first").output if kind == "Sequential" else inner.outputs[0])
     assert alone.predict(data, verbose=0).shape == (4, 2)
+
+
+def test_a_model_that_is_refused_uses_up_no_automatic_name():
+    x = cornu.Input((3,))
+    with pytest.raises(ValueError, match="all outputs must be symbolic"):
+        cornu.Model(x, "no")
+    assert cornu.Model(x, layers.Dense(1)(x)).name == "functional"
