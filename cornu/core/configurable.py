@@ -362,7 +362,9 @@ def deserialize_keras_object(
         try:
             return _read(config)
         except UnknownClassError as error:
-            error.add_note(f"Expected the name of a {printable_module_name}.")
+            note = f"Expected the name of this kind of object: {printable_module_name}."
+            if printable_module_name != "object" and note not in getattr(error, "__notes__", ()):
+                error.add_note(note)
             raise
 
 
