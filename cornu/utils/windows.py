@@ -72,9 +72,12 @@ def timeseries_dataset_from_array(
         targets = as_array(targets)
         number = min(number, len(targets[first:end]))
     if number < 1:
+        needed, received = f"{(length - 1) * rate + 1} steps", f"data of {end - first} steps"
+        if targets is not None:
+            needed, received = f"{needed} and a target", f"{received}, {len(targets)} targets"
         raise ValueError(
-            f"{_OWNER}: no window fits: {length} items, {rate} apart, need {(length - 1) * rate + 1} steps of "
-            f"{end - first}, and a target."
+            f"{_OWNER}: no window fits: with sequence_length={length} and sampling_rate={rate} a window needs {needed}. "
+            f"Received: {received}."
         )
     starts = first + np.arange(0, number, stride)
     offsets = rate * np.arange(length)
