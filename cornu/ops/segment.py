@@ -10,6 +10,11 @@ def _segments(data: Tensor, segment_ids: Tensor, num_segments: int | None) -> tu
     data, segment_ids = jnp.asarray(data), jnp.asarray(segment_ids)
     if segment_ids.ndim != 1:
         raise ValueError(f"segment_ids must have one axis. Received: segment_ids.shape={segment_ids.shape}.")
+    if data.shape[:1] not in ((), (1,), segment_ids.shape):  # what broadcasts is accepted, as by Keras on JAX
+        raise ValueError(
+            "segment_ids must have one index for each element along the first axis of data. "
+            f"Received: data.shape={data.shape}, segment_ids.shape={segment_ids.shape}."
+        )
     if num_segments is None:
         if isinstance(segment_ids, jax.core.Tracer):
             raise ValueError("num_segments must be given in compiled code: the shape of the result depends on it.")

@@ -131,6 +131,8 @@ def test_counting_in_compiled_code_needs_a_length():
         jax.jit(ops.bincount)(jnp.array([1, 1, 3]))
     with pytest.raises(ValueError, match="num_segments must be given in compiled code"):
         jax.jit(ops.segment_sum)(jnp.ones(3), jnp.array([0, 1, 1]))
+    with pytest.raises(ValueError, match=r"one index for each element .* data.shape=\(3,\), segment_ids.shape=\(2,\)"):
+        ops.segment_sum(np.ones(3), np.array([0, 1]))
     np.testing.assert_array_equal(ops.segment_sum(np.ones(3), np.array([0, 1, 1])), [1, 2])
 
 
