@@ -425,7 +425,7 @@ MISTAKES = {
     "too few weights": ({"x": X, "y": Y, "sample_weight": np.ones(3)}, "sample_weight: 3"),
     "no samples": ({"x": X[:0], "y": Y[:0]}, "the dataset is empty: x, y have 0 samples"),
     "no data": ({"x": None, "y": Y}, "x must be data. Received: x=None"),
-    "an empty list": ({"x": []}, "the dataset is empty: x have 0 samples"),
+    "an empty list": ({"x": []}, "the dataset is empty: x has 0 samples"),
     "an empty dict": ({"x": {}}, "x is empty: it contains no array"),
     "an empty PyDataset": ({"x": Numbered(0)}, "the dataset is empty: Numbered has 0 batches"),
     "half a batch": ({"x": Numbered(2.5)}, r"len\(Numbered\) must be an integer of zero or more. Received: .*2.5"),

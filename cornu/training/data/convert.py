@@ -108,7 +108,9 @@ def common_length(x: Data, y: Data, sample_weight: Data, owner: str, advice: str
         )
     length = next(iter(lengths.values()))
     if length == 0:
-        raise ValueError(f"{owner}: the dataset is empty: {', '.join(lengths)} have 0 samples.")
+        raise ValueError(
+            f"{owner}: the dataset is empty: {', '.join(lengths)} {'has' if len(lengths) == 1 else 'have'} 0 samples."
+        )
     return length
 
 
