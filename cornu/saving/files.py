@@ -17,7 +17,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from cornu import validate
+from cornu import spelling, validate
 from cornu.core import budget, function_code, peers, placement
 from cornu.core.tracebacks import filtered, of_a_file, warn
 from cornu.core.typing import AnyFunction, CustomObjects
@@ -271,13 +271,19 @@ def load_weights(
         warnings.warn(f"load_weights: skipped. {validate.plain(line)}", stacklevel=2)
 
 
+_OPTIONS = {"save_weights": ("overwrite", "max_shard_size"), "load_weights": ("skip_mismatch", "by_name")}
+
+
 def _check_options(function: AnyFunction, action: str, options: Iterable[str]) -> None:
     """Reject arguments that a format's function does not accept."""
     for name in options:
         if name not in _own_options(function):
             others = [e for e, module in _FORMATS.items() if name in _own_options(getattr(module, action, None))]
-            reason = f"{name} is for files that end in {_listed(others)}" if others else f"unknown argument {name!r}"
-            raise ValueError(f"{action}: {reason}.")
+            if others:
+                raise ValueError(f"{action}: {name} is for files that end in {_listed(others)}.")
+            known = spelling.likely(name, [*_own_options(function), *_OPTIONS[action]], at_least=0.6)
+            closest = f" Closest: {', '.join(map(repr, known))}." if known else ""
+            raise ValueError(f"{action}: unknown argument {name!r}.{closest}")
 
 
 def _own_options(function: AnyFunction | None) -> set[str]:
