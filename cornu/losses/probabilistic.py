@@ -29,7 +29,7 @@ def binary_crossentropy(
         y_true: labels from 0 to 1.
         y_pred: probabilities, or logits, of the same shape.
         from_logits: whether `y_pred` are logits. Defaults to False.
-        label_smoothing: from 0 to 1; moves the labels towards 0.5. Defaults to 0.0.
+        label_smoothing: from 0 to 1; moves the labels toward 0.5. Defaults to 0.0.
         axis: the axis to average over. Defaults to -1.
 
     Example:
@@ -63,7 +63,7 @@ def binary_focal_crossentropy(
         alpha: weight of label 1 if `apply_class_balancing`.
         gamma: focusing parameter that down-weights easy samples; 0 is the plain cross-entropy. Defaults to 2.0.
         from_logits: whether `y_pred` are logits. Defaults to False.
-        label_smoothing: from 0 to 1; moves the labels towards 0.5. Defaults to 0.0.
+        label_smoothing: from 0 to 1; moves the labels toward 0.5. Defaults to 0.0.
         axis: the axis to average over. Defaults to -1.
 
     Example:
@@ -94,7 +94,7 @@ def categorical_crossentropy(
         y_true: one-hot labels, or probabilities.
         y_pred: probabilities, or logits, of the same shape. Probabilities are normalized to sum to 1.
         from_logits: whether `y_pred` are logits. Defaults to False.
-        label_smoothing: from 0 to 1; moves the labels towards `1 / classes`. Defaults to 0.0.
+        label_smoothing: from 0 to 1; moves the labels toward `1 / classes`. Defaults to 0.0.
         axis: the axis of the classes, which is reduced. Defaults to -1.
 
     Example:
@@ -129,7 +129,7 @@ def categorical_focal_crossentropy(
         alpha: weight, one number or one per class. Defaults to 0.25.
         gamma: focusing parameter that down-weights easy samples. Defaults to 2.0.
         from_logits: whether `y_pred` are logits. Defaults to False.
-        label_smoothing: from 0 to 1; moves the labels towards `1 / classes`. Defaults to 0.0.
+        label_smoothing: from 0 to 1; moves the labels toward `1 / classes`. Defaults to 0.0.
         axis: the axis of the classes, which is reduced. Defaults to -1.
 
     Example:
@@ -377,7 +377,7 @@ class BinaryCrossentropy(LossFunctionWrapper):
 
     Args:
         from_logits: whether predictions are logits (any real number) rather than probabilities. Defaults to False.
-        label_smoothing: from 0 to 1; moves the labels towards 0.5. Defaults to 0.0.
+        label_smoothing: from 0 to 1; moves the labels toward 0.5. Defaults to 0.0.
         axis: the axis to average over. Defaults to -1.
         reduction: how the per-sample values are reduced, see `Loss`.
         name: name.
@@ -417,7 +417,7 @@ class BinaryFocalCrossentropy(LossFunctionWrapper):
         alpha: weight of label 1 if `apply_class_balancing`. Defaults to 0.25.
         gamma: focusing parameter that down-weights easy samples; 0 is the plain cross-entropy. Defaults to 2.0.
         from_logits: whether predictions are logits. Defaults to False.
-        label_smoothing: from 0 to 1; moves the labels towards 0.5. Defaults to 0.0.
+        label_smoothing: from 0 to 1; moves the labels toward 0.5. Defaults to 0.0.
         axis: the axis to average over. Defaults to -1.
         reduction: how the per-sample values are reduced, see `Loss`.
         name: name.
@@ -462,7 +462,7 @@ class CategoricalCrossentropy(LossFunctionWrapper):
 
     Args:
         from_logits: whether predictions are logits rather than probabilities. Defaults to False.
-        label_smoothing: from 0 to 1; moves the labels towards `1 / classes`. Defaults to 0.0.
+        label_smoothing: from 0 to 1; moves the labels toward `1 / classes`. Defaults to 0.0.
         axis: the axis of the classes. Defaults to -1.
         reduction: how the per-sample values are reduced, see `Loss`.
         name: name.
@@ -501,7 +501,7 @@ class CategoricalFocalCrossentropy(LossFunctionWrapper):
         alpha: weight, one number or one per class. Defaults to 0.25.
         gamma: focusing parameter that down-weights easy samples. Defaults to 2.0.
         from_logits: whether predictions are logits. Defaults to False.
-        label_smoothing: from 0 to 1; moves the labels towards `1 / classes`. Defaults to 0.0.
+        label_smoothing: from 0 to 1; moves the labels toward `1 / classes`. Defaults to 0.0.
         axis: the axis of the classes. Defaults to -1.
         reduction: how the per-sample values are reduced, see `Loss`.
         name: name.

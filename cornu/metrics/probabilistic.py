@@ -18,7 +18,7 @@ class BinaryCrossentropy(MeanMetricWrapper):
         name: name.
         dtype: dtype of the variables; None is floatx.
         from_logits: whether predictions are logits rather than probabilities. Defaults to False.
-        label_smoothing: from 0 to 1; moves the labels towards 0.5.
+        label_smoothing: from 0 to 1; moves the labels toward 0.5.
 
     Example:
 
@@ -47,7 +47,7 @@ class CategoricalCrossentropy(MeanMetricWrapper):
         name: name.
         dtype: dtype of the variables; None is floatx.
         from_logits: whether predictions are logits rather than probabilities. Defaults to False.
-        label_smoothing: from 0 to 1; moves the labels towards `1 / classes`.
+        label_smoothing: from 0 to 1; moves the labels toward `1 / classes`.
         axis: the axis of the classes. Defaults to -1.
 
     Example:

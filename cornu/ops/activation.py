@@ -275,11 +275,11 @@ def hard_shrink(x: Tensor, threshold: float = 0.5) -> jax.Array:
 
 @op
 def soft_shrink(x: Tensor, threshold: float = 0.5) -> jax.Array:
-    """`x` moved towards 0 by `threshold`, but not beyond 0.
+    """`x` moved toward 0 by `threshold`, but not beyond 0.
 
     Args:
         x: tensor of any shape.
-        threshold: how far values move towards 0. Defaults to 0.5.
+        threshold: how far values move toward 0. Defaults to 0.5.
 
     Example:
 

@@ -142,7 +142,7 @@ def arange(
     Args:
         start: first number, or the end of a range from 0 if there is no `stop`.
         stop: end of the range, which is not included. None by default.
-        step: difference between neighbours; None is 1.
+        step: difference between neighbors; None is 1.
         dtype: dtype of the result; None follows from the other arguments.
 
     Example:

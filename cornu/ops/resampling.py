@@ -250,7 +250,7 @@ def map_coordinates(
     Args:
         inputs: any tensor.
         coordinates: shape `(axes of inputs, ...)`: the coordinates along each axis.
-        order: 0 takes the nearest element, 1 interpolates between neighbours.
+        order: 0 takes the nearest element, 1 interpolates between neighbors.
         fill_mode: how points outside the boundaries are filled: `"constant"`, `"nearest"`, `"wrap"`, `"mirror"` or
             `"reflect"`.
         fill_value: value for `fill_mode="constant"`. Defaults to 0.

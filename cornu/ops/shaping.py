@@ -212,7 +212,7 @@ def rot90(array: Tensor, k: int = 1, axes: tuple[int, int] = (0, 1)) -> jax.Arra
     Args:
         array: tensor of at least two axes.
         k: number of rotations by 90 degrees. Defaults to 1.
-        axes: the two axes of the plane, from the first towards the second. Defaults to `(0, 1)`.
+        axes: the two axes of the plane, from the first toward the second. Defaults to `(0, 1)`.
 
     Example:
 
