@@ -76,7 +76,7 @@ def timeseries_dataset_from_array(
         if targets is not None:
             needed, received = f"{needed} and a target", f"{received}, {len(targets)} targets"
         raise ValueError(
-            f"{_OWNER}: no window fits: with sequence_length={length} and sampling_rate={rate} a window needs {needed}. "
+            f"{_OWNER}: no window fits: sequence_length={length} and sampling_rate={rate} need {needed}. "
             f"Received: {received}."
         )
     starts = first + np.arange(0, number, stride)

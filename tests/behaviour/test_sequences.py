@@ -85,7 +85,7 @@ def test_a_model_learns_from_windows():
         ({"start_index": -1}, "start_index must be an integer of zero or more"),
         ({"start_index": 5, "end_index": 3}, "start_index must be less than end_index"),
         ({"end_index": 30}, "both must be within the data of length 12"),
-        ({"sequence_length": 30}, r"no window fits: .* a window needs 30 steps. Received: data of 12 steps\."),
+        ({"sequence_length": 30}, r"no window fits: .* need 30 steps. Received: data of 12 steps\."),
         ({"sampling_rate": 0}, "sampling_rate must be a positive integer"),
         ({"format": "grain"}, 'format must be "tf"'),
     ],
