@@ -298,7 +298,11 @@ def _format(path: str, action: str) -> ModuleType:
     for ending in sorted(able, key=len, reverse=True):
         if path.endswith(ending):
             return able[ending]
-    raise ValueError(f"{action}: the file's name must end with {_listed(able)}. Received: {validate.shown(path)}.")
+    folder = " For a program to serve, instead of a SavedModel, use model.export('model.stablehlo')."
+    raise ValueError(
+        f"{action}: the file's name must end with {_listed(able)}. Received: {validate.shown(path)}."
+        + folder * (action == "save_model" and not os.path.splitext(path)[1])
+    )
 
 
 def _listed(endings: Iterable[str]) -> str:
