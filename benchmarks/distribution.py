@@ -118,7 +118,7 @@ class Case:
 
 def _measured(devices: int, rounds: int, steps: int) -> dict[str, Any]:
     cases = [Case(kind, devices, steps) for kind in KINDS]
-    times = [[case.turn() for case in cases] for _ in range(rounds)]
+    times = _in_turns(cases, rounds, time.perf_counter)
     found: dict[str, Any] = {"step": dict(zip(KINDS, map(statistics.median, zip(*times, strict=True)), strict=True))}
     if devices == 1:
         found["overhead"] = {
@@ -135,12 +135,12 @@ def _overhead(width: int, steps: int, a_call: int | None, rounds: int) -> dict[s
     """The least processor time of each kind, in parts of what it takes without a distribution, with turns a quarter as
     long and four times as many; the same again without one says how far the figures can be trusted."""
     cases = [Case(kind, 1, max(steps // 4, 1), width, a_call) for kind in (*KINDS, "none")]
-    least = [min(times) for times in zip(*_in_turns(cases, 4 * rounds), strict=True)]
+    least = [min(times) for times in zip(*_in_turns(cases, 4 * rounds, time.process_time), strict=True)]
     return {kind: time / least[0] for kind, time in zip((*KINDS[1:], "none again"), least[1:], strict=True)}
 
 
-def _in_turns(cases: list[Case], rounds: int) -> list[list[float]]:
-    return [[case.turn(time.process_time) for case in cases] for _ in range(rounds)]
+def _in_turns(cases: list[Case], rounds: int, clock: Callable[[], float]) -> list[list[float]]:
+    return [[case.turn(clock) for case in cases] for _ in range(rounds)]
 
 
 def _traffic(case: Case, devices: int) -> dict[str, Any]:

@@ -91,8 +91,8 @@ def _attributes(model: Model) -> dict[str, str]:
 def _not_compiled(config: object) -> object:
     """A config without how models inside were compiled: in this format only the whole model has that."""
     if isinstance(config, dict):
-        kept = {key: value for key, value in config.items() if key != _COMPILED or "class_name" not in config}
-        return {key: _not_compiled(value) for key, value in kept.items()}
+        left_out = {_COMPILED} if "class_name" in config else set()
+        return {key: _not_compiled(value) for key, value in config.items() if key not in left_out}
     return [_not_compiled(part) for part in config] if isinstance(config, (list, tuple)) else config
 
 

@@ -260,7 +260,7 @@ class Function:
         name = getattr(self, "__name__", "?")
         if len(args) > len(specs):
             raise TypeError(f"tf.function {name} takes {len(specs)} arguments by its input_signature, not {len(args)}.")
-        by_name = dict(zip(inspect.signature(self.python_function).parameters, specs, strict=False))
+        by_name = dict(zip(self._names(), specs, strict=False)) if kwargs else {}
         return (
             tuple(_of_spec(value, spec, name) for value, spec in zip(args, specs, strict=False)),
             {key: _of_spec(value, by_name.get(key), name) for key, value in kwargs.items()},
@@ -275,16 +275,20 @@ class Function:
 
     def _named(self, specs: Iterable[TensorSpec]) -> list[TensorSpec]:
         """The specs with the names of the arguments, where they have none."""
-        names = list(inspect.signature(self.python_function).parameters)
-        return [TensorSpec(spec.shape, spec.dtype, spec.name or name) for spec, name in zip(specs, names, strict=False)]
+        named = zip(specs, self._names(), strict=False)
+        return [TensorSpec(spec.shape, spec.dtype, spec.name or name) for spec, name in named]
+
+    def _names(self) -> list[str]:
+        """The names of the arguments."""
+        return list(inspect.signature(self.python_function).parameters)
 
     def get_concrete_function(self, *args: Any, **kwargs: Any) -> "ConcreteFunction":
         """The function for one kind of arguments: tensors or their specs; by default those of its signature."""
         if kwargs:
-            names = list(inspect.signature(self.python_function).parameters)[len(args) :]
+            names = self._names()[len(args) :]
             args = (*args, *(kwargs[name] for name in names if name in kwargs))
         given = [each if isinstance(each, TensorSpec) else _spec_of(each) for each in args]
-        if not args and self.input_signature is None and inspect.signature(self.python_function).parameters:
+        if not args and self.input_signature is None and self._names():
             raise ValueError("get_concrete_function: give tf.TensorSpec(shape, dtype) for each argument.")
         return ConcreteFunction(self, self._named(given) if args else (self.signatures() or [[]])[0])
 
